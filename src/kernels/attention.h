@@ -1,0 +1,62 @@
+// kernels/attention.h -- softmax(q k^T * scale) v over paged KV, bit-identical however it is split.
+//
+// KV tiles hold 256 tokens at absolute positions (position / kTileTokens). Each (row, head, tile)
+// gives one partial (max, sum, acc[head_dim]); partials are folded in ascending tile order. How
+// many rows, sequences, heads or workers share a pass over a tile does not enter the arithmetic, so
+// a prefill row, a decode row and a row in any batch give the same bits.
+//
+//   score(t)  one FMA chain over d ascending, then * scale; masked tokens take no part
+//   tile      m = max; p = exp(s - m); l = sum of p over 16 token lanes, fixed tree; acc = sum over
+//   t
+//             ascending of p * v, one FMA each
+//   fold      m' = max; both sides scaled by exp(m_old - m'); last, acc / l
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/worker_pool.h"
+#include "kernels/kv_view.h"
+
+namespace quire {
+
+inline constexpr uint32_t kTileTokens = 256;
+
+// Consecutive rows of one sequence: row i attends to positions [.., first_position + i].
+struct AttentionRows {
+  uint32_t first_row;  // index into the batch's q and out
+  uint32_t num_rows;
+  uint32_t first_position;
+  std::span<const uint32_t> table;  // block ids; covers first_position + num_rows tokens
+};
+
+struct AttentionShape {
+  uint32_t layer;
+  uint32_t query_heads;  // a multiple of kv.shape.kv_heads
+  float scale;           // usually 1 / sqrt(head_dim)
+  uint32_t window = 0;   // 0: all; else keys with q - k < window only
+};
+
+// Scratch for partials, sized once for the largest batch.
+class AttentionScratch {
+ public:
+  // `max_rows` rows of `query_heads` heads per pass; `max_positions` bounds the context.
+  AttentionScratch(uint32_t max_rows, uint32_t query_heads, uint32_t head_dim,
+                   uint32_t max_positions, uint32_t workers);
+  ~AttentionScratch();
+  AttentionScratch(const AttentionScratch&) = delete;
+  AttentionScratch& operator=(const AttentionScratch&) = delete;
+
+  struct Storage;
+  Storage* storage;
+};
+
+// Called by every worker of a Run(), all with the same arguments; uses worker.Barrier() an equal
+// number of times on each (none or one) and returns with this worker's share of `out` written: the
+// caller's next barrier publishes all of it. q and out: [row][query_heads][head_dim].
+void Attention(const Worker& worker, const KvView& kv, const AttentionShape& shape,
+               std::span<const AttentionRows> rows, const float* q, float* out,
+               AttentionScratch& scratch);
+
+}  // namespace quire
