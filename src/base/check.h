@@ -14,11 +14,11 @@ namespace quire {
 }  // namespace quire
 
 // QUIRE_CHECK(condition) or QUIRE_CHECK(condition, "what it means that it failed").
-#define QUIRE_CHECK(condition, ...)                                                    \
-  do {                                                                                 \
-    if (!(condition)) [[unlikely]] {                                                   \
-      ::quire::CheckFailed(__FILE__, __LINE__, #condition, "" __VA_ARGS__);            \
-    }                                                                                  \
+#define QUIRE_CHECK(condition, ...)                                         \
+  do {                                                                      \
+    if (!(condition)) [[unlikely]] {                                        \
+      ::quire::CheckFailed(__FILE__, __LINE__, #condition, "" __VA_ARGS__); \
+    }                                                                       \
   } while (false)
 
 #if defined(QUIRE_DCHECKS)

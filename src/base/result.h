@@ -12,20 +12,20 @@ namespace quire {
 
 // What went wrong, coarse enough to choose an exit code or an HTTP status from.
 enum class ErrorCode {
-  kInvalidArgument,   // the caller's value is wrong: HTTP 400, exit 2
-  kContextLength,     // more tokens than the model's context: HTTP 400 context_length_exceeded
-  kUnauthorized,      // HTTP 401
-  kNotFound,          // HTTP 404
-  kConflict,          // HTTP 409
-  kNeverFits,         // could not fit even in an empty server: HTTP 413 never_fits
-  kTooLarge,          // body or field beyond a limit: HTTP 413
-  kOverloaded,        // try later: HTTP 429 with Retry-After
-  kUnavailable,       // loading, draining: HTTP 503
-  kUnsupported,       // valid, but Quire does not do it: HTTP 400
-  kCorrupt,           // a file is not what it claims to be: exit 3
-  kIo,                // the operating system refused: exit 1
-  kAddressInUse,      // exit 4
-  kInternal,          // HTTP 500
+  kInvalidArgument,  // the caller's value is wrong: HTTP 400, exit 2
+  kContextLength,    // more tokens than the model's context: HTTP 400 context_length_exceeded
+  kUnauthorized,     // HTTP 401
+  kNotFound,         // HTTP 404
+  kConflict,         // HTTP 409
+  kNeverFits,        // could not fit even in an empty server: HTTP 413 never_fits
+  kTooLarge,         // body or field beyond a limit: HTTP 413
+  kOverloaded,       // try later: HTTP 429 with Retry-After
+  kUnavailable,      // loading, draining: HTTP 503
+  kUnsupported,      // valid, but Quire does not do it: HTTP 400
+  kCorrupt,          // a file is not what it claims to be: exit 3
+  kIo,               // the operating system refused: exit 1
+  kAddressInUse,     // exit 4
+  kInternal,         // HTTP 500
 };
 
 struct Error {
@@ -51,7 +51,7 @@ inline std::unexpected<Error> Refuse(ErrorCode code, std::string message, std::s
 // QUIRE_TRY(auto x, expr): declares x from the Result `expr`, or returns its Error.
 #define QUIRE_TRY(declaration, ...) \
   QUIRE_TRY_IMPL_(QUIRE_TRY_NAME_(quire_result_, __LINE__), declaration, __VA_ARGS__)
-#define QUIRE_TRY_IMPL_(result, declaration, ...)                             \
-  auto result = (__VA_ARGS__);                                                \
-  if (!result) return std::unexpected(std::move(result).error());             \
+#define QUIRE_TRY_IMPL_(result, declaration, ...)                 \
+  auto result = (__VA_ARGS__);                                    \
+  if (!result) return std::unexpected(std::move(result).error()); \
   declaration = std::move(*result)

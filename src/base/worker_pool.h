@@ -61,9 +61,11 @@ class WorkerPool {
   // Calls work(worker) once on every worker and returns when all have returned.
   template <typename Work>
   void Run(Work&& work) {
-    RunErased([](void* context, const Worker& worker) {
-      (*static_cast<std::remove_reference_t<Work>*>(context))(worker);
-    }, const_cast<void*>(static_cast<const void*>(&work)));
+    RunErased(
+        [](void* context, const Worker& worker) {
+          (*static_cast<std::remove_reference_t<Work>*>(context))(worker);
+        },
+        const_cast<void*>(static_cast<const void*>(&work)));
   }
 
  private:

@@ -47,16 +47,16 @@ class GgufFile {
   GgufFile& operator=(GgufFile&&) noexcept;
   ~GgufFile();
 
-  // Metadata by key: nullopt when the key is absent or holds another kind. GetUint takes any integer
-  // kind that is not negative; GetInt any integer; GetFloat takes float32 and float64.
+  // Metadata by key: nullopt when the key is absent or holds another kind. GetUint takes any
+  // integer kind that is not negative; GetInt any integer; GetFloat takes float32 and float64.
   std::optional<std::string_view> GetString(std::string_view key) const;
   std::optional<uint64_t> GetUint(std::string_view key) const;
   std::optional<int64_t> GetInt(std::string_view key) const;
   std::optional<double> GetFloat(std::string_view key) const;
   std::optional<bool> GetBool(std::string_view key) const;
   std::optional<std::vector<std::string_view>> GetStrings(std::string_view key) const;
-  std::optional<std::vector<int64_t>> GetInts(std::string_view key) const;     // array of integers
-  std::optional<std::vector<float>> GetFloats(std::string_view key) const;     // array of floats
+  std::optional<std::vector<int64_t>> GetInts(std::string_view key) const;  // array of integers
+  std::optional<std::vector<float>> GetFloats(std::string_view key) const;  // array of floats
   bool Has(std::string_view key) const;
 
   // Every key in file order, with its kind and a short printable value ("[49152 strings]").

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <string>
 #include <string_view>
 
 namespace quire {
@@ -30,9 +30,9 @@ enum class TensorType : uint32_t {
 
 struct TensorTypeInfo {
   TensorType type;
-  std::string_view name;   // as people write it: "Q4_K"
-  uint32_t block_values;   // values per block
-  uint32_t block_bytes;    // bytes per block
+  std::string_view name;  // as people write it: "Q4_K"
+  uint32_t block_values;  // values per block
+  uint32_t block_bytes;   // bytes per block
 };
 
 // The facts of a type that Quire reads; nullptr for any other id.
@@ -40,6 +40,6 @@ const TensorTypeInfo* FindTensorType(uint32_t id);
 const TensorTypeInfo& Info(TensorType type);
 
 // The name of any type id ggml has defined, also of those Quire refuses; "type 99" beyond.
-std::string_view TensorTypeName(uint32_t id);
+std::string TensorTypeName(uint32_t id);
 
 }  // namespace quire
