@@ -1,0 +1,103 @@
+// engine/engine.h -- the step loop: one thread owns the sequences, the cache and the model.
+//
+//   admit -> plan -> forward -> sample -> apply
+//
+// Callers hand requests in through a bounded queue and read events from their EventQueue; nothing
+// else crosses between threads. An idle engine sleeps.
+//
+// Threads  Submit, Cancel, stats and Drain: any thread. Everything else happens on the engine's
+// own. Errors   Submit answers at the door: kContextLength, kNeverFits (with the arithmetic),
+//          kOverloaded (queue full; see RetryAfterSeconds), kUnavailable (draining),
+//          kInvalidArgument. After it accepted, every request ends with exactly one DoneEvent.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "engine/event.h"
+#include "engine/request.h"
+#include "kernels/kv_view.h"
+
+namespace prometheus {
+class Registry;
+}
+
+namespace quire {
+
+class Model;
+class Tokenizer;
+class WorkerPool;
+
+struct EngineOptions {
+  uint64_t kv_memory_bytes = 0;  // of the KV arena; refused if it cannot hold one block
+  KvFormat kv_format = KvFormat::kF16;
+  uint32_t context_tokens = 0;  // prompt + answer of one request; 0: the model's own
+  uint32_t step_tokens = 0;     // rows of one forward pass; 0: a default that suits the CPU
+  uint32_t prefill_chunk = 0;   // largest piece of one prompt in a step; 0: step_tokens
+  uint32_t max_sequences = 64;  // running at once
+  uint32_t queue_limit = 256;   // requests waiting
+  bool prefix_cache = true;
+  // 32 secret bytes from which scopes are derived; empty: drawn at random for this process.
+  std::string scope_secret;
+};
+
+// A snapshot that adds up: free + live + idle + pinned == blocks.
+struct EngineStats {
+  uint32_t blocks = 0;
+  uint32_t free_blocks = 0;
+  uint32_t live_blocks = 0;
+  uint32_t idle_blocks = 0;
+  uint32_t pinned_blocks = 0;
+  uint64_t block_bytes = 0;
+  uint32_t running = 0;
+  uint32_t waiting = 0;
+  uint64_t steps = 0;
+  uint64_t batched_steps = 0;  // steps in which more than one sequence ran
+  uint64_t max_step_sequences = 0;
+  uint64_t prompt_tokens_cached = 0;
+  uint64_t prompt_tokens_computed = 0;
+  uint64_t generated_tokens = 0;
+  uint64_t evicted_blocks = 0;
+  uint64_t preemptions = 0;
+};
+
+class Engine {
+ public:
+  // `pool` is used by the engine alone from now on. Runs a warm-up pass through every kernel before
+  // it returns.
+  static Result<std::unique_ptr<Engine>> Create(const EngineOptions& options,
+                                                std::shared_ptr<const Model> model,
+                                                std::shared_ptr<const Tokenizer> tokenizer,
+                                                std::unique_ptr<WorkerPool> pool);
+  ~Engine();  // cancels what is left and joins
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  Result<RequestId> Submit(GenerationRequest request, std::shared_ptr<EventQueue> events);
+
+  // Takes effect before the next step; idempotent; unknown ids are ignored. The request still gets
+  // its ChoiceEndEvents and its DoneEvent.
+  void Cancel(RequestId id);
+
+  // Refuses new requests from now on.
+  void StopAdmission();
+  bool idle() const;  // nothing waiting or running
+
+  uint32_t RetryAfterSeconds() const;  // an honest guess from the queue and the measured rate
+  EngineStats stats() const;
+  uint32_t context_tokens() const;       // of one request, after defaults
+  const EngineOptions& options() const;  // after defaults
+  std::string numerics() const;          // "1/f16/full"
+
+  // Metrics of cache, scheduler and engine under the names of the interface.
+  prometheus::Registry& metrics();
+
+ private:
+  struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quire

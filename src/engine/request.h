@@ -1,0 +1,36 @@
+// engine/request.h -- what a caller asks of the engine: token ids in, bounds and wishes stated.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/token_id.h"
+#include "model/sampler.h"
+
+namespace quire {
+
+enum class RequestId : uint64_t {};
+
+struct GenerationRequest {
+  std::vector<TokenId> prompt;  // not empty; ids are checked against the vocabulary
+  SamplingParams sampling;
+  uint32_t choices = 1;      // n: answers to the same prompt; choice i draws as stream i
+  uint32_t max_tokens = 16;  // per choice; 0 computes the prompt only (log-probabilities)
+  uint32_t min_tokens = 0;   // end tokens are banned before
+  bool ignore_eos = false;
+  std::vector<std::string> stop;  // texts that end a choice; not part of its text
+  bool want_logprobs = false;
+  uint32_t top_logprobs = 0;
+  // Log-probability of every prompt token: computes every row, looks nothing up in the cache.
+  bool want_prompt_logprobs = false;
+  bool return_logit_hash = false;
+  bool render_special = false;  // control tokens appear in the text
+
+  // Who may share KV with this request: blocks are found only within equal (tenant, cache_salt).
+  std::string tenant = "default";
+  std::string cache_salt;
+  bool no_store = false;  // leaves nothing behind in the prefix cache
+};
+
+}  // namespace quire
