@@ -11,7 +11,6 @@
 // Owner    the object owns the mappings; every span and string_view points into them or into it.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,22 +21,16 @@
 #include <vector>
 
 #include "base/result.h"
-#include "gguf/tensor_type.h"
+#include "gguf/metadata.h"
+#include "gguf/tensor_directory.h"
 
 namespace quire {
 
-struct TensorInfo {
-  std::string name;
-  TensorType type;
-  std::array<uint64_t, 4> shape;    // GGUF order: shape[0] is the contiguous axis (columns)
-  std::span<const std::byte> data;  // whole blocks, row after row
-
-  uint64_t columns() const { return shape[0]; }
-  uint64_t rows() const { return shape[1] * shape[2] * shape[3]; }
-};
-
 class GgufFile {
  public:
+  // kNotFound, kIo: the file, or the part named in the message, cannot be read. kCorrupt: it is not
+  // what it claims to be. kUnsupported: valid, but of a version, byte order or tensor type that is
+  // not read here. kInvalidArgument: a directory, or a part that is not the first.
   static Result<GgufFile> Open(const std::string& path);
 
   // The same over bytes that the caller keeps alive (tests, fuzzers); never split.
@@ -60,11 +53,7 @@ class GgufFile {
   bool Has(std::string_view key) const;
 
   // Every key in file order, with its kind and a short printable value ("[49152 strings]").
-  struct KeyLine {
-    std::string_view key;
-    std::string kind;
-    std::string value;
-  };
+  using KeyLine = Metadata::Line;
   std::vector<KeyLine> DescribeMetadata() const;
 
   std::span<const TensorInfo> tensors() const;

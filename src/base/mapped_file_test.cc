@@ -1,0 +1,74 @@
+#include "base/mapped_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+
+namespace quire {
+namespace {
+
+std::string TempPath(std::string_view name) {
+  return (std::filesystem::path(testing::TempDir()) / ("quire_mapped_" + std::string(name)))
+      .string();
+}
+
+void WriteFile(const std::string& path, std::string_view text) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
+}
+
+std::string_view Text(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+TEST(MappedFile, ShowsTheWholeFileAlsoAfterAMove) {
+  const std::string path = TempPath("whole");
+  WriteFile(path, "a quire of pages");
+  MappedFile file = MappedFile::Open(path).value();
+  const std::byte* address = file.bytes().data();
+  MappedFile moved = std::move(file);
+  EXPECT_EQ(Text(moved), "a quire of pages");
+  EXPECT_EQ(moved.bytes().data(), address);
+
+  WriteFile(TempPath("other"), "other");
+  MappedFile other = MappedFile::Open(TempPath("other")).value();
+  other = std::move(moved);
+  EXPECT_EQ(Text(other), "a quire of pages");
+}
+
+TEST(MappedFile, AnEmptyFileIsEmpty) {
+  WriteFile(TempPath("empty"), "");
+  EXPECT_TRUE(MappedFile::Open(TempPath("empty")).value().bytes().empty());
+}
+
+TEST(MappedFile, SurvivesItsNameButNotAWrongOne) {
+  WriteFile(TempPath("gone"), "still here");
+  const MappedFile file = MappedFile::Open(TempPath("gone")).value();
+  std::filesystem::remove(TempPath("gone"));
+  EXPECT_EQ(Text(file), "still here");
+
+  const auto missing = MappedFile::Open(TempPath("gone"));
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error().code, ErrorCode::kNotFound);
+  EXPECT_NE(missing.error().message.find(TempPath("gone")), std::string::npos);
+}
+
+TEST(MappedFile, RefusesDirectoriesAndPipesWithoutWaiting) {
+  const auto directory = MappedFile::Open(testing::TempDir());
+  ASSERT_FALSE(directory.has_value());
+  EXPECT_EQ(directory.error().code, ErrorCode::kInvalidArgument);
+
+  const std::string pipe = TempPath("pipe");
+  std::filesystem::remove(pipe);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const auto fifo = MappedFile::Open(pipe);
+  ASSERT_FALSE(fifo.has_value());
+  EXPECT_EQ(fifo.error().code, ErrorCode::kInvalidArgument);
+  std::filesystem::remove(pipe);
+}
+
+}  // namespace
+}  // namespace quire
