@@ -1,0 +1,89 @@
+// server/server.h -- Quire's face to the network: OpenAI's API over HTTP/1.1.
+//
+//   Listen --SetReady--> ready --Stop--> draining --(answers done, or drain_seconds)--> Run returns
+//     |                                     ^
+//     +---------------- Stop ---------------+
+//
+// It listens before there is a model: until SetReady, /health says 503 and work is refused.
+//
+// Threads  Run occupies the calling thread and is called once; all sockets live on it. A few more
+//          threads parse, render and tokenise. SetReady, Stop and port: any thread (not from a
+//          signal handler).
+// Errors   Listen: kAddressInUse; kInvalidArgument for an address that does not exist, or one that
+//          others can reach without `insecure`.
+// Bounds   connections, header and body bytes, bodies held at once, and time without progress, all
+//          in ServerOptions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace quire {
+
+class ChatTemplate;
+class Engine;
+class Tokenizer;
+
+// What GET /version and / say about this binary.
+struct BuildInfo {
+  std::string version = "0.1.0";
+  std::string build;  // commit or date, compiler
+};
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  uint16_t port = 8080;   // 0: any free one
+  bool insecure = false;  // may listen where other machines can reach it
+  // Names under which the model answers, the first is the one it calls itself. "*": any name.
+  std::vector<std::string> model_names;
+  BuildInfo build;
+  std::string cors_origin;  // sent as Access-Control-Allow-Origin; empty: no CORS at all
+
+  uint32_t max_connections = 4096;  // less if the process may not open that many files
+  size_t max_header_bytes = size_t{16} << 10;
+  size_t max_body_bytes = size_t{32} << 20;
+  size_t max_buffered_body_bytes = size_t{256} << 20;  // of all connections together
+  uint32_t parse_threads = 2;
+
+  int header_timeout_seconds = 10;  // for a whole header; without progress inside a body
+  int idle_timeout_seconds = 75;    // between two requests of a connection
+  int stall_seconds = 30;           // a client that stops reading its answer for this long is cut
+  int drain_seconds = 10;           // what running answers get after Stop
+};
+
+// A model ready to serve; warmed up.
+struct ServedModel {
+  std::shared_ptr<Engine> engine;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const ChatTemplate> chat_template;  // null: chat refuses, completions work
+  std::string chat_template_error;                    // why it is null, if the file has one
+};
+
+class Server {
+ public:
+  static Result<std::unique_ptr<Server>> Listen(ServerOptions options);
+  ~Server();  // after Run returned, or without Run
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  uint16_t port() const;
+  std::string url() const;  // "http://127.0.0.1:8080"
+
+  void SetReady(ServedModel model);
+  void Run();
+  // Drains; called again, it cuts running answers off at once. The engine may be destroyed after
+  // Run has returned.
+  void Stop();
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quire
