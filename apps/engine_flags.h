@@ -1,0 +1,47 @@
+// apps/engine_flags.h -- the flags that say how a model runs, and starting an engine from them.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "engine/engine.h"
+#include "gguf/gguf_file.h"
+#include "model/model.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace quire {
+
+struct EngineFlags {
+  std::string model;      // path
+  uint32_t threads = 0;   // 0: every core this process may use
+  uint32_t context = 0;   // tokens of one request; 0: the model's own
+  std::string kv_memory;  // size; empty: a share of the free memory
+  std::string kv_format = "auto";
+  uint32_t max_sequences = 64;
+  uint32_t queue_limit = 256;
+  uint32_t step_tokens = 0;
+};
+
+// The flags that every command with a model has, and those only a server needs.
+void AddModelFlags(CLI::App& app, EngineFlags& flags);
+void AddSchedulerFlags(CLI::App& app, EngineFlags& flags);
+
+// A model in memory with all that is needed to talk to it.
+struct RunningModel {
+  std::shared_ptr<const GgufFile> file;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const Model> model;
+  std::shared_ptr<const ChatTemplate> chat_template;  // null if the file has none
+  std::string chat_template_error;                    // why, if it has one that cannot be read
+  std::shared_ptr<Engine> engine;
+};
+
+// Opens, checks, repacks (with a progress bar) and warms up. What fails here is exit code 3.
+Result<RunningModel> StartModel(const EngineFlags& flags);
+
+}  // namespace quire

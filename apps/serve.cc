@@ -1,0 +1,221 @@
+// quire serve: an OpenAI-compatible server.
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/Option.hpp>
+#include <CLI/Validators.hpp>
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "apps/command.h"
+#include "apps/engine_flags.h"
+#include "apps/exit_code.h"
+#include "apps/settings.h"
+#include "base/size.h"
+#include "kernels/dispatch.h"
+#include "server/server.h"
+
+namespace quire {
+namespace {
+
+struct ServeFlags {
+  EngineFlags engine;
+  ServerOptions server;
+  std::vector<std::string> aliases;
+  std::string max_body = "32MiB";
+  std::string config;
+  std::string log_level = "info";
+  bool print_config = false;
+};
+
+// Waits for SIGINT and SIGTERM on a thread of its own: a handler may not touch a server. The first
+// signal drains, a second one cuts running answers off.
+class SignalWatch {
+ public:
+  // Before any other thread starts, so that all of them inherit the mask.
+  SignalWatch() {
+    sigemptyset(&set_);
+    for (int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&set_, signal);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  }
+
+  ~SignalWatch() {
+    if (!thread_.joinable()) return;
+    done_.store(true);
+    kill(getpid(), SIGUSR1);
+    thread_.join();
+  }
+
+  void Start(Server& server) {
+    thread_ = std::thread([this, &server] {
+      int signal = 0;
+      while (sigwait(&set_, &signal) == 0 && !done_.load()) {
+        if (signal == SIGUSR1) continue;
+        spdlog::info("{}: no new work; running answers may finish",
+                     signal == SIGINT ? "interrupted" : "asked to stop");
+        server.Stop();
+      }
+    });
+  }
+
+ private:
+  sigset_t set_;
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
+void Announce(const ServeFlags& flags, const RunningModel& running, const std::string& url) {
+  const EngineOptions& options = running.engine->options();
+  spdlog::info("{}: {} weights, {} of KV ({} tokens), context {}, {} kernels",
+               running.model->config().name, FormatSize(running.model->weight_bytes()),
+               FormatSize(options.kv_memory_bytes),
+               options.kv_memory_bytes / running.model->kv_shape(options.kv_format).block_bytes() *
+                   kBlockTokens,
+               running.engine->context_tokens(), IsaName(CurrentIsa()));
+  if (!running.chat_template_error.empty()) {
+    spdlog::warn("chat is off: {}", running.chat_template_error);
+  }
+  spdlog::info("ready at {} as \"{}\"", url, flags.server.model_names.front());
+}
+
+// Loads beside the listening server, so that /health can say so meanwhile.
+class Loader {
+ public:
+  Loader(const ServeFlags& flags, Server& server)
+      : thread_([this, &flags, &server] { Load(flags, server); }) {}
+
+  // What went wrong, if it did. A load that was interrupted ends with the process.
+  std::optional<Error> Finish() {
+    if (!finished_.load()) std::_Exit(kExitFine);
+    thread_.join();
+    return error_;
+  }
+
+ private:
+  void Load(const ServeFlags& flags, Server& server) {
+    auto running = StartModel(flags.engine);
+    if (running) {
+      Announce(flags, *running, server.url());
+      server.SetReady({running->engine, running->tokenizer, running->chat_template,
+                       running->chat_template_error});
+    } else {
+      error_ = running.error();
+    }
+    finished_.store(true);
+    if (error_) server.Stop();
+  }
+
+  std::optional<Error> error_;
+  std::atomic<bool> finished_{false};
+  std::thread thread_;
+};
+
+Status CompleteFlags(ServeFlags& flags, const std::string& description) {
+  if (flags.print_config) {
+    std::cout << description << std::flush;
+    return {};
+  }
+  QUIRE_TRY(flags.server.max_body_bytes, ParseSize(flags.max_body));
+  flags.server.model_names = {std::filesystem::path(flags.engine.model).stem().string()};
+  for (const std::string& alias : flags.aliases) flags.server.model_names.push_back(alias);
+  flags.server.build = {QUIRE_VERSION, __VERSION__};
+  return {};
+}
+
+int Serve(ServeFlags& flags) {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("quire"));
+  spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
+  spdlog::set_level(spdlog::level::from_str(flags.log_level));
+  SignalWatch signals;
+  // A file that cannot be a model is refused before the port is taken.
+  if (auto file = GgufFile::Open(flags.engine.model); !file) return Fail(file.error(), kExitModel);
+  auto server = Server::Listen(flags.server);
+  if (!server) return Fail(server.error());
+  signals.Start(**server);
+  Loader loader(flags, **server);
+  (*server)->Run();
+  if (const auto error = loader.Finish()) {
+    return Fail(*error, error->code == ErrorCode::kInvalidArgument ? kExitUsage : kExitModel);
+  }
+  spdlog::info("stopped");
+  return kExitFine;
+}
+
+void AddServerFlags(CLI::App& app, ServeFlags& flags) {
+  ServerOptions& server = flags.server;
+  app.add_option("--host", server.host, "address to listen on")->capture_default_str();
+  app.add_option("--port", server.port, "port to listen on; 0: any free one")
+      ->capture_default_str();
+  app.add_flag("--insecure", server.insecure,
+               "allow a --host that other machines can reach, though no key is asked for");
+  app.add_option("--alias", flags.aliases,
+                 "another name the model answers to; '*' accepts any (repeatable)");
+  app.add_option("--cors-origin", server.cors_origin,
+                 "origin whose pages may call this server; none by default");
+  app.add_option("--max-body", flags.max_body, "largest request body")
+      ->type_name("SIZE")
+      ->capture_default_str();
+  app.add_option("--max-connections", server.max_connections, "connections open at once")
+      ->check(CLI::Range(1u, 1000000u))
+      ->capture_default_str();
+  app.add_option("--stall-seconds", server.stall_seconds,
+                 "cancel a stream that its client does not read for this long")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+  app.add_option("--drain-seconds", server.drain_seconds,
+                 "how long running answers may finish after SIGTERM")
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str();
+}
+
+}  // namespace
+
+Command AddServe(CLI::App& parent) {
+  auto flags = std::make_shared<ServeFlags>();
+  CLI::App* app = parent.add_subcommand(
+      "serve",
+      "An OpenAI-compatible server.\n\n"
+      "Examples:\n"
+      "  quire serve model.gguf\n"
+      "  quire serve model.gguf --port 9000 --kv-memory 4GiB --alias gpt-4o-mini\n"
+      "  QUIRE_THREADS=8 quire serve model.gguf --config quire.toml\n\n"
+      "Every flag is also a key of quire.toml and an environment variable QUIRE_<FLAG>:\n"
+      "flag > environment > file > default.");
+  app->add_option("model", flags->engine.model, "GGUF file; of a split model the first part")
+      ->type_name("MODEL.gguf");
+  AddModelFlags(*app, flags->engine);
+  AddSchedulerFlags(*app, flags->engine);
+  AddServerFlags(*app, *flags);
+  app->add_option("--log-level", flags->log_level, "how much is written to stderr")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
+      ->capture_default_str();
+  app->add_option("--config", flags->config, "settings file; default: ./quire.toml if it exists")
+      ->type_name("FILE");
+  app->add_flag("--print-config", flags->print_config,
+                "print every setting and where it came from, and exit");
+  return {app, [app, flags]() -> int {
+            Settings settings(*app);
+            if (Status resolved = settings.Resolve(flags->config); !resolved) {
+              return Fail(resolved.error());
+            }
+            if (Status done = CompleteFlags(*flags, settings.Describe()); !done) {
+              return Fail(done.error());
+            }
+            if (flags->print_config) return static_cast<int>(kExitFine);
+            if (flags->engine.model.empty()) {
+              return Fail({ErrorCode::kInvalidArgument,
+                           "which model? quire serve MODEL.gguf; see `quire serve --help`", ""});
+            }
+            return Serve(*flags);
+          }};
+}
+
+}  // namespace quire

@@ -1,0 +1,62 @@
+// quire tokenize: token ids of a text as one JSON list.
+#include <CLI/Option.hpp>
+#include <iostream>
+#include <iterator>
+#include <string>
+
+#include "apps/command.h"
+#include "apps/exit_code.h"
+#include "gguf/gguf_file.h"
+#include "text/tokenizer.h"
+
+namespace quire {
+namespace {
+
+struct TokenizeFlags {
+  std::string model;
+  std::string text;
+  bool has_text = false;
+  bool add_special = false;
+  bool parse_special = false;
+};
+
+int Tokenize(const TokenizeFlags& flags) {
+  auto file = GgufFile::Open(flags.model);
+  if (!file) return Fail(file.error(), kExitModel);
+  auto tokenizer = Tokenizer::Create(*file);
+  if (!tokenizer) return Fail(tokenizer.error(), kExitModel);
+  const std::string text =
+      flags.has_text ? flags.text : std::string(std::istreambuf_iterator<char>(std::cin), {});
+  const auto ids =
+      (*tokenizer)
+          ->Encode(text, {.add_special = flags.add_special, .parse_special = flags.parse_special});
+  std::string out = "[";
+  for (TokenId id : ids) out += (out.size() > 1 ? ", " : "") + std::to_string(id);
+  std::cout << out << "]\n" << std::flush;
+  return std::cout ? kExitFine : kExitFailed;
+}
+
+}  // namespace
+
+Command AddTokenize(CLI::App& parent) {
+  auto flags = std::make_shared<TokenizeFlags>();
+  CLI::App* app = parent.add_subcommand("tokenize",
+                                        "Token ids of a text as one JSON list.\n\n"
+                                        "Examples:\n"
+                                        "  quire tokenize model.gguf --text 'Hello, world!'\n"
+                                        "  quire tokenize model.gguf --parse-special < prompt.txt");
+  app->add_option("model", flags->model, "GGUF file; one with only a vocabulary will do")
+      ->required()
+      ->type_name("MODEL.gguf");
+  CLI::Option* text = app->add_option("--text", flags->text, "the text; without it, stdin is read");
+  app->add_flag("--add-special", flags->add_special,
+                "add the begin and end tokens that the model asks for");
+  app->add_flag("--parse-special", flags->parse_special,
+                "read texts such as <|im_end|> as control tokens");
+  return {app, [flags, text] {
+            flags->has_text = text->count() > 0;
+            return Tokenize(*flags);
+          }};
+}
+
+}  // namespace quire
