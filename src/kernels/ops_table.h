@@ -1,0 +1,47 @@
+// kernels/ops_table.h -- what ops_isa.cc offers ops.cc, once per instruction set.
+//
+// No standard headers (isa_tables.h says why). Contracts of the functions: ops.h.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/isa_tables.h"
+
+namespace quire {
+
+// One token's place in the KV cache: its block of one layer, as raw addresses.
+struct KvPlace {
+  void* keys;         // of KV head 0: [head_dim][16 tokens]
+  void* values;       // of KV head 0: [16 tokens][head_dim]
+  size_t head_bytes;  // from one KV head to the next, in both
+  uint32_t kv_heads;
+  uint32_t head_dim;
+  uint32_t token;  // in the block
+  bool half;       // f16, else f32
+};
+
+struct RopeJob {
+  const float* cos_sin;
+  uint32_t rope_dims;
+  uint32_t heads;
+  uint32_t head_dim;
+};
+
+struct OpsTable {
+  void (*rms_norm)(const float* x, const float* weight, float epsilon, uint32_t size, float* out);
+  void (*silu_gate)(const float* gate, const float* up, uint32_t size, float* out);
+  void (*gelu_gate)(const float* gate, const float* up, uint32_t size, float* out);
+  void (*scale)(float* x, float factor, uint32_t size);
+  void (*add)(const float* x, uint32_t size, float* inout);
+  void (*rope_adjacent)(const RopeJob& job, float* x);
+  void (*rope_halves)(const RopeJob& job, float* x);
+  float (*exp)(float x);
+  float (*max)(const float* x, size_t size);                  // size > 0
+  double (*sum_exp)(const float* x, float max, size_t size);  // sum of exp(x - max)
+  void (*store_kv)(const KvPlace& place, const float* k, const float* v);
+};
+
+QUIRE_ISA_TABLES(OpsTable, kOps)
+
+}  // namespace quire
