@@ -47,13 +47,13 @@ Status ReadType(ByteReader& reader, Entry& entry) {
   QUIRE_TRY(const uint32_t id, reader.Read<uint32_t>("a tensor's type"));
   entry.type = FindTensorType(id);
   if (entry.type == nullptr) {
-    Error error =
-        entry
-            .RefuseEntry(fmt::format("has type {}, which Quire does not read; use a file quantised "
-                                     "to Q4_0 ... Q8_0, Q2_K ... Q6_K, IQ4_NL, IQ4_XS, F16, BF16 "
-                                     "or F32",
-                                     TensorTypeName(id)))
-            .error();
+    Error error = entry
+                      .RefuseEntry(fmt::format(
+                          "is stored as {}, which Quire does not read; use a file quantised "
+                          "to Q4_0 ... Q8_0, Q2_K ... Q6_K, IQ4_NL, IQ4_XS, F16, BF16 "
+                          "or F32",
+                          TensorTypeName(id)))
+                      .error();
     error.code = ErrorCode::kUnsupported;
     return std::unexpected(std::move(error));
   }
