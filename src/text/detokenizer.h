@@ -1,8 +1,10 @@
 // text/detokenizer.h -- the text of tokens as they come, never with half a character in it.
 //
-// The concatenation of everything Append and Finish return is Tokenizer::Decode of all the tokens,
-// with each maximal piece that is not UTF-8 replaced by U+FFFD, whatever the cuts were. What
-// Append returns is always valid UTF-8: bytes that may begin a character wait for the next token.
+// Everything that Append and Finish return, joined, is the pieces of the tokens joined, with each
+// maximal part that is not UTF-8 replaced by U+FFFD, whatever the cuts were. What Append returns
+// is always valid UTF-8: bytes that may begin a character wait for the next token.
+//
+// The tokens continue a text, as an answer continues its prompt: a first leading space stays.
 //
 // Threads  none: one per answer. Cost: proportional to the bytes of the token.
 #pragma once
@@ -28,7 +30,6 @@ class Detokenizer {
  private:
   const Tokenizer& tokenizer_;
   const bool with_special_;
-  bool strip_space_;     // the next piece is the first one and loses its leading space
   std::string pending_;  // at most 3 bytes: the beginning of a character
 };
 

@@ -32,9 +32,9 @@ class StopMatcher {
 
  private:
   struct Node {
-    uint32_t next[256];  // complete automaton: no failure steps at run time
-    uint32_t depth = 0;  // bytes matched in this state, all of them held back
-    int which = -1;      // the longest stop string that ends here
+    uint32_t next[256] = {};  // complete: no failure steps at run time
+    uint32_t depth = 0;       // bytes matched in this state, all of them held back
+    int which = -1;           // the longest stop string that ends here
   };
   void AddString(std::string_view text, int which);
   void LinkFailures();
