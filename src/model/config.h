@@ -46,6 +46,11 @@ struct ModelConfig {
   RopeConfig rope;             // of global layers
   RopeConfig local_rope;       // of windowed layers; equal to rope where the family has one
 
+  uint32_t query_width() const { return query_heads * head_dim; }
+  uint32_t kv_width() const { return kv_heads * head_dim; }
+  uint32_t window_of(uint32_t layer) const { return windowed[layer] ? window : 0; }
+  const RopeConfig& rope_of(uint32_t layer) const { return windowed[layer] ? local_rope : rope; }
+
   uint64_t kv_values_per_token() const {  // keys and values, all layers
     return uint64_t{2} * layers * kv_heads * head_dim;
   }

@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "base/token_id.h"
+#include "model/candidates.h"
 
 namespace quire {
 
@@ -62,12 +63,16 @@ class Sampler {
   SampledToken Sample(std::span<const float> logits, const Ask& ask);
 
  private:
+  std::span<const float> Adjusted(std::span<const float> logits, bool ban_end);
+  void CountGenerated(TokenId token);
+
   SamplingParams params_;
   uint32_t choice_;
-  std::vector<uint32_t> prompt_seen_;  // bitset over the vocabulary; empty unless needed
-  std::vector<std::pair<TokenId, uint32_t>> generated_;  // counts
-  std::vector<float> work_;                              // [vocab_size] when logits must be changed
-  std::vector<std::pair<float, TokenId>> candidates_;
+  bool changes_logits_;                                  // bias or penalties are asked for
+  std::vector<bool> prompt_seen_;                        // by token; empty unless needed
+  std::vector<std::pair<TokenId, uint32_t>> generated_;  // counts, ascending by token
+  std::vector<float> work_;                              // the changed logits
+  std::vector<Candidate> candidates_;
 };
 
 // Log-probability of `token` under softmax(logits), and the `num_top` likeliest tokens.

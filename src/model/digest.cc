@@ -1,0 +1,77 @@
+#include "model/digest.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <bit>
+#include <vector>
+
+namespace quire {
+namespace {
+
+constexpr size_t kPieceBytes = size_t{4} << 20;
+
+// Every field that reaches the arithmetic, as text: exact, since floats are written as their bits.
+std::string DescribeRope(const RopeConfig& rope) {
+  std::string text = fmt::format("rope {} {} {:x}", static_cast<int>(rope.kind), rope.dims,
+                                 std::bit_cast<uint32_t>(rope.magnitude));
+  for (const double f : rope.inverse_frequency) {
+    text += fmt::format(" {:x}", std::bit_cast<uint64_t>(f));
+  }
+  return text + "\n";
+}
+
+std::string Describe(const ModelConfig& config, Precision precision) {
+  std::string text = fmt::format(
+      "{} {} {} {} {} {} {} {} {} {} {}\n", config.architecture_name, static_cast<int>(precision),
+      config.layers, config.width, config.ffn_width, config.query_heads, config.kv_heads,
+      config.head_dim, config.vocab_size, static_cast<int>(config.gate), config.window);
+  for (const float value : {config.norm_epsilon, config.attention_scale, config.embedding_scale,
+                            config.residual_scale, config.logit_scale}) {
+    text += fmt::format("{:x} ", std::bit_cast<uint32_t>(value));
+  }
+  for (const bool windowed : config.windowed) text += windowed ? 'w' : 'g';
+  return text + "\n" + DescribeRope(config.rope) + DescribeRope(config.local_rope);
+}
+
+struct Piece {
+  std::span<const std::byte> bytes;
+  XXH128_hash_t hash{};
+};
+
+std::vector<Piece> CutIntoPieces(std::span<const TensorInfo> tensors) {
+  std::vector<Piece> pieces;
+  for (const TensorInfo& tensor : tensors) {
+    const std::span<const std::byte> data = tensor.data;
+    for (size_t at = 0; at < data.size(); at += kPieceBytes) {
+      pieces.push_back({.bytes = data.subspan(at, std::min(kPieceBytes, data.size() - at))});
+    }
+  }
+  return pieces;
+}
+
+}  // namespace
+
+std::string DigestModel(const ModelConfig& config, Precision precision,
+                        std::span<const TensorInfo> tensors, WorkerPool& pool) {
+  std::vector<Piece> pieces = CutIntoPieces(tensors);
+  pool.Run([&pieces](const Worker& worker) {
+    const auto [begin, end] = worker.Share(static_cast<uint32_t>(pieces.size()));
+    for (uint32_t i = begin; i < end; ++i) {
+      pieces[i].hash = XXH3_128bits(pieces[i].bytes.data(), pieces[i].bytes.size());
+    }
+  });
+  std::string all = Describe(config, precision);
+  for (const TensorInfo& tensor : tensors) {
+    all += fmt::format("{} {} {} {}\n", tensor.name, static_cast<uint32_t>(tensor.type),
+                       tensor.columns(), tensor.rows());
+  }
+  for (const Piece& piece : pieces) {
+    all += fmt::format("{:016x}{:016x}", piece.hash.high64, piece.hash.low64);
+  }
+  const XXH128_hash_t digest = XXH3_128bits(all.data(), all.size());
+  return fmt::format("{:016x}{:016x}", digest.high64, digest.low64);
+}
+
+}  // namespace quire

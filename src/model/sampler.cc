@@ -1,0 +1,180 @@
+#include "model/sampler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/check.h"
+#include "kernels/ops.h"
+#include "model/counter_random.h"
+
+namespace quire {
+namespace {
+
+// At or below this a draw could only ever take the likeliest token: greedy, without dividing by it.
+constexpr float kGreedyTemperature = 1e-5f;
+// Tokens less likely than e^-40 times the likeliest: all of a vocabulary together fall below the
+// resolution of a draw.
+constexpr float kNegligible = 40;
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+
+Status RefuseUnless(bool fine, const char* field, std::string_view range) {
+  if (fine) return {};
+  return Refuse(ErrorCode::kInvalidArgument, fmt::format("{} must be {}", field, range), field);
+}
+
+Status CheckTokens(const SamplingParams& params, uint32_t vocab_size) {
+  const auto known = [vocab_size](TokenId token) {
+    return token >= 0 && static_cast<uint32_t>(token) < vocab_size;
+  };
+  for (const auto& [token, bias] : params.logit_bias) {
+    if (!known(token) || !(bias >= -100 && bias <= 100)) {
+      return Refuse(ErrorCode::kInvalidArgument,
+                    fmt::format("logit_bias must map token ids below {} to values between -100 and "
+                                "100; it has {}: {}",
+                                vocab_size, token, bias),
+                    "logit_bias");
+    }
+  }
+  QUIRE_CHECK(std::ranges::all_of(params.banned, known), "a banned token is not in the vocabulary");
+  return {};
+}
+
+// Draws one of the weighted candidates; there is one at least.
+TokenId Draw(std::span<const Candidate> candidates, double unit) {
+  const double target = unit * TotalWeight(candidates);
+  double sum = 0;
+  TokenId last = candidates.front().token;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.weight <= 0) continue;
+    sum += candidate.weight;
+    last = candidate.token;
+    if (target < sum) break;
+  }
+  return last;
+}
+
+void SelectCandidates(std::span<const float> logits, const SamplingParams& params, float max,
+                      std::vector<Candidate>& candidates) {
+  const float temperature = params.temperature;
+  Weighing weighing{
+      .max = max, .temperature = temperature, .floor = max - kNegligible * temperature};
+  if (params.top_k > 0 && params.top_k < logits.size()) {
+    SelectTop(logits, params.top_k, candidates);
+    Weigh(weighing, candidates);
+  } else {
+    SelectAbove(logits, weighing, candidates);
+  }
+  if (params.top_p < 1) KeepNucleus(params.top_p, TotalWeight(candidates), candidates);
+  if (params.min_p > 0) {
+    const float least = params.min_p;  // the likeliest token weighs 1
+    std::erase_if(candidates, [least](const Candidate& c) { return c.weight < least; });
+  }
+}
+
+TokenId Choose(std::span<const float> logits, const SamplingParams& params, const DrawKey& key,
+               std::vector<Candidate>& candidates) {
+  const TokenId best = ArgMax(logits);
+  const float max = logits[static_cast<size_t>(best)];
+  if (params.temperature <= kGreedyTemperature || !std::isfinite(max)) return best;
+  SelectCandidates(logits, params, max, candidates);
+  return candidates.empty() ? best : Draw(candidates, RandomUnit(key));
+}
+
+}  // namespace
+
+Status Validate(const SamplingParams& params, uint32_t vocab_size) {
+  const auto within = [](float value, float low, float high) {
+    return value >= low && value <= high;  // false for NaN
+  };
+  const Status checks[] = {
+      RefuseUnless(within(params.temperature, 0, 2), "temperature", "between 0 and 2"),
+      RefuseUnless(within(params.top_p, 0, 1) && params.top_p > 0, "top_p",
+                   "greater than 0 and at most 1"),
+      RefuseUnless(within(params.min_p, 0, 1) && params.min_p < 1, "min_p",
+                   "at least 0 and less than 1"),
+      RefuseUnless(within(params.repetition_penalty, 1e-3f, 1e3f), "repetition_penalty",
+                   "greater than 0 (0.001 to 1000)"),
+      RefuseUnless(within(params.presence_penalty, -2, 2), "presence_penalty", "between -2 and 2"),
+      RefuseUnless(within(params.frequency_penalty, -2, 2), "frequency_penalty",
+                   "between -2 and 2"),
+      CheckTokens(params, vocab_size),
+  };
+  for (const Status& check : checks) {
+    if (!check) return check;
+  }
+  return {};
+}
+
+Sampler::Sampler(SamplingParams params, uint32_t choice, uint32_t vocab_size)
+    : params_(std::move(params)),
+      choice_(choice),
+      changes_logits_(params_.repetition_penalty != 1 || params_.presence_penalty != 0 ||
+                      params_.frequency_penalty != 0 || !params_.logit_bias.empty()) {
+  if (params_.repetition_penalty != 1) prompt_seen_.assign(vocab_size, false);
+}
+
+void Sampler::ObservePrompt(std::span<const TokenId> prompt) {
+  if (prompt_seen_.empty()) return;
+  for (const TokenId token : prompt) prompt_seen_[static_cast<size_t>(token)] = true;
+}
+
+void Sampler::CountGenerated(TokenId token) {
+  const auto at =
+      std::ranges::lower_bound(generated_, token, {}, &std::pair<TokenId, uint32_t>::first);
+  if (at != generated_.end() && at->first == token) {
+    ++at->second;
+  } else {
+    generated_.insert(at, {token, 1});
+  }
+}
+
+// The logits with bias, penalties and bans; the same span if there are none.
+std::span<const float> Sampler::Adjusted(std::span<const float> logits, bool ban_end) {
+  const bool bans = ban_end && !params_.banned.empty();
+  if (!changes_logits_ && !bans) return logits;
+  work_.assign(logits.begin(), logits.end());
+  for (const auto& [token, bias] : params_.logit_bias) work_[static_cast<size_t>(token)] += bias;
+  const auto repeat = [this](float& logit) {
+    logit = logit > 0 ? logit / params_.repetition_penalty : logit * params_.repetition_penalty;
+  };
+  for (size_t token = 0; token < prompt_seen_.size(); ++token) {
+    if (prompt_seen_[token]) repeat(work_[token]);
+  }
+  for (const auto& [token, count] : generated_) {
+    const size_t index = static_cast<size_t>(token);
+    if (!prompt_seen_.empty() && !prompt_seen_[index]) repeat(work_[index]);
+    work_[index] -= params_.frequency_penalty * static_cast<float>(count);
+    work_[index] -= params_.presence_penalty;
+  }
+  if (bans) {
+    for (const TokenId token : params_.banned) work_[static_cast<size_t>(token)] = kNever;
+  }
+  return work_;
+}
+
+SampledToken Sampler::Sample(std::span<const float> logits, const Ask& ask) {
+  const std::span<const float> adjusted = Adjusted(logits, ask.ban_end);
+  const DrawKey key{.seed = params_.seed, .choice = choice_, .position = ask.position};
+  const TokenId token = Choose(adjusted, params_, key, candidates_);
+  if (changes_logits_) CountGenerated(token);
+  if (!ask.want_logprob && ask.num_top == 0) return {.token = token};
+  return LogprobOf(logits, token, ask.num_top);
+}
+
+SampledToken LogprobOf(std::span<const float> logits, TokenId token, uint32_t num_top) {
+  const SoftmaxStats stats = SoftmaxOf(logits);
+  const float log_sum = Log(stats.sum);
+  const auto logprob = [&](float logit) { return logit - stats.max - log_sum; };
+  SampledToken result{.token = token, .logprob = logprob(logits[static_cast<size_t>(token)])};
+  std::vector<Candidate> top;
+  SelectTop(logits, num_top, top);
+  for (const Candidate& candidate : top) {
+    result.top.push_back({.token = candidate.token, .logprob = logprob(candidate.logit)});
+  }
+  return result;
+}
+
+}  // namespace quire
