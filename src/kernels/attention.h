@@ -5,11 +5,16 @@
 // many rows, sequences, heads or workers share a pass over a tile does not enter the arithmetic, so
 // a prefill row, a decode row and a row in any batch give the same bits.
 //
-//   score(t)  one FMA chain over d ascending, then * scale; masked tokens take no part
-//   tile      m = max; p = exp(s - m); l = sum of p over 16 token lanes, fixed tree; acc = sum over
-//   t
-//             ascending of p * v, one FMA each
-//   fold      m' = max; both sides scaled by exp(m_old - m'); last, acc / l
+//   score(t)  one FMA chain over d ascending from 0, then * scale; masked tokens take no part
+//   tile      m = max; p = exp(s - m); l = sum of p over 16 token lanes, fixed tree;
+//             acc = sum over t ascending of p * v, one FMA each from 0
+//   fold      from (-inf, 0, 0): m' = max; a = exp(m_old - m'), b = exp(m - m');
+//             acc = fma(acc_old, a, acc * b), l likewise; last, acc * (1 / l) + 0
+//
+// A tile takes part in a row's fold if it holds a position that the row attends to: the row's own
+// position and the window decide that, nothing else. Bytes of slots that no row of the call attends
+// to (not written yet, or blocks out of every window, whose ids in the table may be stale) have no
+// influence, whatever they are.
 #pragma once
 
 #include <cstddef>
