@@ -17,8 +17,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -54,6 +56,8 @@ struct ServerOptions {
   int idle_timeout_seconds = 75;    // between two requests of a connection
   int stall_seconds = 30;           // a client that stops reading its answer for this long is cut
   int drain_seconds = 10;           // what running answers get after Stop
+
+  std::function<void(std::string_view)> log;  // one line per failure of the server; any thread
 };
 
 // A model ready to serve; warmed up.

@@ -1,0 +1,52 @@
+// server/http/http_message.h -- one request as handlers see it, one response as they give it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace quire {
+
+struct HttpRequest {
+  std::string method;  // "GET"
+  std::string path;    // percent-decoded, without the query
+  std::string query;   // as sent, without "?"
+  std::string body;
+  std::string origin;      // of the page that asks, if a browser does
+  std::string request_id;  // the client's X-Request-Id if it is harmless, else a fresh one
+  bool keep_alive = true;  // the client's wish
+  bool http_1_1 = true;    // chunked transfer coding is understood
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;  // further ones
+};
+
+// The value of `name` in a query string, percent-decoded.
+std::optional<std::string> QueryValue(std::string_view query, std::string_view name);
+
+// "%41" -> "A"; nullopt if an escape is broken.
+std::optional<std::string> PercentDecode(std::string_view text);
+
+// What a head needs beyond the response itself.
+struct HeadOptions {
+  std::string_view request_id;
+  std::string_view cors_origin;  // empty: no CORS
+  bool keep_alive = true;
+  bool chunked = false;  // body follows in chunks; else Content-Length is that of `body`
+  bool until_close = false;
+};
+
+// Status line and headers, up to and including the empty line.
+std::string FormatHead(const HttpResponse& response, const HeadOptions& options);
+
+// An error response of the server itself.
+HttpResponse ErrorResponse(int status, std::string_view code, std::string message);
+
+}  // namespace quire
