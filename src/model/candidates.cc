@@ -66,7 +66,7 @@ void SelectAbove(std::span<const float> logits, const Weighing& weighing,
 void Weigh(const Weighing& weighing, std::span<Candidate> candidates) {
   for (Candidate& candidate : candidates) {
     const float scaled = (candidate.logit - weighing.max) / weighing.temperature;
-    candidate.weight = scaled > -100 ? Exp(scaled) : 0;
+    candidate.weight = scaled > -80 ? Exp(scaled) : 0;
   }
 }
 

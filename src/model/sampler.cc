@@ -160,15 +160,19 @@ SampledToken Sampler::Sample(std::span<const float> logits, const Ask& ask) {
   const DrawKey key{.seed = params_.seed, .choice = choice_, .position = ask.position};
   const TokenId token = Choose(adjusted, params_, key, candidates_);
   if (changes_logits_) CountGenerated(token);
-  if (!ask.want_logprob && ask.num_top == 0) return {.token = token};
-  return LogprobOf(logits, token, ask.num_top);
+  if (ask.want_logprob || ask.num_top > 0) return LogprobOf(logits, token, ask.num_top);
+  SampledToken sampled;
+  sampled.token = token;
+  return sampled;
 }
 
 SampledToken LogprobOf(std::span<const float> logits, TokenId token, uint32_t num_top) {
   const SoftmaxStats stats = SoftmaxOf(logits);
   const float log_sum = Log(stats.sum);
   const auto logprob = [&](float logit) { return logit - stats.max - log_sum; };
-  SampledToken result{.token = token, .logprob = logprob(logits[static_cast<size_t>(token)])};
+  SampledToken result;
+  result.token = token;
+  result.logprob = logprob(logits[static_cast<size_t>(token)]);
   std::vector<Candidate> top;
   SelectTop(logits, num_top, top);
   for (const Candidate& candidate : top) {
