@@ -13,9 +13,6 @@ KvCache::KvCache(const KvCacheOptions& options)
 uint32_t KvCache::Match(const Scope& scope, std::span<const TokenId> tokens, BlockTable& table) {
   const uint32_t found = prefixes_.Match(scope, tokens, table);
   QUIRE_CHECK(found == 0 || found < tokens.size());
-  counts_.hit_blocks += table.size();
-  const uint64_t wanted = tokens.empty() ? 0 : (tokens.size() - 1) / options_.block_tokens;
-  counts_.missed_blocks += wanted - table.size();
   return found;
 }
 

@@ -36,12 +36,10 @@ struct KvCacheOptions {
   uint32_t name_bits = 256;  // fewer only in tests
 };
 
-// Counts since the start; a block looked up is a hit or a miss.
+// Counts since the start.
 struct KvCacheCounts {
   std::array<uint64_t, kEvictionReasons> evictions{};  // blocks, by EvictionReason
-  uint64_t hit_blocks = 0;
-  uint64_t missed_blocks = 0;
-  uint64_t failed_grows = 0;  // Grow answered false
+  uint64_t failed_grows = 0;                           // Grow answered false
 };
 
 class KvCache {

@@ -1,0 +1,313 @@
+#include "sched/scheduler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace quire {
+
+namespace {
+
+// The last token chosen is never computed, so it needs no KV.
+uint64_t TokensWithKv(uint64_t num_prompt, uint64_t max_tokens) {
+  return num_prompt + (max_tokens > 0 ? max_tokens - 1 : 0);
+}
+
+uint32_t FirstLogitRow(const SequenceSpec& spec, uint32_t choice) {
+  const uint32_t num_prompt = static_cast<uint32_t>(spec.prompt.size());
+  if (spec.all_rows && choice == 0) return 0;
+  return spec.max_tokens == 0 ? num_prompt : num_prompt - 1;
+}
+
+void InsertByAge(std::vector<Sequence*>& queue, Sequence* sequence) {
+  queue.insert(std::ranges::lower_bound(queue, sequence->id, {}, &Sequence::id), sequence);
+}
+
+}  // namespace
+
+Scheduler::Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& cache)
+    : budget_(budget), queue_limit_(queue_limit), cache_(cache) {
+  QUIRE_CHECK(budget.step_tokens > 0 && budget.prefill_chunk > 0);
+  // One row of each running sequence fits into any step: decodes never wait for each other.
+  QUIRE_CHECK(budget.step_sequences > 0 && budget.step_sequences <= budget.step_tokens &&
+              budget.step_sequences <= budget.step_logit_rows);
+  plan_.reserve(budget.step_sequences);
+  running_.reserve(budget.step_sequences);
+}
+
+Status Scheduler::CheckFits(uint64_t num_prompt, uint64_t max_tokens) const {
+  const uint64_t tokens = TokensWithKv(num_prompt, max_tokens);
+  const uint64_t blocks = (tokens + cache_.block_tokens() - 1) / cache_.block_tokens();
+  if (blocks <= cache_.pool().capacity()) return {};
+  return Refuse(
+      ErrorCode::kNeverFits,
+      fmt::format("{} prompt tokens and {} to generate need {} blocks of {} tokens of KV "
+                  "memory; all of it is {} blocks ({} tokens)",
+                  num_prompt, max_tokens, blocks, cache_.block_tokens(), cache_.pool().capacity(),
+                  uint64_t{cache_.pool().capacity()} * cache_.block_tokens()));
+}
+
+Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
+  QUIRE_CHECK(!spec.prompt.empty() && spec.choices > 0);
+  if (const Status fits = CheckFits(spec.prompt.size(), spec.max_tokens); !fits) {
+    return std::unexpected(fits.error());
+  }
+  if (num_new_requests_ >= queue_limit_) {
+    return Refuse(ErrorCode::kOverloaded,
+                  fmt::format("{} requests are waiting already", num_new_requests_));
+  }
+  const SequenceId leader{last_id_ + 1};
+  for (uint32_t i = 0; i < spec.choices; ++i) {
+    auto sequence = std::make_unique<Sequence>();
+    sequence->id = SequenceId{++last_id_};
+    sequence->leader = leader;
+    sequence->scope = spec.scope;
+    sequence->lookup = spec.lookup && !spec.all_rows;
+    sequence->store = spec.store;
+    sequence->awaits_leader = i > 0;
+    sequence->tokens = spec.prompt;
+    sequence->num_prompt = sequence->num_tokens();
+    sequence->max_tokens = spec.max_tokens;
+    sequence->first_logit_row = FirstLogitRow(spec, i);
+    waiting_.push_back(sequence.get());
+    sequences_.emplace(sequence->id, std::move(sequence));
+  }
+  ++num_new_requests_;
+  return leader;
+}
+
+std::span<const PlanItem> Scheduler::Plan(uint32_t prefill_tokens) {
+  QUIRE_CHECK(plan_.empty(), "the last plan was not applied");
+  planned_tokens_ = planned_rows_ = 0;
+  KeepRunning();
+  Admit();
+  PlanDecodes();
+  PlanPrefills(std::max(prefill_tokens, 1u));
+  QUIRE_CHECK(!plan_.empty() || sequences_.empty(), "S3: work is left, but the plan is empty");
+  CheckPlan();
+  return plan_;
+}
+
+// Oldest first; whoever is preempted is younger than all that were served before it.
+void Scheduler::KeepRunning() {
+  preempted_in_plan_ = false;
+  for (size_t i = 0; i < running_.size(); ++i) {
+    Sequence& sequence = *running_[i];
+    while (!cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kDecode)) {
+      Sequence& youngest = *running_.back();
+      QUIRE_CHECK(running_.size() > 1, "S3: the oldest sequence does not fit, though CheckFits");
+      Preempt(youngest);
+      preempted_in_plan_ = true;
+      if (&youngest == &sequence) return;
+    }
+    sequence.counts.peak_blocks = std::max(sequence.counts.peak_blocks, sequence.table.size());
+  }
+}
+
+// Blocks that a preemption just won are for the older ones.
+void Scheduler::Admit() {
+  while (!preempted_in_plan_ && running_.size() < budget_.step_sequences) {
+    const auto next = std::ranges::find(waiting_, false, &Sequence::awaits_leader);
+    if (next == waiting_.end() || !TryStart(**next)) return;
+  }
+}
+
+bool Scheduler::TryStart(Sequence& sequence) {
+  // Besides its own blocks one for each that runs, or the newcomer would be preempted at once.
+  const int64_t room = int64_t{cache_.available()} - num_running();
+  if (!running_.empty() && sequence.id == blocked_ && room <= blocked_room_) return false;
+  const uint32_t found_tokens = TakeCached(sequence);
+  const uint32_t missing = cache_.BlocksFor(sequence.num_tokens()) - sequence.table.size();
+  if (int64_t{cache_.available()} - num_running() < missing ||
+      !cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kPrefill)) {
+    QUIRE_CHECK(!running_.empty(), "S3: a sequence does not fit into an empty cache");
+    cache_.Release(sequence.table);
+    blocked_ = sequence.id;
+    blocked_room_ = room;
+    return false;
+  }
+  if (!sequence.has_run()) NoteFirstStart(sequence, found_tokens);
+  sequence.num_computed = found_tokens;
+  sequence.counts.peak_blocks = std::max(sequence.counts.peak_blocks, sequence.table.size());
+  sequence.state = SequenceState::kRunning;
+  std::erase(waiting_, &sequence);
+  InsertByAge(running_, &sequence);
+  return true;
+}
+
+// From now on nothing of this sequence allocates.
+void Scheduler::NoteFirstStart(Sequence& sequence, uint32_t found_tokens) {
+  const uint64_t most_tokens = uint64_t{sequence.num_prompt} + sequence.max_tokens;
+  sequence.tokens.reserve(most_tokens);
+  sequence.table.Reserve(cache_.BlocksFor(most_tokens));
+  sequence.counts.cached_tokens = found_tokens;
+  if (sequence.id == sequence.leader) --num_new_requests_;
+}
+
+// Fills the empty table with what need not be computed: from the prefix cache, or from the leader
+// if that shares more (it does when blocks are not stored). Returns the tokens found.
+uint32_t Scheduler::TakeCached(Sequence& sequence) {
+  const uint32_t found =
+      sequence.lookup ? cache_.Match(sequence.scope, sequence.tokens, sequence.table) : 0;
+  const Sequence* leader = sequence.id == sequence.leader ? nullptr : Find(sequence.leader);
+  if (leader == nullptr) return found;
+  const uint32_t common =
+      std::min({sequence.num_prompt, sequence.num_tokens() - 1, leader->num_computed});
+  const uint32_t shared_blocks = common / cache_.block_tokens();
+  if (shared_blocks <= sequence.table.size()) return found;
+  cache_.Release(sequence.table);
+  cache_.Fork(leader->table, shared_blocks, sequence.table);
+  return shared_blocks * cache_.block_tokens();
+}
+
+void Scheduler::PlanDecodes() {
+  for (Sequence* sequence : running_) {
+    if (sequence->num_to_go() == 1) AddItem(*sequence, 1);
+  }
+}
+
+void Scheduler::PlanPrefills(uint32_t prefill_tokens) {
+  uint32_t left = std::min(prefill_tokens, budget_.step_tokens - planned_tokens_);
+  for (Sequence* sequence : running_) {
+    if (sequence->num_to_go() == 1) continue;
+    const uint32_t rows_left = budget_.step_logit_rows - planned_rows_;
+    const uint32_t rowless =
+        std::max(sequence->first_logit_row, sequence->num_computed) - sequence->num_computed;
+    const uint32_t chunk =
+        std::min({sequence->num_to_go(), budget_.prefill_chunk, left, rowless + rows_left});
+    if (chunk == 0) continue;
+    AddItem(*sequence, chunk);
+    left -= chunk;
+  }
+}
+
+void Scheduler::AddItem(Sequence& sequence, uint32_t num_tokens) {
+  const uint32_t end = sequence.num_computed + num_tokens;
+  const uint32_t first_row = std::max(sequence.num_computed, sequence.first_logit_row);
+  plan_.push_back({.sequence = sequence.id,
+                   .first_token = sequence.num_computed,
+                   .num_tokens = num_tokens,
+                   .num_logit_rows = end > first_row ? end - first_row : 0,
+                   .completes = end == sequence.num_tokens()});
+  planned_tokens_ += num_tokens;
+  planned_rows_ += plan_.back().num_logit_rows;
+}
+
+void Scheduler::Apply(std::span<const Choice> chosen) {
+  QUIRE_CHECK(!plan_.empty(), "Apply without a plan");
+  size_t next = 0;
+  for (const PlanItem& item : plan_) {
+    Sequence& sequence = *Find(item.sequence);
+    NoteComputed(sequence, item);
+    if (!item.completes) continue;
+    QUIRE_CHECK(next < chosen.size(), "a completed sequence got no choice");
+    const Choice choice = chosen[next++];
+    if (choice.end) {
+      End(sequence);
+      continue;
+    }
+    QUIRE_CHECK(choice.token != kNoToken && sequence.num_generated() + 1 < sequence.max_tokens,
+                "a sequence goes on after its last token");
+    sequence.tokens.push_back(choice.token);
+  }
+  QUIRE_CHECK(next == chosen.size(), "more choices than sequences that wanted one");
+  plan_.clear();
+}
+
+void Scheduler::NoteComputed(Sequence& sequence, const PlanItem& item) {
+  const uint32_t end = item.first_token + item.num_tokens;
+  QUIRE_CHECK(sequence.num_computed == item.first_token);
+  sequence.num_computed = end;
+  sequence.first_logit_row = std::max(sequence.first_logit_row, end);
+  const uint32_t prompt = sequence.num_prompt;
+  sequence.counts.computed_prompt += std::min(end, prompt) - std::min(item.first_token, prompt);
+  if (sequence.store) cache_.Commit(sequence.scope, sequence.tokens, end, sequence.table);
+  if (sequence.id == sequence.leader && end >= prompt) StartFollowers(sequence.leader);
+}
+
+void Scheduler::StartFollowers(SequenceId leader) {
+  for (Sequence* sequence : waiting_) {
+    if (sequence->leader == leader) sequence->awaits_leader = false;
+  }
+}
+
+void Scheduler::Preempt(Sequence& sequence) {
+  QUIRE_CHECK(running_.back() == &sequence, "S3: only the youngest is preempted");
+  cache_.Release(sequence.table);
+  sequence.num_computed = 0;
+  sequence.state = SequenceState::kWaiting;
+  ++sequence.counts.preemptions;
+  ++num_preemptions_;
+  running_.pop_back();
+  InsertByAge(waiting_, &sequence);
+}
+
+void Scheduler::Cancel(SequenceId id) {
+  QUIRE_CHECK(plan_.empty(), "Cancel while a plan is being carried out");
+  if (Sequence* sequence = Find(id); sequence != nullptr) End(*sequence);
+}
+
+void Scheduler::End(Sequence& sequence) {
+  if (sequence.id == sequence.leader) {
+    StartFollowers(sequence.leader);
+    if (!sequence.has_run()) --num_new_requests_;
+  }
+  cache_.Release(sequence.table);
+  std::erase(sequence.state == SequenceState::kRunning ? running_ : waiting_, &sequence);
+  sequences_.erase(sequence.id);
+}
+
+Sequence* Scheduler::Find(SequenceId id) const {
+  const auto found = sequences_.find(id);
+  return found == sequences_.end() ? nullptr : found->second.get();
+}
+
+const Sequence& Scheduler::Get(SequenceId id) const {
+  const Sequence* sequence = Find(id);
+  QUIRE_CHECK(sequence != nullptr, "no such sequence");
+  return *sequence;
+}
+
+bool Scheduler::has_decodes() const {
+  return std::ranges::any_of(running_, [](const Sequence* s) { return s->num_to_go() == 1; });
+}
+
+void Scheduler::CheckPlan() const {
+  uint32_t tokens = 0;
+  uint32_t rows = 0;
+  for (const PlanItem& item : plan_) {
+    const Sequence& sequence = Get(item.sequence);
+    const uint32_t end = item.first_token + item.num_tokens;
+    tokens += item.num_tokens;
+    rows += item.num_logit_rows;
+    QUIRE_CHECK(item.num_tokens > 0 && end <= sequence.num_tokens(), "S1: an impossible item");
+    QUIRE_CHECK(cache_.BlocksFor(end) <= sequence.table.size(), "S2: a token without a block");
+  }
+  QUIRE_CHECK(tokens <= budget_.step_tokens, "S1: too many tokens");
+  QUIRE_CHECK(rows <= budget_.step_logit_rows, "S1: too many logit rows");
+  QUIRE_CHECK(plan_.size() <= budget_.step_sequences, "S1: too many sequences");
+}
+
+void Scheduler::CheckInvariants() const {
+  CheckPlan();
+  QUIRE_CHECK(running_.size() + waiting_.size() == sequences_.size(), "a sequence is lost");
+  QUIRE_CHECK(std::ranges::is_sorted(running_, {}, &Sequence::id));
+  QUIRE_CHECK(std::ranges::is_sorted(waiting_, {}, &Sequence::id));
+  uint32_t new_requests = 0;
+  for (const Sequence* sequence : waiting_) {
+    QUIRE_CHECK(sequence->state == SequenceState::kWaiting);
+    QUIRE_CHECK(sequence->table.empty() && sequence->num_computed == 0, "S4: it holds blocks");
+    new_requests += sequence->id == sequence->leader && !sequence->has_run();
+  }
+  QUIRE_CHECK(new_requests == num_new_requests_ && new_requests <= queue_limit_);
+  for (const Sequence* sequence : running_) {
+    QUIRE_CHECK(sequence->state == SequenceState::kRunning);
+    QUIRE_CHECK(sequence->num_to_go() > 0, "S3: a running sequence has nothing to do");
+    QUIRE_CHECK(cache_.BlocksFor(sequence->num_computed) <= sequence->table.size());
+  }
+}
+
+}  // namespace quire

@@ -1,0 +1,125 @@
+// sched/scheduler.h -- decides which tokens of which sequences run in the next step.
+//
+//   Plan   keep the running ones running: a block for each one's next token, preempting the
+//          youngest if there is none left
+//          admit waiting ones, oldest first, while all their blocks fit
+//          decodes first, then prefill chunks up to the step's budget
+//   Apply  note what was computed, commit full blocks, append the tokens that were chosen
+//
+// First come, first served. A sequence is admitted with the blocks of all its tokens, so a prefill
+// never stops half-way for want of memory, and its blocks are contiguous where possible.
+//
+// Deterministic: no clock, no randomness, no I/O, no threads. How much prefill a step may hold is
+// an argument, so that a caller with a clock can bound its latency and a seed replays any schedule.
+//
+// Invariants (CheckInvariants):
+//   S1  sum of planned tokens <= step_tokens, of logit rows <= step_logit_rows; number of items <=
+//       step_sequences.
+//   S2  every planned token has a block: planning reserves, so a forward pass cannot run out.
+//   S3  progress: with work left, a plan is not empty; the oldest running sequence is never
+//       preempted, and no sequence is preempted for a younger one.
+//   S4  a waiting sequence holds no blocks.
+//
+// Threads  none, but for CheckFits, which reads only constants.
+// Errors   Submit refuses at the door, never half-way: kOverloaded when the queue is full,
+//          kNeverFits when a sequence could not be held even by an empty cache.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "cache/kv_cache.h"
+#include "sched/sequence.h"
+
+namespace quire {
+
+struct StepBudget {
+  uint32_t step_tokens = 512;    // rows of one forward pass, hence the size of its buffers
+  uint32_t step_sequences = 64;  // sequences running at once
+  uint32_t step_logit_rows = 64;
+  uint32_t prefill_chunk = 512;  // tokens of one sequence in one step
+};
+
+struct PlanItem {
+  SequenceId sequence = kNoSequence;
+  uint32_t first_token = 0;  // index in the sequence of the first token to compute
+  uint32_t num_tokens = 0;
+  uint32_t num_logit_rows = 0;  // logits are wanted for the last this-many tokens
+  bool completes = false;       // reaches the last token: Apply wants a Choice for it
+};
+
+// What was chosen after the last token of a sequence.
+struct Choice {
+  TokenId token = kNoToken;  // kNoToken only together with `end`
+  bool end = false;          // the sequence is over; its last token needs no KV
+};
+
+class Scheduler {
+ public:
+  // `queue_limit` bounds the requests that never ran. `cache` outlives the scheduler.
+  Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& cache);
+
+  // Whether an empty cache could hold `num_tokens` tokens and those it will compute after them.
+  Status CheckFits(uint64_t num_prompt, uint64_t max_tokens) const;
+
+  // Queues a request. Returns the id of choice 0; choice i has the id i higher.
+  [[nodiscard]] Result<SequenceId> Submit(SequenceSpec spec);
+
+  // Chooses the next step, with at most `prefill_tokens` rows of sequences that have more than one
+  // token to go, and reserves its blocks. Empty only if there is no work. The plan is ours and
+  // valid until Apply, which must follow a plan that is not empty.
+  std::span<const PlanItem> Plan(uint32_t prefill_tokens);
+
+  // Takes one choice per plan item that `completes`, in plan order.
+  void Apply(std::span<const Choice> chosen);
+
+  void Cancel(SequenceId sequence);  // between Apply and Plan; unknown ids are ignored
+
+  const Sequence& Get(SequenceId sequence) const;
+  uint32_t num_running() const { return static_cast<uint32_t>(running_.size()); }
+  uint32_t num_waiting() const { return static_cast<uint32_t>(waiting_.size()); }
+  uint32_t num_new_requests() const { return num_new_requests_; }  // those that never ran
+  bool has_decodes() const;  // a running sequence has one token to go
+  uint64_t num_preemptions() const { return num_preemptions_; }
+
+  void CheckInvariants() const;
+
+ private:
+  void KeepRunning();
+  void Admit();
+  bool TryStart(Sequence& sequence);
+  void NoteFirstStart(Sequence& sequence, uint32_t found_tokens);
+  uint32_t TakeCached(Sequence& sequence);
+  void PlanDecodes();
+  void PlanPrefills(uint32_t prefill_tokens);
+  void AddItem(Sequence& sequence, uint32_t num_tokens);
+  void NoteComputed(Sequence& sequence, const PlanItem& item);
+  void StartFollowers(SequenceId leader);
+  void Preempt(Sequence& sequence);
+  void End(Sequence& sequence);
+  Sequence* Find(SequenceId sequence) const;
+  void CheckPlan() const;
+
+  const StepBudget budget_;
+  const uint32_t queue_limit_;
+  KvCache& cache_;
+  std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
+  std::vector<Sequence*> running_;  // oldest first
+  std::vector<Sequence*> waiting_;  // oldest first
+  uint64_t last_id_ = 0;
+  uint32_t num_new_requests_ = 0;
+  uint64_t num_preemptions_ = 0;
+  // Who could not be admitted, and with how many blocks to spare: not tried again with fewer.
+  SequenceId blocked_ = kNoSequence;
+  int64_t blocked_room_ = 0;
+  std::vector<PlanItem> plan_;
+  uint32_t planned_tokens_ = 0;
+  uint32_t planned_rows_ = 0;
+  bool preempted_in_plan_ = false;
+};
+
+}  // namespace quire

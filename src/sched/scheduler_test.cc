@@ -1,0 +1,352 @@
+#include "sched/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <vector>
+
+namespace quire {
+namespace {
+
+constexpr uint32_t kTokensPerBlock = 4;
+constexpr uint32_t kAllPrefill = 1'000'000;
+
+Scope AnyScope() {
+  Scope scope;
+  scope.root.bytes[0] = std::byte{1};
+  return scope;
+}
+
+SequenceSpec Spec(std::vector<TokenId> prompt, uint32_t max_tokens, uint32_t choices = 1) {
+  SequenceSpec spec;
+  spec.scope = AnyScope();
+  spec.prompt = std::move(prompt);
+  spec.max_tokens = max_tokens;
+  spec.choices = choices;
+  return spec;
+}
+
+// The next token as a function of all tokens before it: stands for the model.
+TokenId NextToken(const std::vector<TokenId>& tokens) {
+  uint32_t hash = 2166136261u;
+  for (const TokenId token : tokens) hash = (hash ^ static_cast<uint32_t>(token)) * 16777619u;
+  return static_cast<TokenId>((hash >> 8) % 3);
+}
+
+// A forward pass without arithmetic: it stores in each block which token was computed at which
+// position, and refuses to compute a token unless all before it are there.
+class FakeMemory {
+ public:
+  explicit FakeMemory(uint32_t capacity) : slots_(capacity * kTokensPerBlock) {}
+
+  void Compute(const Sequence& sequence, const PlanItem& item) {
+    for (uint32_t p = item.first_token; p < item.first_token + item.num_tokens; ++p) {
+      At(sequence, p) = {sequence.tokens[p], p};
+    }
+    for (uint32_t p = 0; p < item.first_token + item.num_tokens; ++p) {
+      ASSERT_EQ(At(sequence, p).token, sequence.tokens[p]) << "foreign or stale KV at " << p;
+      ASSERT_EQ(At(sequence, p).position, p);
+    }
+  }
+
+ private:
+  struct Slot {
+    TokenId token = kNoToken;
+    uint32_t position = 0;
+  };
+  Slot& At(const Sequence& sequence, uint32_t position) {
+    return slots_[Index(sequence.table[position / kTokensPerBlock]) * kTokensPerBlock +
+                  position % kTokensPerBlock];
+  }
+  std::vector<Slot> slots_;
+};
+
+struct Harness {
+  Harness(uint32_t blocks, const StepBudget& budget, uint32_t queue_limit = 8)
+      : cache({.capacity_blocks = blocks, .block_tokens = kTokensPerBlock}),
+        memory(blocks),
+        scheduler(budget, queue_limit, cache) {}
+
+  // Runs one step; false if there was nothing to do.
+  bool Step(uint32_t prefill_tokens = kAllPrefill) {
+    const auto plan = scheduler.Plan(prefill_tokens);
+    if (plan.empty()) return false;
+    std::vector<Choice> chosen;
+    for (const PlanItem& item : plan) {
+      const Sequence& sequence = scheduler.Get(item.sequence);
+      memory.Compute(sequence, item);
+      rows[item.sequence] += item.num_logit_rows;
+      if (item.completes) chosen.push_back(Choose(sequence));
+    }
+    sequences_in_step = static_cast<uint32_t>(plan.size());
+    scheduler.Apply(chosen);
+    return true;
+  }
+
+  Choice Choose(const Sequence& sequence) {
+    if (sequence.max_tokens == 0) return Finish(sequence, {});
+    std::vector<TokenId> tokens = sequence.tokens;
+    tokens.push_back(NextToken(tokens));
+    const bool last = sequence.num_generated() + 1 == sequence.max_tokens;
+    return last ? Finish(sequence, tokens) : Choice{tokens.back(), false};
+  }
+
+  Choice Finish(const Sequence& sequence, const std::vector<TokenId>& tokens) {
+    EXPECT_FALSE(ended.contains(sequence.id)) << "ended twice";
+    ended[sequence.id] = tokens;
+    counts[sequence.id] = sequence.counts;
+    return Choice{kNoToken, true};
+  }
+
+  void RunAll() {
+    while (Step()) scheduler.CheckInvariants();
+  }
+
+  KvCache cache;
+  FakeMemory memory;
+  Scheduler scheduler;
+  std::map<SequenceId, std::vector<TokenId>> ended;
+  std::map<SequenceId, SequenceCounts> counts;
+  std::map<SequenceId, uint32_t> rows;
+  uint32_t sequences_in_step = 0;
+};
+
+std::vector<TokenId> Continue(std::vector<TokenId> tokens, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) tokens.push_back(NextToken(tokens));
+  return tokens;
+}
+
+std::vector<TokenId> Prompt(uint32_t length, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<TokenId> tokens(length);
+  for (TokenId& token : tokens) token = static_cast<TokenId>(random() % 3);
+  return tokens;
+}
+
+TEST(Scheduler, MixesDecodesAndPrefillInOneStep) {
+  Harness harness(32, {.step_tokens = 8, .step_sequences = 4, .step_logit_rows = 4});
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(5, 1), 6)));
+  ASSERT_TRUE(harness.Step());
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(20, 2), 3)));
+  const auto plan = harness.scheduler.Plan(kAllPrefill);
+  ASSERT_EQ(plan.size(), 2u);
+  EXPECT_EQ(plan[0].num_tokens, 1u);
+  EXPECT_EQ(plan[1].num_tokens, 7u) << "the chunk fills the budget";
+  EXPECT_EQ(plan[1].num_logit_rows, 0u);
+  EXPECT_FALSE(plan[1].completes);
+}
+
+TEST(Scheduler, PrefillAllowanceBoundsTheChunk) {
+  Harness harness(32, {.step_tokens = 64, .step_sequences = 4, .prefill_chunk = 16});
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(30, 1), 1)));
+  EXPECT_EQ(harness.scheduler.Plan(5)[0].num_tokens, 5u);
+  harness.scheduler.Apply({});
+  EXPECT_EQ(harness.scheduler.Plan(kAllPrefill)[0].num_tokens, 16u);
+}
+
+TEST(Scheduler, SecondRequestReusesTheFullBlocksOfTheFirst) {
+  Harness harness(32, {});
+  const auto first = harness.scheduler.Submit(Spec(Prompt(13, 1), 2));
+  harness.RunAll();
+  const auto second = harness.scheduler.Submit(Spec(Prompt(13, 1), 2));
+  harness.RunAll();
+  EXPECT_EQ(harness.counts[*first].cached_tokens, 0u);
+  EXPECT_EQ(harness.counts[*second].cached_tokens, 12u);
+  EXPECT_EQ(harness.counts[*second].computed_prompt, 1u);
+  EXPECT_EQ(harness.ended[*second], harness.ended[*first]);
+}
+
+TEST(Scheduler, GeneratedBlocksAreReusedByTheNextTurn) {
+  Harness harness(32, {});
+  const auto first = harness.scheduler.Submit(Spec(Prompt(6, 1), 8));
+  harness.RunAll();
+  const auto next = harness.scheduler.Submit(Spec(harness.ended[*first], 1));
+  harness.RunAll();
+  EXPECT_EQ(harness.counts[*next].cached_tokens, 12u);
+}
+
+TEST(Scheduler, RefusesAtTheDoor) {
+  Harness harness(4, {}, 2);
+  const auto never = harness.scheduler.Submit(Spec(Prompt(10, 1), 8));
+  ASSERT_FALSE(never);
+  EXPECT_EQ(never.error().code, ErrorCode::kNeverFits);
+  EXPECT_NE(never.error().message.find("need 5 blocks"), std::string::npos)
+      << never.error().message;
+  // 16 tokens of KV: the last token chosen needs none.
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(10, 1), 7)));
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(10, 2), 7)));
+  const auto full = harness.scheduler.Submit(Spec(Prompt(10, 3), 7));
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().code, ErrorCode::kOverloaded);
+  harness.RunAll();
+  EXPECT_EQ(harness.ended.size(), 2u);
+}
+
+TEST(Scheduler, PreemptsTheYoungestAndResumesItWithTheSameTokens) {
+  Harness harness(6, {});
+  const auto old = harness.scheduler.Submit(Spec(Prompt(7, 1), 12));
+  const auto young = harness.scheduler.Submit(Spec(Prompt(6, 2), 14));
+  harness.RunAll();
+  EXPECT_EQ(harness.counts[*old].preemptions, 0u);
+  EXPECT_GT(harness.counts[*young].preemptions, 0u);
+  EXPECT_EQ(harness.ended[*old], Continue(Prompt(7, 1), 12));
+  EXPECT_EQ(harness.ended[*young], Continue(Prompt(6, 2), 14));
+}
+
+TEST(Scheduler, ChoicesShareThePromptWhetherStoredOrNot) {
+  for (const bool store : {true, false}) {
+    Harness harness(32, {});
+    SequenceSpec spec = Spec(Prompt(14, 1), 3, 3);
+    spec.store = spec.lookup = store;
+    const auto first = harness.scheduler.Submit(std::move(spec));
+    EXPECT_EQ(harness.scheduler.num_new_requests(), 1u);
+    ASSERT_TRUE(harness.Step());
+    ASSERT_TRUE(harness.Step());
+    EXPECT_EQ(harness.sequences_in_step, 3u);
+    // 3 shared blocks, and each choice's own last one or two.
+    EXPECT_LE(harness.cache.pool().num_live(), 3u + 3 * 1);
+    harness.RunAll();
+    for (uint64_t i = 0; i < 3; ++i) {
+      const SequenceId id{static_cast<uint64_t>(*first) + i};
+      EXPECT_EQ(harness.ended[id], Continue(Prompt(14, 1), 3));
+      EXPECT_EQ(harness.counts[id].computed_prompt, i == 0 ? 14u : 2u);
+    }
+    EXPECT_EQ(harness.cache.pool().num_live(), 0u);
+    EXPECT_EQ(harness.cache.pool().num_idle() > 0, store);
+  }
+}
+
+TEST(Scheduler, AllRowsAreGivenOnceInPiecesThatFit) {
+  Harness harness(32, {.step_tokens = 64, .step_sequences = 2, .step_logit_rows = 5});
+  harness.scheduler.Submit(Spec(Prompt(18, 1), 1)).value();
+  harness.RunAll();
+  SequenceSpec spec = Spec(Prompt(18, 1), 0);
+  spec.all_rows = true;
+  const auto id = harness.scheduler.Submit(std::move(spec));
+  harness.RunAll();
+  EXPECT_EQ(harness.rows[*id], 18u);
+  EXPECT_EQ(harness.counts[*id].cached_tokens, 0u);
+  EXPECT_TRUE(harness.ended.contains(*id));
+}
+
+TEST(Scheduler, CancelFreesTheBlocksAtOnceAndIsIdempotent) {
+  Harness harness(32, {});
+  const auto id = harness.scheduler.Submit(Spec(Prompt(14, 1), 9));
+  const auto waiting = harness.scheduler.Submit(Spec(Prompt(14, 2), 9));
+  ASSERT_TRUE(harness.Step());
+  harness.scheduler.Cancel(*id);
+  harness.scheduler.Cancel(*id);
+  harness.scheduler.Cancel(*waiting);
+  EXPECT_EQ(harness.cache.pool().num_live(), 0u);
+  EXPECT_FALSE(harness.Step());
+  harness.scheduler.CheckInvariants();
+}
+
+// Requests come, are cancelled and finish at random, with far too little memory. Every request
+// ends exactly once, with the tokens it would have had alone, and no block leaks.
+class Simulation {
+ public:
+  Simulation(uint32_t blocks, const StepBudget& budget, uint32_t seed)
+      : harness_(blocks, budget), max_tokens_(blocks * kTokensPerBlock), random_(seed) {}
+
+  void Run(int steps) {
+    for (int step = 0; step < steps && !testing::Test::HasFatalFailure(); ++step) {
+      if (random_() % 4 == 0) Submit();
+      if (random_() % 40 == 0 && !open_.empty()) CancelOne();
+      const SequenceId oldest = OldestRunning();
+      const uint32_t oldest_preempted = Preemptions(oldest);
+      shared_steps_ += harness_.Step(1 + random_() % 40) && harness_.sequences_in_step > 1;
+      harness_.scheduler.CheckInvariants();
+      harness_.cache.CheckInvariants();
+      Settle();
+      if (open_.contains(oldest)) {
+        ASSERT_EQ(Preemptions(oldest), oldest_preempted) << "S3";
+      }
+    }
+    harness_.RunAll();
+    Settle();
+    EXPECT_TRUE(open_.empty()) << "a request never ended";
+    EXPECT_EQ(harness_.cache.pool().num_live(), 0u) << "a block leaked";
+  }
+
+  uint64_t preemptions() const { return harness_.scheduler.num_preemptions(); }
+  uint64_t shared_steps() const { return shared_steps_; }
+  uint64_t ended() const { return num_ended_; }
+
+ private:
+  struct Open {
+    std::vector<TokenId> prompt;
+    uint32_t max_tokens;
+  };
+
+  void Submit() {
+    SequenceSpec spec = Spec(Prompt(1 + random_() % (max_tokens_ / 2), random_() % 8),
+                             random_() % (max_tokens_ / 2), 1 + (random_() % 4 == 0) * 2);
+    spec.lookup = random_() % 8 != 0;
+    spec.store = random_() % 8 != 0;
+    spec.all_rows = random_() % 8 == 0;
+    const Open open{spec.prompt, spec.max_tokens};
+    const uint32_t choices = spec.choices;
+    const auto id = harness_.scheduler.Submit(std::move(spec));
+    if (!id) return;
+    for (uint32_t i = 0; i < choices; ++i) open_[SequenceId{static_cast<uint64_t>(*id) + i}] = open;
+  }
+
+  void CancelOne() {
+    const auto victim = std::next(open_.begin(), random_() % open_.size());
+    harness_.scheduler.Cancel(victim->first);
+    open_.erase(victim);
+  }
+
+  // Takes what ended off the list of open sequences.
+  void Settle() {
+    for (const auto& [id, tokens] : harness_.ended) {
+      const auto open = open_.find(id);
+      ASSERT_NE(open, open_.end()) << "ended after its cancel";
+      if (open->second.max_tokens > 0) {
+        ASSERT_EQ(tokens, Continue(open->second.prompt, open->second.max_tokens));
+      }
+      open_.erase(open);
+      ++num_ended_;
+    }
+    harness_.ended.clear();
+  }
+
+  SequenceId OldestRunning() const {
+    for (const auto& [id, open] : open_) {
+      if (harness_.scheduler.Get(id).state == SequenceState::kRunning) return id;
+    }
+    return kNoSequence;
+  }
+  uint32_t Preemptions(SequenceId id) const {
+    return id == kNoSequence ? 0 : harness_.scheduler.Get(id).counts.preemptions;
+  }
+
+  Harness harness_;
+  const uint32_t max_tokens_;
+  std::mt19937 random_;
+  std::map<SequenceId, Open> open_;
+  uint64_t shared_steps_ = 0;
+  uint64_t num_ended_ = 0;
+};
+
+TEST(Scheduler, SurvivesARandomWorldWithTooLittleMemory) {
+  const StepBudget budgets[] = {
+      {.step_tokens = 32, .step_sequences = 6, .step_logit_rows = 6, .prefill_chunk = 16},
+      {.step_tokens = 4, .step_sequences = 4, .step_logit_rows = 4, .prefill_chunk = 3},
+      {.step_tokens = 64, .step_sequences = 8, .step_logit_rows = 16, .prefill_chunk = 64},
+      {.step_tokens = 1, .step_sequences = 1, .step_logit_rows = 1, .prefill_chunk = 1},
+  };
+  for (uint32_t seed = 0; seed < std::size(budgets); ++seed) {
+    Simulation simulation(12 + 4 * seed, budgets[seed], seed);
+    simulation.Run(30'000);
+    EXPECT_GT(simulation.ended(), 500u);
+    if (budgets[seed].step_sequences == 1) continue;
+    EXPECT_GT(simulation.preemptions(), 300u);
+    EXPECT_GT(simulation.shared_steps(), 10'000u);
+  }
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,68 @@
+// sched/sequence.h -- one answer being produced: its tokens, its blocks, how far it is.
+//
+//   waiting --admit--> running --end--> gone
+//      ^                  |
+//      +----- preempt ----+     blocks released, tokens kept
+//
+// Prefill and decode are not modes. A sequence has `tokens.size() - num_computed` tokens to go: one
+// makes it a decode, more a prefill chunk.
+//
+// A request with n choices is n sequences. Choice 0 leads: it computes the prompt; the others start
+// when it has, and share its full blocks.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/token_id.h"
+#include "cache/block_table.h"
+#include "cache/ids.h"
+#include "cache/scope.h"
+
+namespace quire {
+
+// What is asked of the scheduler for one request.
+struct SequenceSpec {
+  Scope scope;
+  std::vector<TokenId> prompt;  // not empty
+  uint32_t max_tokens = 1;      // per choice; 0: the prompt is computed and nothing chosen
+  uint32_t choices = 1;
+  bool lookup = true;     // may use blocks of the prefix cache
+  bool store = true;      // leaves its full blocks in the prefix cache
+  bool all_rows = false;  // choice 0 wants the logits of every prompt token; looks nothing up
+};
+
+struct SequenceCounts {
+  uint32_t cached_tokens = 0;    // found in the cache when it first started
+  uint32_t computed_prompt = 0;  // prompt tokens computed; those of a resume count again
+  uint32_t peak_blocks = 0;
+  uint32_t preemptions = 0;
+};
+
+enum class SequenceState : uint8_t { kWaiting, kRunning };
+
+struct Sequence {
+  SequenceId id = kNoSequence;
+  SequenceId leader = kNoSequence;  // of its request; itself for choice 0
+  SequenceState state = SequenceState::kWaiting;
+  Scope scope;
+  bool lookup = true;
+  bool store = true;
+  bool awaits_leader = false;  // choices > 0, until the leader has computed the prompt
+
+  std::vector<TokenId> tokens;  // the prompt, then what was generated
+  uint32_t num_prompt = 0;
+  uint32_t max_tokens = 0;
+  uint32_t num_computed = 0;  // tokens whose KV is in `table`
+  // Logits of positions before this one are not wanted, or were given already.
+  uint32_t first_logit_row = 0;
+  BlockTable table;
+  SequenceCounts counts;
+
+  uint32_t num_tokens() const { return static_cast<uint32_t>(tokens.size()); }
+  uint32_t num_generated() const { return num_tokens() - num_prompt; }
+  bool has_run() const { return counts.peak_blocks > 0; }
+  uint32_t num_to_go() const { return num_tokens() - num_computed; }
+};
+
+}  // namespace quire
