@@ -156,7 +156,7 @@ TEST(GgufRefusal, Alignment) {
                    }}});
 }
 
-TEST(GgufRefusal, Tensors) {
+TEST(GgufRefusal, TensorNamesAndShapes) {
   ExpectRefusals({
       {"no name",
        kCorrupt,
@@ -199,6 +199,11 @@ TEST(GgufRefusal, Tensors) {
        kCorrupt,
        {"'t' has rows of 100 values", "256", "Q4_K"},
        [](GgufWriter& w) { w.AddTensor({"t", 12, {100, 256}, Bytes(144 * 100)}); }},
+  });
+}
+
+TEST(GgufRefusal, TensorTypesAndPlaces) {
+  ExpectRefusals({
       {"type",
        kUnsupported,
        {"'t' is stored as IQ2_XXS"},
