@@ -24,6 +24,7 @@ namespace quire {
 enum class SplitMode {
   kMatches,       // every match is a word
   kThreesInside,  // every match is cut into groups of three characters, counted from its end
+  kBeforeThrees,  // the text is cut before each such group of three whole characters
 };
 
 struct SplitPattern {

@@ -129,10 +129,12 @@ constexpr P kChameleonSpaces = {R"([\t\n]|    |  )"};
 constexpr P kChameleonPunctuation = {R"([\p{P}!-/:-@\[-`{-~])"};
 
 constexpr P kDigitsInThrees = {R"(\p{N}+)", SplitMode::kThreesInside};
-constexpr P kAsciiDigitsInThrees = {"[0-9]+", SplitMode::kThreesInside};
-// Runs that end at a word boundary; a look back keeps a run without one from costing n squared.
-constexpr P kWholeNumbersInThrees = {R"((?<!\p{Nd})\p{Nd}++(?![\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]))",
-                                     SplitMode::kThreesInside};
+constexpr P kCutBeforeThrees = {R"(\p{Nd}+)", SplitMode::kBeforeThrees};
+// Numbers that end at a word boundary as Oniguruma has it, for which superscripts and fractions
+// of Latin-1 are letters. The look back keeps other numbers from costing n squared.
+constexpr P kWholeNumbersInThrees = {
+    R"((?<!\p{Nd})\p{Nd}++(?![\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}]))",
+    SplitMode::kThreesInside};
 
 constexpr P kAfmoeAsian = {
     R"([一-鿿㐀-䶿豈-﫿぀-ゟ゠-ヿ･-ﾟ⼀-⿟เ-๿຀-໿ក-៿က-႟ꩠ-ꩿꧠ-꧿가-힯ᄀ-ᇿ]+)"};
@@ -187,7 +189,7 @@ const std::vector<Family>& Families() {
       {"default", {kDefaultPunctuation, kGpt2Words, kDigits, kThreeAsciiDigits}},
       {"bloom poro-chat gpt3-finnish", {kBloomWords}},
       {"viking", {kBloomWords, kDigit}},
-      {"superbpe", {kDigits, kAsciiDigitsInThrees}},
+      {"superbpe", {kDigits, kCutBeforeThrees}},
       {"chameleon",
        {kChameleonSentinel, kChameleonImage, kChameleonSpaces, kDigit, kChameleonPunctuation,
         kGpt2Words},
