@@ -54,6 +54,7 @@ AttentionJob JobOf(const Batch& batch, const AttentionRows& rows, uint32_t kv_he
           .values = reinterpret_cast<const char*>(batch.kv.values(batch.shape.layer, 0, kv_head)),
           .block_bytes = kv.block_layer_bytes(),
           .table = rows.table.data(),
+          .num_blocks = static_cast<uint32_t>(rows.table.size()),
           .half = kv.format == KvFormat::kF16,
           .head_dim = kv.head_dim,
           .scale = batch.shape.scale,

@@ -16,7 +16,7 @@ constexpr uint32_t kQueries = 12;  // 24 of 32 registers, 2 vectors of K or V, 1
 constexpr uint32_t Vectors(uint32_t queries) { return queries > 6 ? 2 : 4; }
 #else
 constexpr uint32_t kQueries = 6;  // 12 of 16 half-width registers, 2 of K or V, 1 broadcast
-constexpr uint32_t Vectors(uint32_t queries) { return queries > 3 ? 1 : queries > 1 ? 2 : 4; }
+constexpr uint32_t Vectors(uint32_t queries) { return queries > 2 ? 1 : 2; }
 #endif
 static_assert(kQueries <= kMaxTileQueries && kMaxUnitQueries % kQueries == 0);
 
@@ -58,6 +58,10 @@ QUIRE_INLINE const typename Format::Value* BlockAt(const AttentionJob& job, cons
   return reinterpret_cast<const typename Format::Value*>(base + job.table[block] * job.block_bytes);
 }
 
+// Memory is asked for a tile ahead: values while their keys are scored, keys of the next tile while
+// values are added; both lie alike in their blocks. 32 KiB ahead is too far for L1, so L2.
+QUIRE_INLINE void Prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }
+
 // scores[query][16 * vector + lane] = sum over d ascending of q[d] * key[d] of vectors
 // [0, kVectors) of 16 tokens. `packed`: [head_dim][kCount].
 template <typename Format, uint32_t kCount, uint32_t kVectors>
@@ -65,6 +69,7 @@ QUIRE_INLINE void ScoreBlocks(const AttentionJob& job, const float* packed, uint
                               float* scores) {
   const typename Format::Value* keys[kVectors];
   F32x16 sums[kVectors][kCount];
+  const ptrdiff_t to_values = job.values - job.keys;
 #pragma GCC unroll 16
   for (uint32_t v = 0; v < kVectors; ++v) {
     keys[v] = BlockAt<Format>(job, job.keys, block + v);
@@ -74,7 +79,11 @@ QUIRE_INLINE void ScoreBlocks(const AttentionJob& job, const float* packed, uint
   for (uint32_t d = 0; d < job.head_dim; ++d) {
     F32x16 key[kVectors];
 #pragma GCC unroll 16
-    for (uint32_t v = 0; v < kVectors; ++v) key[v] = Format::Load(keys[v] + size_t{d} * kLanes);
+    for (uint32_t v = 0; v < kVectors; ++v) {
+      const typename Format::Value* const at = keys[v] + size_t{d} * kLanes;
+      Prefetch(reinterpret_cast<const char*>(at) + to_values);
+      key[v] = Format::Load(at);
+    }
 #pragma GCC unroll 16
     for (uint32_t n = 0; n < kCount; ++n) {
       const F32x16 q = SplatF32(packed[n]);
@@ -120,12 +129,19 @@ QUIRE_INLINE void AddValues(const AttentionJob& job, const float* probabilities,
   while (t < tokens.end) {
     const uint32_t block_end = (t / kBlock + 1) * kBlock;
     const uint32_t stop = block_end < tokens.end ? block_end : tokens.end;
-    const typename Format::Value* values =
-        BlockAt<Format>(job, job.values, t / kBlock) + size_t{t % kBlock} * job.head_dim + d;
+    const size_t place = size_t{t % kBlock} * job.head_dim + d;
+    const uint32_t ahead = t / kBlock + kTileBlocks;
+    const typename Format::Value* values = BlockAt<Format>(job, job.values, t / kBlock) + place;
+    const typename Format::Value* next_keys =
+        BlockAt<Format>(job, job.keys, ahead < job.num_blocks ? ahead : t / kBlock) + place;
     for (; t < stop; ++t) {
       F32x16 value[kVectors];
 #pragma GCC unroll 16
-      for (uint32_t v = 0; v < kVectors; ++v) value[v] = Format::Load(values + v * kLanes);
+      for (uint32_t v = 0; v < kVectors; ++v) {
+        value[v] = Format::Load(values + v * kLanes);
+        if (v * kLanes * sizeof(*values) % 64 == 0) Prefetch(next_keys + v * kLanes);
+      }
+      next_keys += job.head_dim;
       const float* p = probabilities + t % kTile;
 #pragma GCC unroll 16
       for (uint32_t n = 0; n < kCount; ++n) {

@@ -30,6 +30,7 @@ struct AttentionJob {
   const char* values;     // of this layer and KV head, in block 0
   size_t block_bytes;     // from one block to the next
   const uint32_t* table;  // block ids of the sequence
+  uint32_t num_blocks;    // of the table: beyond them nothing is even prefetched
   bool half;              // f16, else f32
   uint32_t head_dim;
   float scale;

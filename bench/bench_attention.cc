@@ -1,0 +1,194 @@
+// bench/bench_attention.cc -- attention against two peaks measured in the same run: one core's f32
+// FMA rate (prefill) and its rate of reading memory (decode).
+//
+//   taskset -c 1 build/release/bench/bench_attention --benchmark_filter=Decode
+//
+// Counters: of_fma_peak and of_read_peak are ratios; machines differ, ratios less.
+#include <benchmark/benchmark.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "bench/peak.h"
+#include "kernels/attention.h"
+#include "kernels/dispatch.h"
+#include "kernels/ops.h"
+
+namespace quire {
+namespace {
+
+// Time this thread has run: other work on a shared machine must not count.
+double Seconds() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+// The best of a few runs of `work`, in units of work per second.
+template <typename Work>
+double BestRate(double units, Work&& work) {
+  double best = 0;
+  for (int i = 0; i < 8; ++i) {
+    const double begin = Seconds();
+    work();
+    best = std::max(best, units / (Seconds() - begin));
+  }
+  return best;
+}
+
+// 12 independent chains, in assembly because compilers spill arrays of accumulators.
+#define QUIRE_FMA12(r)                                                                       \
+  "vfmadd231ps %%" r "12, %%" r "13, %%" r "0\n vfmadd231ps %%" r "12, %%" r "13, %%" r      \
+  "1\n vfmadd231ps %%" r "12, %%" r "13, %%" r "2\n vfmadd231ps %%" r "12, %%" r "13, %%" r  \
+  "3\n vfmadd231ps %%" r "12, %%" r "13, %%" r "4\n vfmadd231ps %%" r "12, %%" r "13, %%" r  \
+  "5\n vfmadd231ps %%" r "12, %%" r "13, %%" r "6\n vfmadd231ps %%" r "12, %%" r "13, %%" r  \
+  "7\n vfmadd231ps %%" r "12, %%" r "13, %%" r "8\n vfmadd231ps %%" r "12, %%" r "13, %%" r  \
+  "9\n vfmadd231ps %%" r "12, %%" r "13, %%" r "10\n vfmadd231ps %%" r "12, %%" r "13, %%" r \
+  "11\n"
+
+void FmaLoop512(int64_t rounds) {
+  asm volatile("1:\n" QUIRE_FMA12("zmm") "dec %0\n jnz 1b\n vzeroupper\n"
+               : "+r"(rounds)
+               :
+               : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                 "xmm10", "xmm11", "xmm12", "xmm13", "cc");
+}
+
+void FmaLoop256(int64_t rounds) {
+  asm volatile("1:\n" QUIRE_FMA12("ymm") "dec %0\n jnz 1b\n vzeroupper\n"
+               : "+r"(rounds)
+               :
+               : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                 "xmm10", "xmm11", "xmm12", "xmm13", "cc");
+}
+
+// FMAs per second of one core at the width of the current instruction set.
+double FmaPeak() {
+  constexpr int64_t kRounds = 200'000;
+  const bool wide = CurrentIsa() == Isa::kAvx512;
+  return BestRate(12.0 * (wide ? 16 : 8) * kRounds,
+                  [&] { wide ? FmaLoop512(kRounds) : FmaLoop256(kRounds); });
+}
+
+// Memory on huge pages, where the system gives them, as the arena of the engine is.
+struct HugeBuffer {
+  static constexpr std::align_val_t kAlign{size_t{2} << 20};
+  explicit HugeBuffer(size_t size) : bytes(static_cast<std::byte*>(::operator new(size, kAlign))) {
+    madvise(bytes, size, MADV_HUGEPAGE);
+    std::fill_n(bytes, size, std::byte{0});
+  }
+  ~HugeBuffer() { ::operator delete(bytes, kAlign); }
+  HugeBuffer(const HugeBuffer&) = delete;
+  HugeBuffer& operator=(const HugeBuffer&) = delete;
+
+  std::byte* bytes;
+};
+
+struct Setup {
+  Setup(KvShape kv, uint32_t query_heads_, uint32_t rows_, uint32_t depth_)
+      : query_heads(query_heads_),
+        rows(rows_),
+        depth(depth_),
+        table((depth_ + kBlockTokens - 1) / kBlockTokens),
+        arena(table.size() * kv.block_bytes()),
+        q(size_t{rows_} * query_heads_ * kv.head_dim),
+        out(q.size()),
+        scratch(rows_, query_heads_, kv.head_dim, depth_, 1) {
+    view = {arena.bytes, kv, static_cast<uint32_t>(table.size())};
+    std::iota(table.begin(), table.end(), 0u);
+    std::mt19937 generator(1);
+    std::normal_distribution<float> normal;
+    for (float& x : q) x = normal(generator);
+    std::vector<float> token(size_t{kv.kv_heads} * kv.head_dim);
+    for (float& x : token) x = normal(generator);
+    for (uint32_t layer = 0; layer < kv.layers; ++layer) {
+      for (uint32_t t = 0; t < depth; ++t) {
+        StoreKv(view, layer, table[t / kBlockTokens], t % kBlockTokens, token.data(), token.data());
+      }
+    }
+  }
+
+  void Attend(const Worker& worker, uint32_t layer) {
+    const AttentionRows one = {0, rows, depth - rows, table};
+    Attention(worker, view, {layer, query_heads, 0.125f}, {&one, 1}, q.data(), out.data(), scratch);
+  }
+
+  uint32_t query_heads, rows, depth;
+  std::vector<uint32_t> table;
+  HugeBuffer arena;
+  std::vector<float> q, out;
+  KvView view;
+  AttentionScratch scratch;
+};
+
+// Arguments: query heads, KV heads, head size, rows, depth, layers in turn, instruction set.
+void Attend(benchmark::State& state) {
+  const auto arg = [&](int i) { return static_cast<uint32_t>(state.range(i)); };
+  const auto isa = static_cast<Isa>(arg(6));
+  if (std::ranges::find(AvailableIsas(), isa) == AvailableIsas().end()) {
+    state.SkipWithError("this machine lacks the instruction set");
+    return;
+  }
+  SelectIsa(isa);
+  const KvShape kv = {.layers = arg(5), .kv_heads = arg(1), .head_dim = arg(2)};
+  Setup setup(kv, arg(0), arg(3), arg(4));
+  WorkerPool pool(1);
+  const double bytes = static_cast<double>(setup.table.size() * kv.block_layer_bytes());
+  const double fmas =
+      2.0 * setup.rows * setup.query_heads * kv.head_dim * (setup.depth - (setup.rows - 1) / 2.0);
+  const double fma_peak = FmaPeak();
+  static const double read_peak = PeakReadBytes();
+  double best = 1e9;
+  uint32_t layer = 0;
+  for (auto _ : state) {
+    pool.Run([&](const Worker& worker) {
+      const double begin = Seconds();
+      for (uint32_t i = 0; i < kv.layers; ++i) {
+        setup.Attend(worker, layer);
+        layer = (layer + 1) % kv.layers;
+      }
+      best = std::min(best, (Seconds() - begin) / kv.layers);
+    });
+  }
+  state.SetLabel(std::string(IsaName(isa)));
+  state.counters["us"] = best * 1e6;
+  state.counters["gb_s"] = bytes / best * 1e-9;
+  state.counters["of_read_peak"] = bytes / best / read_peak;
+  state.counters["read_peak_gb_s"] = read_peak * 1e-9;
+  state.counters["of_fma_peak"] = fmas / best / fma_peak;
+  state.counters["fma_peak_g"] = fma_peak * 1e-9;
+}
+
+void DecodeArguments(benchmark::internal::Benchmark* b) {
+  for (const int isa : {3, 1}) {
+    b->Args({9, 3, 64, 1, 4096, 30, isa});
+    b->Args({14, 2, 64, 1, 4096, 24, isa});
+    b->Args({4, 1, 256, 1, 4096, 18, isa});
+    b->Args({32, 8, 128, 1, 4096, 8, isa});
+    b->Args({9, 3, 64, 1, 1024, 1, isa});  // from L2
+  }
+}
+
+void PrefillArguments(benchmark::internal::Benchmark* b) {
+  for (const int isa : {3, 1}) {
+    b->Args({9, 3, 64, 48, 512, 1, isa});
+    b->Args({9, 3, 64, 48, 2048, 1, isa});
+    b->Args({14, 2, 64, 48, 2048, 1, isa});
+    b->Args({4, 1, 256, 48, 2048, 1, isa});
+    b->Args({32, 8, 128, 48, 2048, 1, isa});
+  }
+}
+
+BENCHMARK(Attend)->Name("Decode")->Apply(DecodeArguments)->Iterations(10);
+BENCHMARK(Attend)->Name("Prefill")->Apply(PrefillArguments)->Iterations(20);
+
+}  // namespace
+}  // namespace quire
+
+BENCHMARK_MAIN();
