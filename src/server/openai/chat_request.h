@@ -1,0 +1,26 @@
+// server/openai/chat_request.h -- the body of POST /v1/chat/completions, checked.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "base/result.h"
+#include "server/openai/generation_fields.h"
+#include "server/openai/json_input.h"
+
+namespace quire {
+
+struct ChatRequest {
+  GenerationFields fields;
+  // The chat template's variables that come from the client: messages, tools if there are any,
+  // and those of chat_template_kwargs. Contents are plain strings, arguments of tool calls objects.
+  Json variables;
+  bool has_tools = false;
+};
+
+Result<ChatRequest> ParseChatRequest(std::string_view body);
+
+// The list of messages alone, normalised in the same way.
+Result<Json> NormaliseMessages(const Json& messages);
+
+}  // namespace quire

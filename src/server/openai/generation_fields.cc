@@ -1,0 +1,251 @@
+#include "server/openai/generation_fields.h"
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+
+namespace quire {
+namespace {
+
+// Fields of OpenAI's API and of other servers that shape the answer and are not supported here,
+// with the advice that goes with the refusal.
+struct Unsupported {
+  std::string_view name;
+  std::string_view advice;
+};
+constexpr Unsupported kUnsupported[] = {
+    {"best_of", "use 'n'"},
+    {"suffix", "there is no insertion mode"},
+    {"functions", "use 'tools'"},
+    {"function_call", "use 'tools'"},
+    {"response_format", "only {\"type\": \"text\"} is"},
+    {"modalities", "only [\"text\"] is"},
+    {"audio", "answers are text"},
+    {"prediction", ""},
+    {"web_search_options", ""},
+    {"reasoning_effort", "pass what the chat template knows in 'chat_template_kwargs'"},
+    {"verbosity", ""},
+    {"guided_json", ""},
+    {"guided_regex", ""},
+    {"guided_choice", ""},
+    {"guided_grammar", ""},
+    {"structured_outputs", ""},
+    {"grammar", ""},
+    {"json_schema", ""},
+    {"typical_p", ""},
+    {"mirostat", ""},
+    {"dry_multiplier", ""},
+    {"xtc_probability", ""},
+    {"dynatemp_range", ""},
+    {"top_n_sigma", ""},
+    {"top_a", ""},
+    {"repeat_penalty", "use 'repetition_penalty'"},
+    {"n_predict", "use 'max_tokens'"},
+    {"bad_words", "use 'logit_bias'"},
+    {"allowed_token_ids", "use 'logit_bias'"},
+    {"stop_token_ids", "use 'stop'"},
+    {"include_stop_str_in_output", ""},
+    {"length_penalty", ""},
+    {"use_beam_search", ""},
+    {"prompt_logprobs", "use completions with 'echo', 'logprobs' and 'max_tokens': 0"},
+    {"truncate_prompt_tokens", "shorten the prompt"},
+    {"add_generation_prompt", ""},
+    {"continue_final_message", "use completions"},
+    {"chat_template", "the model's own is used"},
+    {"documents", ""},
+    {"input", "this is a field of other endpoints"},
+    {"lora", ""},
+    {"adapter", ""},
+    {"previous_response_id", ""},
+};
+
+// Values that mean "without it", whatever the field is.
+bool IsOff(std::string_view name, const Json& value) {
+  if (value.is_boolean()) return !value.get<bool>();
+  if (value.is_string()) return value.get_ref<const std::string&>().empty();
+  if (value.is_number()) {
+    const double number = value.get<double>();
+    const bool neutral_one = name == "best_of" || name == "typical_p" || name == "repeat_penalty" ||
+                             name == "length_penalty";
+    return number == (neutral_one ? 1.0 : 0.0);
+  }
+  if (name == "response_format" && value.is_object()) {
+    return value.contains("type") && value["type"] == "text";
+  }
+  if (name == "modalities") return value == Json::array({"text"});
+  return value.empty();
+}
+
+Status ReadSampling(FieldReader& reader, GenerationFields& fields) {
+  SamplingParams& sampling = fields.request.sampling;
+  QUIRE_TRY(const auto temperature, reader.Number("temperature", {0, 2}));
+  QUIRE_TRY(const auto top_p, reader.Number("top_p", {0, 1}));
+  QUIRE_TRY(const auto top_k, reader.Integer("top_k", -1, std::numeric_limits<int32_t>::max()));
+  QUIRE_TRY(const auto min_p, reader.Number("min_p", {0, 1}));
+  QUIRE_TRY(const auto repetition, reader.Number("repetition_penalty", {0, 100, true}));
+  QUIRE_TRY(const auto presence, reader.Number("presence_penalty", {-2, 2}));
+  QUIRE_TRY(const auto frequency, reader.Number("frequency_penalty", {-2, 2}));
+  QUIRE_TRY(const auto seed, reader.Integer("seed", std::numeric_limits<int64_t>::min(),
+                                            std::numeric_limits<int64_t>::max()));
+  const auto narrow = [](double value) { return static_cast<float>(value); };
+  if (temperature) sampling.temperature = narrow(*temperature);
+  // The sampler wants (0, 1] and [0, 1): the limits mean "only the likeliest" on both.
+  if (top_p) sampling.top_p = std::max(narrow(*top_p), std::numeric_limits<float>::min());
+  if (min_p) sampling.min_p = std::min(narrow(*min_p), std::nextafter(1.0f, 0.0f));
+  if (top_k) sampling.top_k = *top_k > 0 ? static_cast<uint32_t>(*top_k) : 0;
+  if (repetition) {
+    sampling.repetition_penalty = std::max(narrow(*repetition), std::numeric_limits<float>::min());
+  }
+  if (presence) sampling.presence_penalty = narrow(*presence);
+  if (frequency) sampling.frequency_penalty = narrow(*frequency);
+  fields.has_seed = seed.has_value();
+  if (seed) sampling.seed = static_cast<uint64_t>(*seed);
+  return {};
+}
+
+Status ReadLogitBias(FieldReader& reader, SamplingParams& sampling) {
+  const Json* bias = reader.Any("logit_bias");
+  if (bias == nullptr) return {};
+  if (!bias->is_object()) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "'logit_bias' must be an object of token ids and numbers", "logit_bias");
+  }
+  for (const auto& [key, value] : bias->items()) {
+    TokenId token = kNoToken;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), token);
+    if (error != std::errc() || end != key.data() + key.size() || token < 0) {
+      return Refuse(ErrorCode::kInvalidArgument,
+                    "'logit_bias' has a key that is no token id: " + key, "logit_bias");
+    }
+    if (!value.is_number() || std::abs(value.get<double>()) > 100) {
+      return Refuse(ErrorCode::kInvalidArgument,
+                    "'logit_bias." + key + "' must be a number between -100 and 100", "logit_bias");
+    }
+    sampling.logit_bias.emplace_back(token, value.get<float>());
+  }
+  return {};
+}
+
+Status ReadStop(FieldReader& reader, GenerationRequest& request) {
+  const Json* stop = reader.Any("stop");
+  if (stop == nullptr) return {};
+  if (stop->is_string()) {
+    request.stop.push_back(stop->get<std::string>());
+  } else if (stop->is_array()) {
+    for (const Json& text : *stop) {
+      if (!text.is_string()) {
+        return Refuse(ErrorCode::kInvalidArgument, "'stop' must be a string or a list of strings",
+                      "stop");
+      }
+      request.stop.push_back(text.get<std::string>());
+    }
+  } else {
+    return Refuse(ErrorCode::kInvalidArgument, "'stop' must be a string or a list of strings",
+                  "stop");
+  }
+  std::erase(request.stop, "");
+  if (request.stop.size() > kMaxStops) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "'stop' has more than " + std::to_string(kMaxStops) + " texts", "stop");
+  }
+  for (const std::string& text : request.stop) {
+    if (text.size() > kMaxStopBytes) {
+      return Refuse(ErrorCode::kInvalidArgument,
+                    "a stop text is longer than " + std::to_string(kMaxStopBytes) + " bytes",
+                    "stop");
+    }
+  }
+  return {};
+}
+
+Status ReadStream(FieldReader& reader, GenerationFields& fields) {
+  QUIRE_TRY(const auto stream, reader.Bool("stream"));
+  fields.stream = stream.value_or(false);
+  const Json* options = reader.Any("stream_options");
+  if (options == nullptr) return {};
+  if (!fields.stream) {
+    return Refuse(ErrorCode::kInvalidArgument, "'stream_options' needs 'stream': true",
+                  "stream_options");
+  }
+  QUIRE_TRY(FieldReader inner, FieldReader::Of(*options, "stream_options"));
+  QUIRE_TRY(const auto usage, inner.Bool("include_usage"));
+  fields.include_usage = usage.value_or(false);
+  for (std::string& name : inner.Unknown()) fields.ignored.push_back(std::move(name));
+  return {};
+}
+
+// A pin and a time to live are wishes about memory that change no answer: they are ignored openly.
+Status ReadKvPolicy(FieldReader& reader, GenerationFields& fields) {
+  const Json* policy = reader.Any("kv_policy");
+  if (policy == nullptr) return {};
+  QUIRE_TRY(FieldReader inner, FieldReader::Of(*policy, "kv_policy"));
+  QUIRE_TRY(const auto no_store, inner.Bool("no_store"));
+  fields.request.no_store = no_store.value_or(false);
+  for (std::string& name : inner.Unknown()) fields.ignored.push_back(std::move(name));
+  return {};
+}
+
+Status ReadLength(FieldReader& reader, GenerationFields& fields) {
+  QUIRE_TRY(const auto old_name, reader.Integer("max_tokens", 0, kMaxTokensBound));
+  QUIRE_TRY(const auto new_name, reader.Integer("max_completion_tokens", 0, kMaxTokensBound));
+  if (old_name && new_name && *old_name != *new_name) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "'max_tokens' and 'max_completion_tokens' contradict each other", "max_tokens");
+  }
+  if (old_name) fields.max_tokens = static_cast<uint32_t>(*old_name);
+  if (new_name) fields.max_tokens = static_cast<uint32_t>(*new_name);
+  QUIRE_TRY(const auto least, reader.Integer("min_tokens", 0, kMaxTokensBound));
+  fields.request.min_tokens = static_cast<uint32_t>(least.value_or(0));
+  if (fields.max_tokens && fields.request.min_tokens > *fields.max_tokens) {
+    return Refuse(ErrorCode::kInvalidArgument, "'min_tokens' is more than 'max_tokens'",
+                  "min_tokens");
+  }
+  return {};
+}
+
+Status ReadIdentity(FieldReader& reader, GenerationFields& fields) {
+  QUIRE_TRY(auto model, reader.String("model"));
+  fields.model = std::move(model).value_or("");
+  QUIRE_TRY([[maybe_unused]] const auto user, reader.String("user"));
+  QUIRE_TRY(auto salt, reader.String("cache_salt"));
+  fields.request.cache_salt = std::move(salt).value_or("");
+  QUIRE_TRY(const auto choices, reader.Integer("n", 1, kMaxChoices));
+  fields.request.choices = static_cast<uint32_t>(choices.value_or(1));
+  QUIRE_TRY(const auto hash, reader.Bool("return_logit_hash"));
+  fields.request.return_logit_hash = hash.value_or(false);
+  QUIRE_TRY(const auto ignore_eos, reader.Bool("ignore_eos"));
+  fields.request.ignore_eos = ignore_eos.value_or(false);
+  return {};
+}
+
+}  // namespace
+
+Result<GenerationFields> ReadGenerationFields(FieldReader& reader) {
+  GenerationFields fields;
+  for (const Status& read :
+       {ReadIdentity(reader, fields), ReadLength(reader, fields), ReadSampling(reader, fields),
+        ReadLogitBias(reader, fields.request.sampling), ReadStop(reader, fields.request),
+        ReadStream(reader, fields), ReadKvPolicy(reader, fields)}) {
+    if (!read) return std::unexpected(read.error());
+  }
+  return fields;
+}
+
+Status FinishFields(const FieldReader& reader, const Json& body, GenerationFields& fields) {
+  for (std::string& name : reader.Unknown()) {
+    for (const Unsupported& field : kUnsupported) {
+      if (field.name != name || IsOff(name, body[name])) continue;
+      if (name == "best_of" && body[name] == fields.request.choices) continue;
+      std::string message = "'" + name + "' is not supported";
+      if (!field.advice.empty()) message.append("; ").append(field.advice);
+      return Refuse(ErrorCode::kUnsupported, std::move(message), name);
+    }
+    fields.ignored.push_back(std::move(name));
+  }
+  return {};
+}
+
+}  // namespace quire

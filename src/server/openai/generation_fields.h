@@ -1,0 +1,41 @@
+// server/openai/generation_fields.h -- the fields that every endpoint which generates understands.
+//
+// What would change the answer and is not supported is refused by name; what cannot change it and
+// is not known ends up in `ignored`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/request.h"
+#include "server/openai/json_input.h"
+
+namespace quire {
+
+inline constexpr int64_t kMaxChoices = 128;
+inline constexpr int64_t kMaxTopLogprobs = 20;
+inline constexpr size_t kMaxStops = 16;
+inline constexpr size_t kMaxStopBytes = 1024;  // of one stop text
+inline constexpr int64_t kMaxTokensBound = int64_t{1} << 30;
+
+struct GenerationFields {
+  GenerationRequest request;  // all but the prompt
+  std::string model;          // empty: the client did not say
+  std::optional<uint32_t> max_tokens;
+  bool has_seed = false;
+  bool stream = false;
+  bool include_usage = false;
+  std::vector<std::string> ignored;
+};
+
+// Takes the common fields out of `reader`. Log-probabilities differ between endpoints and are the
+// caller's.
+Result<GenerationFields> ReadGenerationFields(FieldReader& reader);
+
+// To be called last: refuses unsupported fields among those nobody took, lists the others.
+Status FinishFields(const FieldReader& reader, const Json& body, GenerationFields& fields);
+
+}  // namespace quire

@@ -1,0 +1,134 @@
+#include "server/openai/prompt_encoder.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace quire {
+namespace {
+
+std::vector<std::string> ControlTexts(const Tokenizer& tokenizer) {
+  std::vector<std::string> texts;
+  for (uint32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    const auto token = static_cast<TokenId>(id);
+    if (tokenizer.IsControl(token)) texts.emplace_back(tokenizer.Piece(token));
+  }
+  return texts;
+}
+
+void AddSpecialTexts(const Tokenizer& tokenizer, Json& variables) {
+  if (tokenizer.bos() != kNoToken) variables["bos_token"] = tokenizer.Piece(tokenizer.bos());
+  if (tokenizer.eos() != kNoToken) variables["eos_token"] = tokenizer.Piece(tokenizer.eos());
+}
+
+}  // namespace
+
+PromptEncoder::PromptEncoder(std::shared_ptr<const Tokenizer> tokenizer,
+                             std::shared_ptr<const ChatTemplate> chat_template,
+                             std::string why_none)
+    : tokenizer_(std::move(tokenizer)),
+      template_(std::move(chat_template)),
+      why_none_(std::move(why_none)),
+      guard_(ControlTexts(*tokenizer_)) {}
+
+Result<std::string> PromptEncoder::Render(Json variables, std::string_view mark) const {
+  variables["add_generation_prompt"] = true;
+  AddSpecialTexts(*tokenizer_, variables);
+  auto rendered = template_->Render(variables);
+  if (!rendered) {
+    Error error = std::move(rendered).error();
+    error.message = ControlTextGuard::WithoutMarks(error.message, mark);
+    if (error.param.empty()) error.param = "messages";
+    return std::unexpected(std::move(error));
+  }
+  return rendered;
+}
+
+// A template without a place for tools would drop them without a word.
+Status PromptEncoder::RefuseToolsIfUnseen(const Json& variables, const std::string& rendered,
+                                          std::string_view mark) const {
+  Json without = variables;
+  without.erase("tools");
+  const auto other = Render(std::move(without), mark);
+  if (!other || *other != rendered) return {};
+  return Refuse(ErrorCode::kUnsupported,
+                "the chat template of this model has no place for tools; describe them in a "
+                "message, or use a model made for tools",
+                "tools");
+}
+
+Result<std::vector<TokenId>> PromptEncoder::Chat(const ChatRequest& request) const {
+  if (template_ == nullptr) {
+    const std::string why = why_none_.empty()
+                                ? "has no chat template"
+                                : "has a chat template that cannot be read (" + why_none_ + ")";
+    return Refuse(ErrorCode::kUnsupported,
+                  "this model " + why + "; use POST /v1/completions with a prompt of your own");
+  }
+  const std::string mark = ControlTextGuard::DrawMark();
+  Json variables = request.variables;
+  const bool marked = guard_.MarkAll(variables, mark);
+  QUIRE_TRY(const std::string rendered, Render(variables, mark));
+  if (request.has_tools) {
+    const Status seen = RefuseToolsIfUnseen(variables, rendered, mark);
+    if (!seen) return std::unexpected(seen.error());
+  }
+  std::vector<TokenId> tokens;
+  if (!marked) {
+    tokens = tokenizer_->Encode(rendered, {.add_special = false, .parse_special = true});
+  } else {
+    for (const ControlTextGuard::Piece& piece : guard_.Split(rendered, mark)) {
+      const auto part = tokenizer_->Encode(
+          piece.text, {.add_special = false, .parse_special = piece.parse_special});
+      tokens.insert(tokens.end(), part.begin(), part.end());
+    }
+  }
+  const TokenId bos = tokenizer_->bos();
+  if (tokenizer_->adds_bos() && bos != kNoToken && (tokens.empty() || tokens.front() != bos)) {
+    tokens.insert(tokens.begin(), bos);
+  }
+  if (tokens.empty()) {
+    return Refuse(ErrorCode::kInvalidArgument, "the chat template made an empty prompt",
+                  "messages");
+  }
+  return tokens;
+}
+
+Result<std::vector<TokenId>> PromptEncoder::Text(std::string_view text, bool parse_special) const {
+  auto tokens = tokenizer_->Encode(text, {.add_special = true, .parse_special = parse_special});
+  // With special tokens parsed, the text may bring its own BOS.
+  const TokenId bos = tokenizer_->bos();
+  if (parse_special && tokenizer_->adds_bos() && tokens.size() > 1 && tokens[0] == bos &&
+      tokens[1] == bos) {
+    tokens.erase(tokens.begin());
+  }
+  // EOS at the end of a prompt would tell the model that it is over.
+  if (tokenizer_->adds_eos() && !tokens.empty() && tokens.back() == tokenizer_->eos()) {
+    tokens.pop_back();
+  }
+  if (tokens.empty()) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "'prompt' has no tokens, and this model has none to begin with", "prompt");
+  }
+  return tokens;
+}
+
+Status PromptEncoder::CheckTokens(const std::vector<TokenId>& tokens,
+                                  const std::string& param) const {
+  if (tokens.empty()) {
+    return Refuse(ErrorCode::kInvalidArgument, "'" + param + "' must not be empty", param);
+  }
+  const uint32_t size = tokenizer_->vocab_size();
+  for (const TokenId token : tokens) {
+    if (token >= 0 && static_cast<uint32_t>(token) < size) continue;
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "'" + param + "' has token " + std::to_string(token) +
+                      ", but the vocabulary has " + std::to_string(size) + " tokens",
+                  param);
+  }
+  return {};
+}
+
+}  // namespace quire

@@ -1,0 +1,52 @@
+// server/openai/prompt_encoder.h -- requests to token ids, the way the model was trained.
+//
+// Text prompts get BOS where the model asks for it; rendered chats get it unless the template
+// wrote it already. Control tokens come from templates, never from a client's words
+// (control_text_guard.h), except where the client asks with parse_special.
+//
+// Threads  immutable: any number of callers. Owner: shares what it is given.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/token_id.h"
+#include "server/openai/chat_request.h"
+#include "server/openai/completion_request.h"
+#include "server/openai/control_text_guard.h"
+
+namespace quire {
+
+class ChatTemplate;
+class Tokenizer;
+
+class PromptEncoder {
+ public:
+  // `why_none` tells users why there is no template, if the file has one.
+  PromptEncoder(std::shared_ptr<const Tokenizer> tokenizer,
+                std::shared_ptr<const ChatTemplate> chat_template, std::string why_none = {});
+
+  // kInvalidArgument with the template's line if it refuses; kUnsupported without a template.
+  Result<std::vector<TokenId>> Chat(const ChatRequest& request) const;
+
+  // kInvalidArgument for an empty prompt and for ids outside the vocabulary.
+  Result<std::vector<TokenId>> Text(std::string_view text, bool parse_special) const;
+  Status CheckTokens(const std::vector<TokenId>& tokens, const std::string& param) const;
+
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+
+ private:
+  Result<std::string> Render(Json variables, std::string_view mark) const;
+  Status RefuseToolsIfUnseen(const Json& variables, const std::string& rendered,
+                             std::string_view mark) const;
+
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<const ChatTemplate> template_;
+  std::string why_none_;
+  ControlTextGuard guard_;
+};
+
+}  // namespace quire
