@@ -110,8 +110,10 @@ void Score(const AttentionJob& job, const float* packed, Tokens blocks, float* s
     ScoreBlocks<Format, kCount, kVectors>(job, packed, block,
                                           scores + block % kTileBlocks * kLanes);
   }
-  for (; block < blocks.end; ++block) {
-    ScoreBlocks<Format, kCount, 1>(job, packed, block, scores + block % kTileBlocks * kLanes);
+  if constexpr (kVectors > 1) {
+    for (; block < blocks.end; ++block) {
+      ScoreBlocks<Format, kCount, 1>(job, packed, block, scores + block % kTileBlocks * kLanes);
+    }
   }
 }
 
@@ -170,8 +172,10 @@ void Accumulate(const AttentionJob& job, const float* probabilities, Tokens toke
   for (; d + kVectors * kLanes <= job.head_dim; d += kVectors * kLanes) {
     AddValues<Format, kCount, kVectors>(job, probabilities, tokens, d, records);
   }
-  for (; d < job.head_dim; d += kLanes) {
-    AddValues<Format, kCount, 1>(job, probabilities, tokens, d, records);
+  if constexpr (kVectors > 1) {
+    for (; d < job.head_dim; d += kLanes) {
+      AddValues<Format, kCount, 1>(job, probabilities, tokens, d, records);
+    }
   }
 }
 
