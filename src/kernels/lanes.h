@@ -15,7 +15,7 @@
 //            LoadF16 StoreF16 (round to nearest even) LoadF16Partial LoadBF16   SplatF32  ZeroF32
 //            ReduceAdd ReduceMax: tree over lanes i, i+8; then i, i+4; i, i+2; i, i+1
 //   I32x16   + - (operators)  Mul  And Or Xor  ShiftLeft<n> ShiftRight<n> (logical)
-//            ShiftRightSigned<n>  Min Max  Less Equal -> Mask16  Select
+//            ShiftRightSigned<n>  ShiftLeftBy(x, n)  Min Max  Less Equal -> Mask16  Select
 //            LoadI32 StoreI32 LoadU8 LoadI8 (16 bytes, widened)  SplatI32  Iota (0..15)
 //            StoreI8 (low byte of each lane)
 //   casts    ToI32 (half to even; |x| < 2^31)  ToF32  BitsOf(F32x16)  FromBits(I32x16)

@@ -165,6 +165,10 @@ template <int n>
 QUIRE_INLINE I32x16 ShiftRightSigned(I32x16 x) {
   return {_mm256_srai_epi32(x.a, n), _mm256_srai_epi32(x.b, n)};
 }
+QUIRE_INLINE I32x16 ShiftLeftBy(I32x16 x, int n) {
+  const __m128i count = _mm_cvtsi32_si128(n);
+  return {_mm256_sll_epi32(x.a, count), _mm256_sll_epi32(x.b, count)};
+}
 QUIRE_INLINE Mask16 Less(I32x16 x, I32x16 y) {
   return {_mm256_cmpgt_epi32(y.a, x.a), _mm256_cmpgt_epi32(y.b, x.b)};
 }

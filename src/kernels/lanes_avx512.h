@@ -107,6 +107,9 @@ template <int n>
 QUIRE_INLINE I32x16 ShiftRightSigned(I32x16 a) {
   return {_mm512_srai_epi32(a.v, n)};
 }
+QUIRE_INLINE I32x16 ShiftLeftBy(I32x16 a, int n) {
+  return {_mm512_sll_epi32(a.v, _mm_cvtsi32_si128(n))};
+}
 QUIRE_INLINE I32x16 Min(I32x16 a, I32x16 b) { return {_mm512_min_epi32(a.v, b.v)}; }
 QUIRE_INLINE I32x16 Max(I32x16 a, I32x16 b) { return {_mm512_max_epi32(a.v, b.v)}; }
 QUIRE_INLINE Mask16 Less(I32x16 a, I32x16 b) { return {_mm512_cmplt_epi32_mask(a.v, b.v)}; }

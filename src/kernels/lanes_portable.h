@@ -162,14 +162,16 @@ operator+(I32x16 a, I32x16 b) QUIRE_FOUR(I32x16, (I4)((N4)a.v[i] + (N4)b.v[i]))
                                                             (I4)((N4)a.v[i] >> n)) template <int n>
                             QUIRE_FN(I32x16)
                             ShiftRightSigned(I32x16 a) QUIRE_FOUR(I32x16, a.v[i] >> n)
-                                QUIRE_FN(Mask16) Less(I32x16 a, I32x16 b)
-                                    QUIRE_FOUR(Mask16, a.v[i] < b.v[i]) QUIRE_FN(Mask16)
-                                        Equal(I32x16 a, I32x16 b)
-                                            QUIRE_FOUR(Mask16, a.v[i] == b.v[i]) QUIRE_FN(I32x16)
-                                                Select(Mask16 m, I32x16 yes, I32x16 no)
-                                                    QUIRE_FOUR(I32x16,
-                                                               Choose(m.v[i], yes.v[i],
-                                                                      no.v[i])) QUIRE_INLINE Mask16
+                                QUIRE_FN(I32x16) ShiftLeftBy(I32x16 a, int n)
+                                    QUIRE_FOUR(I32x16, (I4)((N4)a.v[i] << n)) QUIRE_FN(Mask16)
+                                        Less(I32x16 a, I32x16 b) QUIRE_FOUR(Mask16, a.v[i] < b.v[i])
+                                            QUIRE_FN(Mask16) Equal(I32x16 a, I32x16 b)
+                                                QUIRE_FOUR(Mask16, a.v[i] == b.v[i])
+                                                    QUIRE_FN(I32x16) Select(Mask16 m, I32x16 yes,
+                                                                            I32x16 no)
+                                                        QUIRE_FOUR(I32x16, Choose(m.v[i], yes.v[i],
+                                                                                  no.v[i]))
+                                                            QUIRE_INLINE Mask16
     FirstLanes(uint32_t n) {
   return Less(Iota(), SplatI32(static_cast<int32_t>(n)));
 }

@@ -28,12 +28,12 @@ QUIRE_INLINE void Unroll(const F& f) {
   }
 }
 
-// Of 16 rows and one block.
+// Of 16 rows and one block. Fields that a type does not have are left unset.
 struct Scales {
   F32x16 d;       // times the sub-scale, where there is one for the whole block
-  F32x16 m;       // added; or, where kHalves, minus dmin
-  I32x16 sub[2];  // kHalves: integer scales of the halves
-  I32x16 min[2];  // kHalves and kMinimum: integer minimums of the halves
+  F32x16 m;       // added; or, where kHalves, dmin
+  F32x16 sub[2];  // kHalves: scales of the halves, integers
+  F32x16 min[2];  // kHalves and kMinimum: minimums of the halves, integers
 };
 
 // The bits of every byte moved up by n (down if negative); neighbours' bits come along.
@@ -84,23 +84,29 @@ QUIRE_INLINE const uint16_t* Halves(const uint8_t* p) {
   return reinterpret_cast<const uint16_t*>(p);
 }
 QUIRE_INLINE Scales ScalesD(const uint8_t* h, uint32_t i) {
-  return {.d = LoadF16(Halves(h + 32 * i)), .m = ZeroF32(), .sub = {}, .min = {}};
+  Scales s;
+  s.d = LoadF16(Halves(h + 32 * i));
+  return s;
 }
 QUIRE_INLINE Scales ScalesDM(const uint8_t* h) {
-  return {.d = LoadF16(Halves(h)), .m = LoadF16(Halves(h + 32)), .sub = {}, .min = {}};
+  Scales s;
+  s.d = LoadF16(Halves(h));
+  s.m = LoadF16(Halves(h + 32));
+  return s;
 }
 QUIRE_INLINE Scales ScalesK(const uint8_t* h, uint32_t i) {
-  const F32x16 sub_scale = ToF32(LoadU8(h + 64 + 16 * i));
-  const F32x16 sub_min = ToF32(LoadU8(h + 192 + 16 * i));
-  return {.d = LoadF16(Halves(h)) * sub_scale,
-          .m = Neg(LoadF16(Halves(h + 32)) * sub_min),
-          .sub = {},
-          .min = {}};
+  Scales s;
+  s.d = LoadF16(Halves(h)) * ToF32(LoadU8(h + 64 + 16 * i));
+  s.m = Neg(LoadF16(Halves(h + 32)) * ToF32(LoadU8(h + 192 + 16 * i)));
+  return s;
 }
 QUIRE_INLINE Scales ScalesHalves(const uint8_t* h, uint32_t i) {
   const auto* sub = reinterpret_cast<const int8_t*>(h + 64 + 32 * i);
-  return {
-      .d = LoadF16(Halves(h)), .m = ZeroF32(), .sub = {LoadI8(sub), LoadI8(sub + 16)}, .min = {}};
+  Scales s;
+  s.d = LoadF16(Halves(h));
+  s.sub[0] = ToF32(LoadI8(sub));
+  s.sub[1] = ToF32(LoadI8(sub + 16));
+  return s;
 }
 
 struct WeightQ4_0 {
@@ -172,8 +178,10 @@ struct WeightIQ4_NL : WeightQ8_0 {
 struct WeightIQ4_XS : WeightIQ4_NL {
   static constexpr TensorType kType = TensorType::kIQ4_XS;
   static QUIRE_INLINE Scales ScalesOf(const uint8_t* h, uint32_t i) {
+    Scales s;
     const I32x16 sub = LoadI8(reinterpret_cast<const int8_t*>(h + 64 + 16 * i));
-    return {.d = LoadF16(Halves(h)) * ToF32(sub), .m = ZeroF32(), .sub = {}, .min = {}};
+    s.d = LoadF16(Halves(h)) * ToF32(sub);
+    return s;
   }
 };
 
@@ -209,11 +217,48 @@ struct WeightQ2_K : WeightQ6_K {
   static QUIRE_INLINE Scales ScalesOf(const uint8_t* h, uint32_t i) {
     const I32x16 low = LoadU8(h + 64 + 32 * i);
     const I32x16 high = LoadU8(h + 64 + 32 * i + 16);
-    return {.d = LoadF16(Halves(h)),
-            .m = Neg(LoadF16(Halves(h + 32))),
-            .sub = {And(low, SplatI32(15)), And(high, SplatI32(15))},
-            .min = {ShiftRight<4>(low), ShiftRight<4>(high)}};
+    Scales s;
+    s.d = LoadF16(Halves(h));
+    s.m = LoadF16(Halves(h + 32));
+    s.sub[0] = ToF32(And(low, SplatI32(15)));
+    s.sub[1] = ToF32(And(high, SplatI32(15)));
+    s.min[0] = ToF32(ShiftRight<4>(low));
+    s.min[1] = ToF32(ShiftRight<4>(high));
+    return s;
   }
 };
+
+// Calls f(W{}) for the weight type of a quantised tensor type.
+template <typename F>
+QUIRE_INLINE void WithWeight(TensorType type, const F& f) {
+  switch (type) {
+    case TensorType::kQ4_0:
+      return f(WeightQ4_0{});
+    case TensorType::kQ4_1:
+      return f(WeightQ4_1{});
+    case TensorType::kQ5_0:
+      return f(WeightQ5_0{});
+    case TensorType::kQ5_1:
+      return f(WeightQ5_1{});
+    case TensorType::kQ8_0:
+      return f(WeightQ8_0{});
+    case TensorType::kQ2_K:
+      return f(WeightQ2_K{});
+    case TensorType::kQ3_K:
+      return f(WeightQ3_K{});
+    case TensorType::kQ4_K:
+      return f(WeightQ4_K{});
+    case TensorType::kQ5_K:
+      return f(WeightQ5_K{});
+    case TensorType::kQ6_K:
+      return f(WeightQ6_K{});
+    case TensorType::kIQ4_NL:
+      return f(WeightIQ4_NL{});
+    case TensorType::kIQ4_XS:
+      return f(WeightIQ4_XS{});
+    default:
+      return;
+  }
+}
 
 }  // namespace quire::QUIRE_ISA_NAMESPACE
