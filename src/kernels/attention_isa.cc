@@ -231,12 +231,6 @@ void Softmax(float* scores, Tokens blocks, Tokens tokens, float scale, float* ma
   StoreF32(max_and_sum + kLanes, SplatF32(ReduceAdd(sum)));
 }
 
-void ClearProbabilities(float* scores, Tokens blocks) {
-  for (uint32_t block = blocks.begin; block < blocks.end; ++block) {
-    StoreF32(scores + block % kTileBlocks * kLanes, ZeroF32());
-  }
-}
-
 // state = state + record, in the order of tiles.
 void FoldRecord(uint32_t head_dim, const float* record, float* state) {
   const F32x16 old_max = LoadF32(state + head_dim);
@@ -299,12 +293,9 @@ bool AttendShare(const AttentionJob& job, uint32_t tile, Share share, const Atte
   const size_t record = RecordFloats(job.head_dim);
   for (uint32_t n = 0; n < count; ++n) {
     const Tokens own = TokensOf(job, tile, share.begin + n, share.begin + n);
-    float* const scores = space.scores + size_t{n} * kTile;
-    if (own.begin < own.end) {
-      Softmax(scores, blocks, own, job.scale, records + n * record + job.head_dim);
-    } else {
-      ClearProbabilities(scores, blocks);
-    }
+    if (own.begin >= own.end) continue;  // what is computed for this query is never read
+    Softmax(space.scores + size_t{n} * kTile, blocks, own, job.scale,
+            records + n * record + job.head_dim);
   }
   ByCount<Format>::kAccumulate[count - 1](job, space.scores, all, records);
   return true;

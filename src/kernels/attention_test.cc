@@ -335,6 +335,46 @@ TEST(Attention, DoesNotDependOnTheBatch) {
   }
 }
 
+TEST(Attention, DoesNotDependOnHowManyWorkersShareARow) {
+  const Case c = {3, 1, 64, 0, KvFormat::kF16};
+  constexpr uint32_t kLength = 2100;  // 9 tiles of one unit
+  const Text text(c, kLength, 4);
+  const auto table = ShuffledTable(kLength / kBlockTokens + 1, 5);
+  Arena arena(c, static_cast<uint32_t>(table.size()));
+  arena.Store(text, table, 0, kLength);
+  for (const uint32_t rows : {1u, 5u}) {
+    const Chunk chunk = {&text, &table, kLength - rows, kLength};
+    const std::vector<float> expected = Attend(c, arena, {chunk}, 1);
+    for (uint32_t workers = 2; workers <= 6; ++workers) {
+      ExpectSameBits(Attend(c, arena, {chunk}, workers), expected, std::to_string(workers));
+    }
+  }
+}
+
+// A product flushed to -0 must not tell whether masked tokens (which add +0) followed in its tile.
+TEST(Attention, GivesZerosOneSign) {
+  const Case c = {1, 1, 16, 0, KvFormat::kF32};
+  constexpr uint32_t kRow = 2 * kTileTokens + 1;
+  Text text(c, kRow + 2, 6);
+  for (auto* values : {&text.k, &text.v, &text.q}) std::fill(values->begin(), values->end(), 0.0f);
+  const auto set_token = [&](uint32_t t, float score, float value) {
+    text.q[t * 16] = 4.0f;  // 1 / scale
+    text.k[t * 16] = score;
+    std::fill_n(text.v.begin() + t * 16, 16, value);
+  };
+  set_token(0, 0.0f, -1e-36f);          // leaves the state of tile 0 tiny and negative
+  set_token(kTileTokens, 20.0f, 0.0f);  // whose weight e^-20 flushes it to -0
+  set_token(kRow - 1, 20.0f, 0.0f);     // tile 2 adds
+  set_token(kRow, 19.0f, -1.5e-38f);    // a product flushed to -0,
+  set_token(kRow + 1, 0.0f, 1.0f);      // and, if that row is there, a masked +0
+  const auto table = ShuffledTable(kRow / kBlockTokens + 1, 1);
+  Arena arena(c, static_cast<uint32_t>(table.size()));
+  arena.Store(text, table, 0, kRow + 2);
+  const std::vector<float> alone = Attend(c, arena, {{&text, &table, kRow, kRow + 1}});
+  const std::vector<float> together = Attend(c, arena, {{&text, &table, kRow, kRow + 2}});
+  ExpectSameBits({together.begin(), together.begin() + 16}, alone, "the first row");
+}
+
 // Whatever lies in slots not written yet, or in blocks that left the window, the bits are the same.
 TEST(Attention, NeverReadsForeignBytes) {
   for (const KvFormat format : {KvFormat::kF16, KvFormat::kF32}) {
