@@ -1,19 +1,17 @@
 #include "text/score_bpe.h"
 
-#include <algorithm>
 #include <bit>
-#include <functional>
 #include <string>
+
+#include "text/utf8.h"
 
 namespace quire {
 namespace {
 
-// Bytes of the character that begins with `lead`, as its first bits say; cut at the text's end.
-// Not checked further: bytes that are no UTF-8 only must be cut the same way everywhere.
+// Bytes of the character at `at`, or of what is no character.
 uint32_t CharacterSize(std::string_view text, size_t at) {
-  const uint8_t lead = static_cast<uint8_t>(text[at]);
-  const size_t size = lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  return static_cast<uint32_t>(std::min(size, text.size() - at));
+  if (static_cast<uint8_t>(text[at]) < 0x80) return 1;
+  return static_cast<uint32_t>(NextUtf8(text.substr(at)).size);
 }
 
 // A number that is lower for higher scores; equal scores give equal numbers.
