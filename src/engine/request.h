@@ -17,7 +17,10 @@ struct GenerationRequest {
   SamplingParams sampling;
   uint32_t choices = 1;      // n: answers to the same prompt; choice i draws as stream i
   uint32_t max_tokens = 16;  // per choice; 0 computes the prompt only (log-probabilities)
-  uint32_t min_tokens = 0;   // end tokens are banned before
+  // max_tokens is no wish but "as many as there is room for": cut to what context and KV memory
+  // hold.
+  bool cut_max_tokens = false;
+  uint32_t min_tokens = 0;  // end tokens are banned before
   bool ignore_eos = false;
   std::vector<std::string> stop;  // texts that end a choice; not part of its text
   bool want_logprobs = false;

@@ -192,6 +192,8 @@ void Scheduler::AddItem(Sequence& sequence, uint32_t num_tokens) {
                    .num_tokens = num_tokens,
                    .num_logit_rows = end > first_row ? end - first_row : 0,
                    .completes = end == sequence.num_tokens()});
+  const uint32_t prompt = sequence.num_prompt;
+  sequence.counts.computed_prompt += std::min(end, prompt) - std::min(sequence.num_computed, prompt);
   planned_tokens_ += num_tokens;
   planned_rows_ += plan_.back().num_logit_rows;
 }
@@ -222,10 +224,8 @@ void Scheduler::NoteComputed(Sequence& sequence, const PlanItem& item) {
   QUIRE_CHECK(sequence.num_computed == item.first_token);
   sequence.num_computed = end;
   sequence.first_logit_row = std::max(sequence.first_logit_row, end);
-  const uint32_t prompt = sequence.num_prompt;
-  sequence.counts.computed_prompt += std::min(end, prompt) - std::min(item.first_token, prompt);
   if (sequence.store) cache_.Commit(sequence.scope, sequence.tokens, end, sequence.table);
-  if (sequence.id == sequence.leader && end >= prompt) StartFollowers(sequence.leader);
+  if (sequence.id == sequence.leader && end >= sequence.num_prompt) StartFollowers(sequence.leader);
 }
 
 void Scheduler::StartFollowers(SequenceId leader) {

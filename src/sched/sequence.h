@@ -34,7 +34,7 @@ struct SequenceSpec {
 
 struct SequenceCounts {
   uint32_t cached_tokens = 0;    // found in the cache when it first started
-  uint32_t computed_prompt = 0;  // prompt tokens computed; those of a resume count again
+  uint32_t computed_prompt = 0;  // prompt tokens planned so far; those of a resume count again
   uint32_t peak_blocks = 0;
   uint32_t preemptions = 0;
 };

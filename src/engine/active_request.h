@@ -1,0 +1,77 @@
+// engine/active_request.h -- one request inside the engine: its answers, its times, its receipt.
+//
+// Threads  none: the engine thread owns it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cache/ids.h"
+#include "engine/answer.h"
+#include "engine/event.h"
+#include "engine/request.h"
+#include "sched/sequence.h"
+
+namespace quire {
+
+// Seconds since an arbitrary start, steady.
+double SteadySeconds();
+
+// What waits between a caller's thread and the engine's.
+struct Arrival {
+  RequestId id{};
+  GenerationRequest request;
+  std::shared_ptr<EventQueue> events;
+  double arrived_seconds = 0;
+};
+
+class ActiveRequest {
+ public:
+  ActiveRequest(Arrival arrival, const Tokenizer& tokenizer);
+  ActiveRequest(const ActiveRequest&) = delete;  // the answers point to the request
+  ActiveRequest& operator=(const ActiveRequest&) = delete;
+
+  RequestId id() const { return arrival_.id; }
+  const GenerationRequest& request() const { return arrival_.request; }
+  uint32_t num_choices() const { return static_cast<uint32_t>(answers_.size()); }
+  Answer& answer(uint32_t choice) { return answers_[choice]; }
+  bool all_ended() const;
+  EventQueue& events() { return *arrival_.events; }
+
+  void NoteStarted(double now);  // its first token is being computed
+  // A token was chosen in the step that ends now. Returns the seconds since the step before that
+  // gave this request one, or nullopt for the first.
+  std::optional<double> NoteToken(double now);
+  void NoteSequence(const SequenceCounts& counts, bool leads);  // one choice is over
+
+  // The rows [first_row, first_row + rows) of the prompt's logits; tells the log-probabilities when
+  // the last one is there. `logits` [rows][vocab_size].
+  void AddPromptRows(std::span<const float> logits, uint32_t first_row, uint32_t vocab_size);
+
+  void Fail(Error error) { error_ = std::move(error); }
+  bool failed() const { return error_.has_value(); }
+
+  void EndAnswers(FinishReason reason);  // those that have not ended
+  void CloseReceipt();                   // nothing more is noted
+  void Done();                           // tells the receipt: the last event
+  const Receipt& receipt() const { return receipt_; }
+  bool cancelled() const { return cancelled_; }
+
+ private:
+  Arrival arrival_;
+  std::vector<Answer> answers_;
+  std::vector<SampledToken> prompt_logprobs_;
+  std::optional<Error> error_;
+  bool cancelled_ = false;
+  Receipt receipt_;
+  double started_ = -1;  // -1: not yet
+  double first_token_ = -1;
+  double last_token_ = -1;
+  uint32_t token_steps_ = 0;
+};
+
+}  // namespace quire

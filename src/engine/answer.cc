@@ -1,0 +1,76 @@
+#include "engine/answer.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace quire {
+
+namespace {
+
+SamplingParams WithEndTokens(SamplingParams params, const Tokenizer& tokenizer) {
+  params.banned = tokenizer.end_of_generation();
+  return params;
+}
+
+}  // namespace
+
+Answer::Answer(const GenerationRequest& request, uint32_t choice, const Tokenizer& tokenizer)
+    : request_(request),
+      choice_(choice),
+      tokenizer_(tokenizer),
+      sampler_(WithEndTokens(request.sampling, tokenizer), choice, tokenizer.vocab_size()),
+      detokenizer_(tokenizer, request.render_special),
+      stop_matcher_(request.stop) {
+  sampler_.ObservePrompt(request.prompt);
+  if (request.return_logit_hash) hash_.emplace();
+}
+
+TokenId Answer::Choose(std::span<const float> logits, uint32_t position, EventQueue& events) {
+  QUIRE_CHECK(!ended_ && num_generated_ < request_.max_tokens);
+  if (hash_) hash_->Add(logits);
+  SampledToken sampled = sampler_.Sample(logits, {.position = position,
+                                                  .want_logprob = request_.want_logprobs,
+                                                  .num_top = request_.top_logprobs,
+                                                  .ban_end = num_generated_ < request_.min_tokens});
+  ++num_generated_;
+  const TokenId token = sampled.token;
+  // The token that ends an answer is counted, but is no part of its text.
+  const bool is_end = !request_.ignore_eos && tokenizer_.IsEndOfGeneration(token);
+  StopMatcher::Out out;
+  if (!is_end) out = stop_matcher_.Append(detokenizer_.Append(token));
+  TokenEvent event{choice_, token, std::move(out.text), std::nullopt};
+  if (request_.want_logprobs) event.logprobs = std::move(sampled);
+  events.Push(std::move(event));
+
+  stopped_by_ = out.which;
+  if (is_end || out.stopped) {
+    End(FinishReason::kStop, events);
+  } else if (num_generated_ == request_.max_tokens) {
+    End(FinishReason::kLength, events);
+  }
+  return token;
+}
+
+void Answer::End(FinishReason reason, EventQueue& events) {
+  QUIRE_CHECK(!ended_, "an answer ends once");
+  ended_ = true;
+  ChoiceEndEvent event;
+  event.choice = choice_;
+  event.reason = reason;
+  if (stopped_by_ < 0) {
+    StopMatcher::Out out = stop_matcher_.Append(detokenizer_.Finish());
+    event.text = std::move(out.text);
+    if (out.stopped) {  // the last half character made a stop text complete
+      stopped_by_ = out.which;
+      event.reason = FinishReason::kStop;
+    } else {
+      event.text += stop_matcher_.Finish();
+    }
+  }
+  if (stopped_by_ >= 0) event.stopped_by = request_.stop[static_cast<size_t>(stopped_by_)];
+  if (hash_) event.logit_hash = hash_->Hex();
+  events.Push(std::move(event));
+}
+
+}  // namespace quire

@@ -1,0 +1,51 @@
+// engine/answer.h -- one choice of a request: from rows of logits to tokens, text and an end.
+//
+// Threads  none: the engine thread owns it.
+// Errors   std::bad_alloc may come out of the constructor and Choose; End does not throw it away:
+//          it is called once for every answer, whatever happened before.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/token_id.h"
+#include "engine/event.h"
+#include "engine/request.h"
+#include "model/logit_hash.h"
+#include "model/sampler.h"
+#include "text/detokenizer.h"
+#include "text/stop_matcher.h"
+#include "text/tokenizer.h"
+
+namespace quire {
+
+class Answer {
+ public:
+  // `request` and `tokenizer` outlive it.
+  Answer(const GenerationRequest& request, uint32_t choice, const Tokenizer& tokenizer);
+
+  // Chooses the token at `position` of the sequence from its row of logits and tells `events`.
+  // Ends the answer if that was its last: see ended().
+  TokenId Choose(std::span<const float> logits, uint32_t position, EventQueue& events);
+
+  void End(FinishReason reason, EventQueue& events);
+
+  bool ended() const { return ended_; }
+  uint32_t num_generated() const { return num_generated_; }
+
+ private:
+  const GenerationRequest& request_;
+  const uint32_t choice_;
+  const Tokenizer& tokenizer_;
+  Sampler sampler_;
+  Detokenizer detokenizer_;
+  StopMatcher stop_matcher_;
+  std::optional<LogitHash> hash_;
+  uint32_t num_generated_ = 0;
+  int stopped_by_ = -1;  // index into the request's stop texts
+  bool ended_ = false;
+};
+
+}  // namespace quire

@@ -1,0 +1,307 @@
+#include "engine/engine.h"
+
+#include <fmt/format.h>
+#include <sodium.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/worker_pool.h"
+#include "engine/metrics.h"
+#include "engine/request_check.h"
+#include "engine/step_loop.h"
+#include "kernels/numerics.h"
+#include "model/forward.h"
+#include "model/model.h"
+#include "text/tokenizer.h"
+#include "tier/kv_arena.h"
+
+namespace quire {
+
+namespace {
+
+constexpr uint32_t kDefaultStepTokens = 512;  // where the matmul's rate has long stopped growing
+constexpr uint32_t kLeastLogitRows = 64;      // echo reduces a prompt's logits in pieces of this
+constexpr uint32_t kMaxChoices = 128;
+constexpr size_t kSecretBytes = 32;
+constexpr uint32_t kWarmUpRows = 64;
+constexpr auto kIdleBeforeCheck = std::chrono::seconds(1);
+
+const char* FormatName(KvFormat format) { return format == KvFormat::kF16 ? "f16" : "f32"; }
+
+Result<EngineOptions> WithDefaults(EngineOptions options, const ModelConfig& model) {
+  if (options.context_tokens == 0) options.context_tokens = model.context_length;
+  if (options.context_tokens > model.context_length) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  fmt::format("a context of {} tokens is more than the {} this model was made for",
+                              options.context_tokens, model.context_length),
+                  "context");
+  }
+  if (options.max_sequences == 0 || options.queue_limit == 0) {
+    return Refuse(ErrorCode::kInvalidArgument, "at least one request must be able to run and wait");
+  }
+  if (options.step_tokens == 0) options.step_tokens = kDefaultStepTokens;
+  // A decode of every running sequence must fit into one step.
+  options.max_sequences = std::min(options.max_sequences, options.step_tokens);
+  if (options.scope_secret.empty()) {
+    options.scope_secret.resize(kSecretBytes);
+    randombytes_buf(options.scope_secret.data(), kSecretBytes);
+  }
+  if (options.scope_secret.size() != kSecretBytes) {
+    return Refuse(ErrorCode::kInvalidArgument, "the scope secret must have 32 bytes");
+  }
+  return options;
+}
+
+StepBudget BudgetOf(const EngineOptions& options) {
+  return {
+      .step_tokens = options.step_tokens,
+      .step_sequences = options.max_sequences,
+      .step_logit_rows = std::max(kLeastLogitRows, options.max_sequences),
+      .prefill_chunk = options.prefill_chunk == 0 ? options.step_tokens : options.prefill_chunk};
+}
+
+StepLoopOptions LoopOptions(const EngineOptions& options, const Model& model,
+                            const KvArena& arena) {
+  return {.budget = BudgetOf(options),
+          .queue_limit = options.queue_limit,
+          .num_blocks = arena.num_blocks(),
+          .block_bytes = arena.view().shape.block_bytes(),
+          .prefix_cache = options.prefix_cache,
+          .paced = options.prefill_chunk == 0,
+          .model_digest = model.digest(),
+          .kv_format = FormatName(options.kv_format),
+          .scope_secret = options.scope_secret};
+}
+
+ForwardLimits LimitsOf(const EngineOptions& options) {
+  return {.max_tokens = options.step_tokens,
+          .max_logit_rows = BudgetOf(options).step_logit_rows,
+          .max_context = options.context_tokens};
+}
+
+}  // namespace
+
+struct Engine::Impl {
+  Impl(const EngineOptions& resolved, std::shared_ptr<const Model> model_in,
+       std::shared_ptr<const Tokenizer> tokenizer_in, std::unique_ptr<WorkerPool> pool_in,
+       KvArena arena_in);
+  ~Impl();
+
+  void WarmUp();
+  void ThreadMain();
+  bool WaitForWork();
+  void Publish(const EngineStats& snapshot);
+
+  const EngineOptions options;
+  const std::shared_ptr<const Model> model;
+  const std::shared_ptr<const Tokenizer> tokenizer;
+  const std::unique_ptr<WorkerPool> pool;
+  const KvArena arena;
+  const RequestLimits limits;
+  ForwardPass forward;
+  EngineMetrics metrics;
+  StepLoop loop;  // of the engine thread alone
+
+  mutable std::mutex mutex;
+  std::condition_variable work;
+  // All below are guarded by mutex.
+  std::vector<Arrival> arrivals;
+  std::vector<RequestId> cancels;
+  uint64_t last_request = 0;
+  bool admitting = true;
+  bool stopping = false;
+  bool busy = false;  // the engine thread has taken work it has not finished
+  EngineStats stats;
+  uint32_t new_requests = 0;  // accepted and never run, besides `arrivals`
+  uint32_t retry_after_seconds = 1;
+
+  std::thread thread;
+};
+
+Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> model_in,
+                   std::shared_ptr<const Tokenizer> tokenizer_in,
+                   std::unique_ptr<WorkerPool> pool_in, KvArena arena_in)
+    : options(resolved),
+      model(std::move(model_in)),
+      tokenizer(std::move(tokenizer_in)),
+      pool(std::move(pool_in)),
+      arena(std::move(arena_in)),
+      limits{.vocab_size = model->config().vocab_size,
+             .context_tokens = options.context_tokens,
+             .kv_tokens = uint64_t{arena.num_blocks()} * kBlockTokens,
+             .max_choices = kMaxChoices},
+      forward(*model, arena.view(), LimitsOf(options), *pool),
+      loop(
+          LoopOptions(options, *model, arena), *tokenizer,
+          [this](std::span<const BatchItem> batch) { return forward.Run(batch); }, metrics),
+      stats(loop.stats()) {
+  loop.OnPublish([this](const EngineStats& snapshot) { Publish(snapshot); });
+  WarmUp();
+  thread = std::thread([this] { ThreadMain(); });
+}
+
+Engine::Impl::~Impl() {
+  {
+    const std::lock_guard lock(mutex);
+    admitting = false;
+    stopping = true;
+  }
+  work.notify_one();
+  thread.join();
+}
+
+// One prefill and one decode, in blocks that nobody owns yet.
+void Engine::Impl::WarmUp() {
+  const uint32_t rows = static_cast<uint32_t>(
+      std::min<uint64_t>({kWarmUpRows, options.step_tokens, limits.kv_tokens - 1,
+                          uint64_t{options.context_tokens} - 1}));
+  std::vector<uint32_t> table(rows / kBlockTokens + 1);
+  for (uint32_t i = 0; i < table.size(); ++i) table[i] = i;
+  const std::vector<TokenId> tokens(rows + 1, 0);
+  BatchItem item{.tokens = std::span(tokens).first(rows),
+                 .first_position = 0,
+                 .table = table,
+                 .num_logit_rows = 1};
+  forward.Run(std::span(&item, 1));
+  item.tokens = std::span(tokens).last(1);
+  item.first_position = rows;
+  forward.Run(std::span(&item, 1));
+}
+
+void Engine::Impl::Publish(const EngineStats& snapshot) {
+  const std::lock_guard lock(mutex);
+  stats = snapshot;
+  new_requests = loop.num_new_requests();
+  retry_after_seconds =
+      loop.RetryAfterSeconds(new_requests + static_cast<uint32_t>(arrivals.size()));
+}
+
+void Engine::Impl::ThreadMain() {
+  while (WaitForWork()) loop.Step();
+  loop.CancelAll();
+}
+
+// Hands new requests and cancels to the loop; sleeps while there is nothing to do. False to stop.
+bool Engine::Impl::WaitForWork() {
+  std::vector<Arrival> started;
+  std::vector<RequestId> cancelled;
+  {
+    std::unique_lock lock(mutex);
+    busy = stats.running + stats.waiting > 0;
+    const auto ready = [this] { return busy || stopping || !arrivals.empty() || !cancels.empty(); };
+    if (!work.wait_for(lock, kIdleBeforeCheck, ready)) {
+      lock.unlock();
+      loop.CheckInvariants();
+      lock.lock();
+      work.wait(lock, ready);
+    }
+    started.swap(arrivals);
+    cancelled.swap(cancels);
+    new_requests += static_cast<uint32_t>(started.size());
+    busy = true;
+    if (stopping) {
+      lock.unlock();
+      for (Arrival& arrival : started) loop.Start(std::move(arrival));
+      return false;
+    }
+  }
+  for (Arrival& arrival : started) loop.Start(std::move(arrival));
+  for (const RequestId id : cancelled) loop.Cancel(id);
+  return true;
+}
+
+Result<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& options,
+                                               std::shared_ptr<const Model> model,
+                                               std::shared_ptr<const Tokenizer> tokenizer,
+                                               std::unique_ptr<WorkerPool> pool) {
+  QUIRE_CHECK(sodium_init() >= 0, "libsodium does not work here");
+  if (tokenizer->vocab_size() != model->config().vocab_size) {
+    return Refuse(ErrorCode::kCorrupt,
+                  fmt::format("the tokenizer has {} tokens, the model {}", tokenizer->vocab_size(),
+                              model->config().vocab_size));
+  }
+  QUIRE_TRY(EngineOptions resolved, WithDefaults(options, model->config()));
+  QUIRE_TRY(KvArena arena,
+            KvArena::Create(model->kv_shape(resolved.kv_format), resolved.kv_memory_bytes));
+  return std::unique_ptr<Engine>(new Engine(std::make_unique<Impl>(
+      resolved, std::move(model), std::move(tokenizer), std::move(pool), std::move(arena))));
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<EventQueue> events) {
+  Impl& impl = *impl_;
+  const auto refuse = [&impl](Error error) {
+    impl.metrics.Rejected(error.code);
+    return std::unexpected(std::move(error));
+  };
+  if (const Status status = CheckRequest(impl.limits, request); !status) {
+    return refuse(status.error());
+  }
+  std::unique_lock lock(impl.mutex);
+  if (!impl.admitting) {
+    return refuse({ErrorCode::kUnavailable, "the server is shutting down", {}});
+  }
+  const size_t waiting = impl.new_requests + impl.arrivals.size();
+  if (waiting >= impl.options.queue_limit) {
+    return refuse({ErrorCode::kOverloaded,
+                   fmt::format("{} requests are waiting already; retry in about {} s", waiting,
+                               impl.retry_after_seconds),
+                   {}});
+  }
+  const RequestId id{++impl.last_request};
+  impl.arrivals.push_back({id, std::move(request), std::move(events), SteadySeconds()});
+  lock.unlock();
+  impl.work.notify_one();
+  return id;
+}
+
+void Engine::Cancel(RequestId id) {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->cancels.push_back(id);
+  }
+  impl_->work.notify_one();
+}
+
+void Engine::StopAdmission() {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->admitting = false;
+}
+
+bool Engine::idle() const {
+  const std::lock_guard lock(impl_->mutex);
+  return !impl_->busy && impl_->arrivals.empty();
+}
+
+uint32_t Engine::RetryAfterSeconds() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->retry_after_seconds;
+}
+
+EngineStats Engine::stats() const {
+  const std::lock_guard lock(impl_->mutex);
+  EngineStats stats = impl_->stats;
+  stats.waiting += static_cast<uint32_t>(impl_->arrivals.size());
+  return stats;
+}
+
+uint32_t Engine::context_tokens() const { return impl_->options.context_tokens; }
+const EngineOptions& Engine::options() const { return impl_->options; }
+
+std::string Engine::numerics() const {
+  return fmt::format("{}/{}/full", kNumericsVersion, FormatName(impl_->options.kv_format));
+}
+
+prometheus::Registry& Engine::metrics() { return impl_->metrics.registry(); }
+
+}  // namespace quire

@@ -1,0 +1,156 @@
+#include "engine/metrics.h"
+
+namespace quire {
+
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using prometheus::Registry;
+
+constexpr const char* kTenant = "tenant";
+
+Family<Counter>& Counters(Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+
+Family<Gauge>& Gauges(Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+}
+
+// From first, each bucket twice the one before.
+Histogram::BucketBoundaries Doubling(double first, int count) {
+  Histogram::BucketBoundaries bounds;
+  for (double bound = first; count > 0; --count, bound *= 2) bounds.push_back(bound);
+  return bounds;
+}
+
+Histogram& Histo(Registry& registry, const char* name, const char* help,
+                 const Histogram::BucketBoundaries& bounds) {
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, bounds);
+}
+
+const char* ReasonOf(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kContextLength:
+      return "context_length_exceeded";
+    case ErrorCode::kNeverFits:
+      return "never_fits";
+    case ErrorCode::kOverloaded:
+      return "overloaded";
+    case ErrorCode::kUnavailable:
+      return "unavailable";
+    case ErrorCode::kInvalidArgument:
+      return "invalid";
+    default:
+      return "internal";
+  }
+}
+
+const char* OutcomeOf(const ActiveRequest& request) {
+  if (request.failed()) return "failed";
+  return request.cancelled() ? "cancelled" : "ok";
+}
+
+}  // namespace
+
+// Latencies from half a millisecond to four minutes.
+Histogram& EngineMetrics::Seconds(const char* name, const char* help) {
+  return Histo(registry_, name, help, Doubling(0.0005, 20));
+}
+
+Gauge& EngineMetrics::KvBlocks(const char* state) { return kv_blocks_.Add({{"state", state}}); }
+
+EngineMetrics::EngineMetrics()
+    : requests_(Counters(registry_, "quire_requests_total", "Requests that ended, by outcome")),
+      rejections_(Counters(registry_, "quire_rejections_total", "Requests refused at the door")),
+      prompt_tokens_(Counters(registry_, "quire_prompt_tokens_total",
+                              "Prompt tokens, by where their KV came from")),
+      generated_tokens_(
+          Counters(registry_, "quire_generated_tokens_total", "Tokens chosen, over all choices")),
+      evictions_family_(Counters(registry_, "quire_kv_evictions_total",
+                                 "Idle blocks given up, by what needed the room")),
+      misses_family_(Counters(registry_, "quire_prefix_miss_total",
+                              "Full blocks of prompts that were not found in the cache")),
+      kv_blocks_(Gauges(registry_, "quire_kv_blocks", "Blocks of KV memory, by state")),
+      queue_seconds_(Seconds("quire_request_queue_seconds", "Arrival to first computation")),
+      first_token_seconds_(
+          Seconds("quire_time_to_first_token_seconds", "Arrival to the first token")),
+      output_token_seconds_(Seconds("quire_time_per_output_token_seconds",
+                                    "Mean time per token after the first, of one request")),
+      inter_token_seconds_(Seconds("quire_inter_token_seconds", "Time between two tokens")),
+      step_seconds_(Seconds("quire_step_seconds", "Duration of one step")),
+      step_tokens_(
+          Histo(registry_, "quire_step_tokens", "Rows computed in one step", Doubling(1, 14))),
+      bytes_per_request_(Histo(registry_, "quire_kv_bytes_per_request",
+                               "Most KV memory one sequence of a request held",
+                               Doubling(64 * 1024, 18))),
+      free_blocks_(KvBlocks("free")),
+      live_blocks_(KvBlocks("live")),
+      idle_blocks_(KvBlocks("idle")),
+      pinned_blocks_(KvBlocks("pinned")),
+      ram_bytes_(Gauges(registry_, "quire_kv_bytes", "Bytes of KV held").Add({{"tier", "ram"}})),
+      running_(Gauges(registry_, "quire_requests_running", "Sequences running").Add({})),
+      waiting_(Gauges(registry_, "quire_requests_waiting", "Requests waiting").Add({})),
+      run_blocks_(
+          Gauges(registry_, "quire_kv_contiguous_run_blocks",
+                 "Mean length of runs of consecutive blocks, of sequences that ended lately")
+              .Add({})),
+      evictions_{Follower(evictions_family_.Add({{"reason", "prefill"}})),
+                 Follower(evictions_family_.Add({{"reason", "decode"}}))},
+      missed_(misses_family_.Add({{"reason", "not_found"}})),
+      unasked_(misses_family_.Add({{"reason", "not_asked"}})),
+      preemptions_(Counters(registry_, "quire_preemptions_total",
+                            "Sequences that lost their blocks to older ones")
+                       .Add({})),
+      allocation_failures_(Counters(registry_, "quire_kv_allocation_failures_total",
+                                    "Times that no block was free or idle")
+                               .Add({})) {}
+
+void EngineMetrics::Rejected(ErrorCode code) {
+  rejections_.Add({{"reason", ReasonOf(code)}}).Increment();
+}
+
+void EngineMetrics::Ended(const ActiveRequest& request, uint64_t block_bytes) {
+  constexpr double kSecondsPerMs = 1e-3;
+  const Receipt& receipt = request.receipt();
+  const std::string& tenant = request.request().tenant;
+  requests_.Add({{"outcome", OutcomeOf(request)}, {kTenant, tenant}}).Increment();
+  prompt_tokens_.Add({{"source", "ram"}, {kTenant, tenant}}).Increment(receipt.cached_tokens);
+  prompt_tokens_.Add({{"source", "computed"}, {kTenant, tenant}})
+      .Increment(receipt.computed_tokens);
+  generated_tokens_.Add({{kTenant, tenant}}).Increment(receipt.generated_tokens);
+  queue_seconds_.Observe(receipt.queue_ms * kSecondsPerMs);
+  bytes_per_request_.Observe(static_cast<double>(receipt.peak_blocks) *
+                             static_cast<double>(block_bytes));
+  if (receipt.generated_tokens == 0) return;
+  first_token_seconds_.Observe(receipt.ttft_ms * kSecondsPerMs);
+  if (receipt.decode_ms_per_token > 0) {
+    output_token_seconds_.Observe(receipt.decode_ms_per_token * kSecondsPerMs);
+  }
+}
+
+void EngineMetrics::Step(double seconds, uint32_t tokens) {
+  step_seconds_.Observe(seconds);
+  step_tokens_.Observe(tokens);
+}
+
+void EngineMetrics::Publish(const EngineStats& stats, const CacheReport& report) {
+  free_blocks_.Set(stats.free_blocks);
+  live_blocks_.Set(stats.live_blocks);
+  idle_blocks_.Set(stats.idle_blocks);
+  pinned_blocks_.Set(stats.pinned_blocks);
+  ram_bytes_.Set(static_cast<double>((stats.blocks - stats.free_blocks) * stats.block_bytes));
+  running_.Set(stats.running);
+  waiting_.Set(stats.waiting);
+  run_blocks_.Set(report.mean_run_blocks);
+  for (size_t i = 0; i < kEvictionReasons; ++i) evictions_[i].Set(report.counts.evictions[i]);
+  missed_.Set(report.missed_blocks);
+  unasked_.Set(report.unasked_blocks);
+  preemptions_.Set(stats.preemptions);
+  allocation_failures_.Set(report.counts.failed_grows);
+}
+
+}  // namespace quire

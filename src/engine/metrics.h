@@ -1,0 +1,89 @@
+// engine/metrics.h -- what the engine counts, under the names of docs/interface.md.
+//
+// Threads  Rejected: any thread. The rest: the engine thread. Collecting (registry) may happen at
+//          any time; it never holds the engine up for longer than one histogram is copied.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <array>
+#include <string>
+
+#include "base/result.h"
+#include "cache/kv_cache.h"
+#include "engine/active_request.h"
+#include "engine/engine.h"
+
+namespace quire {
+
+// What the cache knows and EngineStats does not show.
+struct CacheReport {
+  KvCacheCounts counts;
+  uint64_t missed_blocks = 0;   // full prompt blocks looked up and not found
+  uint64_t unasked_blocks = 0;  // full prompt blocks that were not looked up
+  double mean_run_blocks = 0;   // consecutive blocks per run, of sequences that ended lately
+};
+
+class EngineMetrics {
+ public:
+  EngineMetrics();
+  prometheus::Registry& registry() { return registry_; }
+
+  void Rejected(ErrorCode code);
+  void InterToken(double seconds) { inter_token_seconds_.Observe(seconds); }
+  void Ended(const ActiveRequest& request, uint64_t block_bytes);
+  void Step(double seconds, uint32_t tokens);
+  void Publish(const EngineStats& stats, const CacheReport& report);
+
+ private:
+  // A counter that follows a total kept elsewhere.
+  class Follower {
+   public:
+    explicit Follower(prometheus::Counter& counter) : counter_(counter) {}
+    void Set(uint64_t total) {
+      if (total > last_) counter_.Increment(static_cast<double>(total - last_));
+      last_ = total;
+    }
+
+   private:
+    prometheus::Counter& counter_;
+    uint64_t last_ = 0;
+  };
+
+  prometheus::Gauge& KvBlocks(const char* state);
+  prometheus::Histogram& Seconds(const char* name, const char* help);
+
+  prometheus::Registry registry_;
+  prometheus::Family<prometheus::Counter>& requests_;
+  prometheus::Family<prometheus::Counter>& rejections_;
+  prometheus::Family<prometheus::Counter>& prompt_tokens_;
+  prometheus::Family<prometheus::Counter>& generated_tokens_;
+  prometheus::Family<prometheus::Counter>& evictions_family_;
+  prometheus::Family<prometheus::Counter>& misses_family_;
+  prometheus::Family<prometheus::Gauge>& kv_blocks_;
+  prometheus::Histogram& queue_seconds_;
+  prometheus::Histogram& first_token_seconds_;
+  prometheus::Histogram& output_token_seconds_;
+  prometheus::Histogram& inter_token_seconds_;
+  prometheus::Histogram& step_seconds_;
+  prometheus::Histogram& step_tokens_;
+  prometheus::Histogram& bytes_per_request_;
+  prometheus::Gauge& free_blocks_;
+  prometheus::Gauge& live_blocks_;
+  prometheus::Gauge& idle_blocks_;
+  prometheus::Gauge& pinned_blocks_;
+  prometheus::Gauge& ram_bytes_;
+  prometheus::Gauge& running_;
+  prometheus::Gauge& waiting_;
+  prometheus::Gauge& run_blocks_;
+  std::array<Follower, kEvictionReasons> evictions_;
+  Follower missed_;
+  Follower unasked_;
+  Follower preemptions_;
+  Follower allocation_failures_;
+};
+
+}  // namespace quire

@@ -1,0 +1,262 @@
+#include "engine/step_loop.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "base/check.h"
+#include "kernels/numerics.h"
+
+namespace quire {
+
+namespace {
+
+constexpr double kRunWeight = 0.1;  // of the newest sequence in the mean length of runs
+
+}  // namespace
+
+StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, RunBatch run,
+                   EngineMetrics& metrics)
+    : options_(options),
+      tokenizer_(tokenizer),
+      run_(std::move(run)),
+      metrics_(metrics),
+      cache_({.capacity_blocks = options.num_blocks}),
+      scheduler_(options.budget, options.queue_limit, cache_),
+      pace_(options.budget.step_tokens, options.paced) {
+  batch_.reserve(options.budget.step_sequences);
+  chosen_.reserve(options.budget.step_sequences);
+  stats_.blocks = options.num_blocks;
+  stats_.block_bytes = options.block_bytes;
+  Publish();
+}
+
+bool StepLoop::Step() {
+  step_started_ = SteadySeconds();
+  const auto plan = scheduler_.Plan(pace_.PrefillTokens(scheduler_.has_decodes()));
+  if (plan.empty()) return false;
+  FillBatch(plan);
+  const std::span<const float> logits = run_(batch_);
+  step_ended_ = SteadySeconds();
+  Note(plan, step_ended_ - step_started_);
+  Choose(plan, logits);
+  scheduler_.Apply(chosen_);
+  Settle();
+  return true;
+}
+
+Scope StepLoop::ScopeOf(const GenerationRequest& request) const {
+  const std::string secret = TenantSecret(options_.scope_secret, request.tenant, 0);
+  return MakeScope({.model_digest = options_.model_digest,
+                    .kv_format = options_.kv_format,
+                    .numerics_version = kNumericsVersion,
+                    .tenant_secret = secret,
+                    .cache_salt = request.cache_salt});
+}
+
+SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) const {
+  return {.scope = ScopeOf(request),
+          .prompt = request.prompt,
+          .max_tokens = request.max_tokens,
+          .choices = request.choices,
+          .lookup = options_.prefix_cache,
+          .store = options_.prefix_cache && !request.no_store,
+          .all_rows = request.want_prompt_logprobs};
+}
+
+void StepLoop::Start(Arrival arrival) {
+  const std::shared_ptr<EventQueue> events = arrival.events;
+  const uint32_t choices = arrival.request.choices;
+  try {
+    Enqueue(std::make_unique<ActiveRequest>(std::move(arrival), tokenizer_));
+  } catch (const std::exception& failure) {  // there was no memory for its answers
+    for (uint32_t i = 0; i < choices; ++i) {
+      ChoiceEndEvent end;
+      end.choice = i;
+      end.reason = FinishReason::kFailed;
+      events->Push(std::move(end));
+    }
+    events->Push(DoneEvent{{}, Error{ErrorCode::kInternal, failure.what(), {}}});
+  }
+}
+
+void StepLoop::Enqueue(std::unique_ptr<ActiveRequest> request) {
+  ActiveRequest& active = *request;
+  requests_.emplace(active.id(), std::move(request));
+  const Result<SequenceId> leader = scheduler_.Submit(SpecOf(active.request()));
+  if (!leader) {
+    active.Fail(leader.error());
+    active.EndAnswers(FinishReason::kFailed);
+    settling_.push_back(&active);
+    return Settle();
+  }
+  leaders_[active.id()] = *leader;
+  for (uint32_t i = 0; i < active.num_choices(); ++i) {
+    places_[SequenceId{static_cast<uint64_t>(*leader) + i}] = {&active, i};
+  }
+}
+
+void StepLoop::FillBatch(std::span<const PlanItem> plan) {
+  batch_.clear();
+  for (const PlanItem& item : plan) {
+    const Sequence& sequence = scheduler_.Get(item.sequence);
+    places_.at(item.sequence).request->NoteStarted(step_started_);
+    batch_.push_back(
+        {.tokens = std::span(sequence.tokens).subspan(item.first_token, item.num_tokens),
+         .first_position = item.first_token,
+         .table = sequence.table.indices(),
+         .num_logit_rows = item.num_logit_rows});
+  }
+}
+
+void StepLoop::Choose(std::span<const PlanItem> plan, std::span<const float> logits) {
+  const size_t vocab = tokenizer_.vocab_size();
+  chosen_.clear();
+  size_t row = 0;
+  for (const PlanItem& item : plan) {
+    const auto rows = logits.subspan(row * vocab, item.num_logit_rows * vocab);
+    row += item.num_logit_rows;
+    const Place place = places_.at(item.sequence);
+    Choice choice;
+    try {
+      choice = ChooseOne(item, place, rows);
+    } catch (const std::exception& failure) {
+      place.request->Fail({ErrorCode::kInternal, failure.what(), {}});
+      choice = {kNoToken, true};
+      settling_.push_back(place.request);
+    }
+    if (item.completes) chosen_.push_back(choice);
+    if (item.completes && choice.end) Leave(item.sequence);
+  }
+}
+
+Choice StepLoop::ChooseOne(const PlanItem& item, Place place, std::span<const float> logits) {
+  ActiveRequest& request = *place.request;
+  Answer& answer = request.answer(place.choice);
+  const uint32_t vocab = tokenizer_.vocab_size();
+  const uint32_t end = item.first_token + item.num_tokens;
+  if (request.request().want_prompt_logprobs && place.choice == 0 && item.num_logit_rows > 0 &&
+      end <= request.request().prompt.size()) {
+    request.AddPromptRows(logits, end - item.num_logit_rows, vocab);
+  }
+  if (!item.completes) return {};
+  if (request.request().max_tokens == 0) {
+    answer.End(FinishReason::kLength, request.events());
+    return {kNoToken, true};
+  }
+  const TokenId token = answer.Choose(logits.last(vocab), end, request.events());
+  ++stats_.generated_tokens;
+  if (const auto gap = request.NoteToken(step_ended_)) metrics_.InterToken(*gap);
+  return {token, answer.ended()};
+}
+
+void StepLoop::Leave(SequenceId id) {
+  const Place place = places_.at(id);
+  const Sequence& sequence = scheduler_.Get(id);
+  place.request->NoteSequence(sequence.counts, place.choice == 0);
+  const double run_blocks =
+      static_cast<double>(sequence.table.size()) / static_cast<double>(sequence.table.num_runs());
+  report_.mean_run_blocks += (run_blocks - report_.mean_run_blocks) * kRunWeight;
+  places_.erase(id);
+  settling_.push_back(place.request);
+}
+
+void StepLoop::Note(std::span<const PlanItem> plan, double seconds) {
+  uint32_t rows = 0;
+  for (const PlanItem& item : plan) {
+    rows += item.num_tokens;
+    NoteStart(item, scheduler_.Get(item.sequence));
+  }
+  pace_.NoteStep(seconds, rows);
+  metrics_.Step(seconds, rows);
+  ++stats_.steps;
+  stats_.batched_steps += plan.size() > 1;
+  stats_.max_step_sequences = std::max<uint64_t>(stats_.max_step_sequences, plan.size());
+}
+
+// Prompt tokens are counted when they are computed, cached ones when the rest starts.
+void StepLoop::NoteStart(const PlanItem& item, const Sequence& sequence) {
+  const uint32_t prompt = sequence.num_prompt;
+  const uint32_t end = std::min(item.first_token + item.num_tokens, prompt);
+  stats_.prompt_tokens_computed += end - std::min(item.first_token, prompt);
+  const bool starts =
+      sequence.counts.preemptions == 0 && item.first_token == sequence.counts.cached_tokens;
+  if (!starts || sequence.id != sequence.leader) return;
+  const uint64_t missing = (prompt - 1 - sequence.counts.cached_tokens) / cache_.block_tokens();
+  stats_.prompt_tokens_cached += sequence.counts.cached_tokens;
+  (sequence.lookup ? report_.missed_blocks : report_.unasked_blocks) += missing;
+}
+
+void StepLoop::Cancel(RequestId id) {
+  const auto found = requests_.find(id);
+  if (found == requests_.end()) return;
+  CancelSequences(*found->second);
+  found->second->EndAnswers(FinishReason::kCancelled);
+  settling_.push_back(found->second.get());
+  Settle();
+}
+
+void StepLoop::CancelAll() {
+  while (!requests_.empty()) Cancel(requests_.begin()->first);
+}
+
+void StepLoop::CancelSequences(ActiveRequest& request) {
+  const auto leader = leaders_.find(request.id());
+  if (leader == leaders_.end()) return;
+  for (uint32_t i = 0; i < request.num_choices(); ++i) {
+    const SequenceId id{static_cast<uint64_t>(leader->second) + i};
+    if (!places_.contains(id)) continue;
+    request.NoteSequence(scheduler_.Get(id).counts, i == 0);
+    places_.erase(id);
+    scheduler_.Cancel(id);
+  }
+}
+
+// After Apply: the blocks are free, the state is coherent, now the world may be told.
+void StepLoop::Settle() {
+  for (ActiveRequest* request : settling_) {
+    if (!request->failed()) continue;
+    CancelSequences(*request);
+    request->EndAnswers(FinishReason::kFailed);
+  }
+  std::ranges::sort(settling_);
+  settling_.erase(std::ranges::unique(settling_).begin(), settling_.end());
+  std::erase_if(settling_, [](const ActiveRequest* request) { return !request->all_ended(); });
+  std::vector<std::unique_ptr<ActiveRequest>> done;
+  for (ActiveRequest* request : settling_) {
+    leaders_.erase(request->id());
+    done.push_back(std::move(requests_.extract(request->id()).mapped()));
+  }
+  settling_.clear();
+  Publish();
+  for (const auto& request : done) {
+    pace_.NoteRequestEnd(SteadySeconds());
+    request->CloseReceipt();
+    metrics_.Ended(*request, options_.block_bytes);
+    request->Done();
+  }
+}
+
+void StepLoop::Publish() {
+  const BlockPool& pool = cache_.pool();
+  stats_.free_blocks = pool.num_free();
+  stats_.live_blocks = pool.num_live();
+  stats_.idle_blocks = pool.num_idle();
+  stats_.running = scheduler_.num_running();
+  stats_.waiting = scheduler_.num_waiting();
+  stats_.preemptions = scheduler_.num_preemptions();
+  stats_.evicted_blocks = 0;
+  for (const uint64_t count : cache_.counts().evictions) stats_.evicted_blocks += count;
+  report_.counts = cache_.counts();
+  metrics_.Publish(stats_, report_);
+  if (publish_) publish_(stats_);
+}
+
+void StepLoop::CheckInvariants() const {
+  cache_.CheckInvariants();
+  scheduler_.CheckInvariants();
+  QUIRE_CHECK(stats_.free_blocks + stats_.live_blocks + stats_.idle_blocks + stats_.pinned_blocks ==
+              stats_.blocks);
+}
+
+}  // namespace quire

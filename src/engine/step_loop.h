@@ -1,0 +1,107 @@
+// engine/step_loop.h -- the step: which sequences run, what they become, who is told.
+//
+//   Step   plan -> run the model -> choose tokens -> apply -> tell
+//
+// The model is a function from a batch to logits, so that everything here is tested with one that
+// has no arithmetic.
+//
+// Threads  none: one thread calls everything. Errors  what goes wrong inside one request (memory
+//          runs out while choosing a token) ends that request and no other.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "cache/kv_cache.h"
+#include "cache/scope.h"
+#include "engine/active_request.h"
+#include "engine/engine.h"
+#include "engine/metrics.h"
+#include "engine/pace.h"
+#include "model/forward.h"
+#include "sched/scheduler.h"
+
+namespace quire {
+
+// ForwardPass::Run: logits [sum of num_logit_rows][vocab_size].
+using RunBatch = std::function<std::span<const float>(std::span<const BatchItem>)>;
+
+struct StepLoopOptions {
+  StepBudget budget;
+  uint32_t queue_limit = 256;
+  uint32_t num_blocks = 0;
+  uint64_t block_bytes = 0;
+  bool prefix_cache = true;
+  bool paced = true;  // bound steps by time (pace.h), not only by the budget
+  std::string model_digest;
+  std::string kv_format;
+  std::string scope_secret;  // 32 bytes
+};
+
+class StepLoop {
+ public:
+  // `tokenizer` and `metrics` outlive it.
+  StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, RunBatch run,
+           EngineMetrics& metrics);
+
+  void Start(Arrival arrival);  // always ends in exactly one DoneEvent
+  void Cancel(RequestId id);    // unknown ids are ignored
+  void CancelAll();
+
+  // Runs one step; false if there was nothing to do.
+  bool Step();
+
+  EngineStats stats() const { return stats_; }
+  uint32_t num_new_requests() const { return scheduler_.num_new_requests(); }
+  uint32_t RetryAfterSeconds(uint32_t waiting) const { return pace_.RetryAfterSeconds(waiting); }
+  void CheckInvariants() const;  // for idle moments
+
+  // Called with each coherent state, before the events that follow from it are told.
+  void OnPublish(std::function<void(const EngineStats&)> publish) { publish_ = std::move(publish); }
+
+ private:
+  struct Place {
+    ActiveRequest* request = nullptr;
+    uint32_t choice = 0;
+  };
+
+  Scope ScopeOf(const GenerationRequest& request) const;
+  SequenceSpec SpecOf(const GenerationRequest& request) const;
+  void Enqueue(std::unique_ptr<ActiveRequest> request);
+  void FillBatch(std::span<const PlanItem> plan);
+  void Choose(std::span<const PlanItem> plan, std::span<const float> logits);
+  Choice ChooseOne(const PlanItem& item, Place place, std::span<const float> logits);
+  void Note(std::span<const PlanItem> plan, double seconds);
+  void NoteStart(const PlanItem& item, const Sequence& sequence);
+  void Leave(SequenceId id);
+  void CancelSequences(ActiveRequest& request);
+  void Settle();
+  void Publish();
+
+  const StepLoopOptions options_;
+  const Tokenizer& tokenizer_;
+  const RunBatch run_;
+  EngineMetrics& metrics_;
+  KvCache cache_;
+  Scheduler scheduler_;
+  Pace pace_;
+  std::function<void(const EngineStats&)> publish_;
+
+  std::unordered_map<RequestId, std::unique_ptr<ActiveRequest>> requests_;
+  std::unordered_map<SequenceId, Place> places_;
+  std::unordered_map<RequestId, SequenceId> leaders_;
+  std::vector<ActiveRequest*> settling_;  // something of them ended in this step
+  std::vector<BatchItem> batch_;          // one per plan item
+  std::vector<Choice> chosen_;
+  double step_started_ = 0;
+  double step_ended_ = 0;  // the model has run
+  EngineStats stats_;
+  CacheReport report_;
+};
+
+}  // namespace quire
