@@ -253,6 +253,43 @@ TEST(SoftmaxOf, SurvivesRuledOutChoices) {
   EXPECT_EQ(SoftmaxOf(x).sum, 1.0f);
 }
 
+uint64_t HashOf(uint64_t hash, std::span<const float> values) {
+  for (const float v : values) {
+    hash = (hash ^ std::bit_cast<uint32_t>(v)) * 1099511628211u;
+  }
+  return hash;
+}
+
+// Constants, so that another compiler, library or CPU that changes a bit is found where it runs. A
+// change made on purpose bumps kNumericsVersion.
+TEST(Golden, ElementaryFunctionsKeepTheirBits) {
+  constexpr uint32_t kSize = 4096;
+  std::vector<float> x(kSize), y(kSize);
+  for (uint32_t i = 0; i < kSize; ++i) x[i] = static_cast<float>(i * 2654435761u >> 8) * 0x1p-20f;
+  for (float& v : x) v -= 8.0f;
+  uint64_t exp_hash = 1, log_hash = 1, rope_hash = 1, act_hash = 1;
+  for (uint32_t i = 0; i < kSize; ++i) y[i] = Exp(8 * x[i]);
+  exp_hash = HashOf(exp_hash, y);
+  for (float& v : y) v = Log(v);
+  log_hash = HashOf(log_hash, y);
+  std::vector<double> frequencies;
+  for (int i = 0; i < 64; ++i) frequencies.push_back(1.0 / (1 + i * i));
+  for (uint32_t position = 1; position < 1'000'000; position = position * 3 + 1) {
+    FillRopeTable(position, frequencies, 1.0f, y.data());
+    rope_hash = HashOf(rope_hash, {y.data(), 128});
+  }
+  for (const GateKind kind : {GateKind::kSilu, GateKind::kGeluTanh}) {
+    GatedActivation(kind, x.data(), x.data(), kSize, y.data());
+    act_hash = HashOf(act_hash, y);
+  }
+  RmsNorm(x.data(), y.data(), 1e-6f, kSize, y.data());
+  act_hash = HashOf(act_hash, y);
+  EXPECT_EQ(exp_hash, 64538031548074988u);
+  EXPECT_EQ(log_hash, 18297851368227662152u);
+  EXPECT_EQ(rope_hash, 13661004878036552821u);
+  EXPECT_EQ(act_hash, 10217527268697138366u);
+}
+
 class StoreKvTest : public ::testing::TestWithParam<KvFormat> {};
 
 TEST_P(StoreKvTest, PutsEveryValueInItsPlaceAndNothingElsewhere) {
