@@ -30,8 +30,8 @@ class Template;
 
 // What one rendering may use. The defaults are far beyond any real template.
 struct RenderOptions {
-  uint64_t max_steps = 2'000'000;               // nodes evaluated plus items iterated
-  uint32_t max_depth = 100;                     // macro calls and recursive loops inside each other
+  uint64_t max_steps = 2'000'000;  // nodes evaluated plus items iterated
+  uint32_t max_depth = 1200;       // statements, expressions and calls inside each other
   size_t max_output_bytes = size_t{16} << 20;   // the text returned
   size_t max_memory_bytes = size_t{512} << 20;  // all values ever made, freed or not
   // The local wall-clock time that strftime_now() shows; the machine's when empty.

@@ -176,9 +176,8 @@ class Lexer {
     for (size_t open = source_.find("{%", at_); open != std::string::npos;
          open = source_.find("{%", open + 1)) {
       size_t at = open + 2;
-      const char sign = at < source_.size() && (source_[at] == '-' || source_[at] == '+')
-                            ? source_[at]
-                            : '\0';
+      const char sign =
+          at < source_.size() && (source_[at] == '-' || source_[at] == '+') ? source_[at] : '\0';
       if (sign != 0) ++at;
       at += SpaceAt(source_, at);
       if (source_.compare(at, 6, "endraw") != 0) continue;
@@ -258,9 +257,8 @@ class Lexer {
     if (base == 'b') size = prefixed([](char c) { return c == '0' || c == '1'; });
     if (base == 'o') size = prefixed([](char c) { return c >= '0' && c <= '7'; });
     if (base == 'x') {
-      size = prefixed([](char c) {
-        return IsDigitChar(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-      });
+      size = prefixed(
+          [](char c) { return IsDigitChar(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); });
     }
     return size > 0 ? size : DigitRun(text, [](char c) { return c == '0'; });
   }

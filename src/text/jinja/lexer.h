@@ -1,8 +1,9 @@
-// text/jinja/lexer.h -- cuts a template into tokens: the text between tags, and the words inside them.
+// text/jinja/lexer.h -- cuts a template into tokens: the text between tags, and the words inside
+// them.
 //
 // White space is settled here, as jinja2 does with trim_blocks and lstrip_blocks on: `-` eats it on
-// its side of a tag, a block or comment tag alone on its line leaves nothing of the line behind, `+`
-// keeps it; one newline at the very end is dropped, and \r\n and \r become \n.
+// its side of a tag, a block or comment tag alone on its line leaves nothing of the line behind,
+// `+` keeps it; one newline at the very end is dropped, and \r\n and \r become \n.
 //
 // Errors  TemplateError(kSyntax) with the line.
 // Cost    O(source).

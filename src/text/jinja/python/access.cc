@@ -14,18 +14,36 @@ namespace {
 
 // Attributes that every Python object has, all of them out of bounds.
 bool IsHiddenEverywhere(std::string_view name) {
-  constexpr std::array<std::string_view, 24> kNames = {
-      "__class__",  "__delattr__",      "__dir__",    "__doc__",       "__eq__",     "__format__",
-      "__ge__",     "__getattribute__", "__gt__",     "__getstate__",  "__hash__",   "__init__",
-      "__le__",     "__lt__",           "__ne__",     "__new__",       "__reduce__", "__repr__",
-      "__setattr__", "__sizeof__",      "__str__",    "__subclasshook__", "__init_subclass__",
-      "__reduce_ex__"};
+  constexpr std::array<std::string_view, 24> kNames = {"__class__",
+                                                       "__delattr__",
+                                                       "__dir__",
+                                                       "__doc__",
+                                                       "__eq__",
+                                                       "__format__",
+                                                       "__ge__",
+                                                       "__getattribute__",
+                                                       "__gt__",
+                                                       "__getstate__",
+                                                       "__hash__",
+                                                       "__init__",
+                                                       "__le__",
+                                                       "__lt__",
+                                                       "__ne__",
+                                                       "__new__",
+                                                       "__reduce__",
+                                                       "__repr__",
+                                                       "__setattr__",
+                                                       "__sizeof__",
+                                                       "__str__",
+                                                       "__subclasshook__",
+                                                       "__init_subclass__",
+                                                       "__reduce_ex__"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
 bool ChangesContainer(const Value& object, std::string_view name) {
-  constexpr std::array<std::string_view, 8> kList = {"append", "clear",  "pop",    "reverse",
-                                                     "insert", "sort",   "extend", "remove"};
+  constexpr std::array<std::string_view, 8> kList = {"append", "clear", "pop",    "reverse",
+                                                     "insert", "sort",  "extend", "remove"};
   constexpr std::array<std::string_view, 5> kDict = {"clear", "pop", "popitem", "setdefault",
                                                      "update"};
   if (object.is(Kind::kList)) return std::find(kList.begin(), kList.end(), name) != kList.end();
@@ -146,7 +164,8 @@ Value SliceText(const Text& text, const Stride& stride) {
   const auto count = static_cast<size_t>(stride.count);
   if (stride.step == 1) {
     const size_t from = text.ascii() ? start : OffsetOfIndex(text.text, start);
-    const std::string_view rest = std::string_view(text.text).substr(std::min(from, text.text.size()));
+    const std::string_view rest =
+        std::string_view(text.text).substr(std::min(from, text.text.size()));
     const size_t size = text.ascii() ? count : OffsetOfIndex(rest, count);
     return Value::String(std::string(rest.substr(0, size)), text.markup);
   }

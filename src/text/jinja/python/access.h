@@ -25,9 +25,10 @@ struct SliceBounds {
 };
 Value GetSlice(const Value& object, const SliceBounds& bounds);
 
-std::shared_ptr<Iterator> MakeIterator(const Value& value);  // iter(value); TypeError if it has none
+std::shared_ptr<Iterator> MakeIterator(
+    const Value& value);  // iter(value); TypeError if it has none
 bool IsIterable(const Value& value);
-std::vector<Value> Collect(const Value& value);  // list(value)
+std::vector<Value> Collect(const Value& value);   // list(value)
 std::optional<Int> LengthOf(const Value& value);  // len(value), or nothing where Python has none
 Int Length(const Value& value);                   // len(value), TypeError where Python has none
 

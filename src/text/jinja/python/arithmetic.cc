@@ -53,8 +53,8 @@ double FloorQuotient(double a, double b) {
 
 Value Repeat(const Value& value, Int times) {
   const auto count = static_cast<size_t>(std::max<Int>(times, 0));
-  const size_t each = value.is(Kind::kString) ? value.str().size()
-                                              : value.items().size() * sizeof(Value);
+  const size_t each =
+      value.is(Kind::kString) ? value.str().size() : value.items().size() * sizeof(Value);
   if (each != 0 && times > std::numeric_limits<int32_t>::max()) {
     Raise(Fault::kLimit, "the template needs too much memory");
   }

@@ -80,6 +80,8 @@ const std::map<std::string_view, Method>& DictMethods() {
 }  // namespace
 
 Value ContainerMethod(const Value& container, std::string_view name) {
+  if (container.is_group() && name == "grouper") return container.items()[0];
+  if (container.is_group() && name == "list") return container.items()[1];
   Method method = nullptr;
   if (container.is(Kind::kList) && name == "copy") {
     method = CopyMethod;
@@ -89,10 +91,9 @@ Value ContainerMethod(const Value& container, std::string_view name) {
     if (found == methods.end()) return {};
     method = found->second;
   }
-  return NewMethod(std::string(name), container,
-                   [method](const Value& self, Arguments& arguments) {
-                     return method(self, arguments);
-                   });
+  return NewMethod(std::string(name), container, [method](const Value& self, Arguments& arguments) {
+    return method(self, arguments);
+  });
 }
 
 }  // namespace quire::jinja

@@ -1,8 +1,8 @@
 // text/jinja/python/error.h -- how a template's mistake travels from where it is found to Render().
 //
 // Python raises, and some of its own functions catch ("x"|int gives 0 because of a ValueError). The
-// interpreter does the same with one C++ exception type. It never leaves the folder: Template::Parse
-// and Template::Render turn it into an Error.
+// interpreter does the same with one C++ exception type. It never leaves the folder:
+// Template::Parse and Template::Render turn it into an Error.
 #pragma once
 
 #include <stdexcept>

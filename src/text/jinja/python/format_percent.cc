@@ -42,8 +42,8 @@ class PercentFormatter {
   void RequireAllUsed() const {
     if (values_.is(Kind::kTuple)) {
       if (next_ < values_.items().size()) RaiseLeftOver();
-    } else if (next_ == 0 && !used_names_ && !values_.is(Kind::kDict) &&
-               !values_.is(Kind::kList) && !values_.is(Kind::kUndefined)) {
+    } else if (next_ == 0 && !used_names_ && !values_.is(Kind::kDict) && !values_.is(Kind::kList) &&
+               !values_.is(Kind::kUndefined)) {
       RaiseLeftOver();
     }
   }
@@ -189,8 +189,8 @@ class PercentFormatter {
     RequireDefined(value);
     const bool decimal = spec.type == 'd' || spec.type == 'i' || spec.type == 'u';
     if (!value.is_integral() && !(decimal && value.is(Kind::kFloat))) {
-      Raise(Fault::kType, "%" + std::string(1, spec.type) + " format: a real number is required, not " +
-                              TypeName(value));
+      Raise(Fault::kType, "%" + std::string(1, spec.type) +
+                              " format: a real number is required, not " + TypeName(value));
     }
     if (value.is(Kind::kFloat) && !std::isfinite(value.number())) {
       Raise(Fault::kValue, "cannot convert float to integer");

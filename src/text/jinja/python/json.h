@@ -11,9 +11,9 @@ namespace quire::jinja {
 struct JsonStyle {
   bool ensure_ascii = false;
   bool sort_keys = false;
-  bool multiline = false;        // an indent was given
-  std::string indent;            // per level, when multiline
-  std::string item_separator;    // with the space that follows it
+  bool multiline = false;      // an indent was given
+  std::string indent;          // per level, when multiline
+  std::string item_separator;  // with the space that follows it
   std::string key_separator;
 };
 

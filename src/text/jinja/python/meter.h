@@ -1,10 +1,11 @@
 // text/jinja/python/meter.h -- counts what a rendering uses, and stops it at its limits.
 //
-// Every value charges its bytes where it is made, and every loop of the interpreter its steps, so no
-// template runs forever or fills the memory, whatever it combines. Bytes are never given back: the
-// sum bounds both the memory in use and the work of copying.
+// Every value charges its bytes where it is made, and every loop of the interpreter its steps, so
+// no template runs forever or fills the memory, whatever it combines. Bytes are never given back:
+// the sum bounds both the memory in use and the work of copying.
 //
-// Threads  a rendering stays on one thread; MeterScope makes its meter that thread's current one, so
+// Threads  a rendering stays on one thread; MeterScope makes its meter that thread's current one,
+// so
 //          that values need not carry it. Without a scope nothing is counted (constants made while
 //          parsing are bounded by the source).
 // Errors   TemplateError(kLimit).

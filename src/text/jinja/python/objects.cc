@@ -112,7 +112,8 @@ Value NewFunction(std::string name, Function::Body body) {
 Value NewMethod(std::string name, const Value& self,
                 std::function<Value(const Value& self, Arguments&)> body) {
   auto method = std::make_shared<Function>(
-      std::move(name), [self, body = std::move(body)](Arguments& args) { return body(self, args); });
+      std::move(name),
+      [self, body = std::move(body)](Arguments& args) { return body(self, args); });
   method->Hold(self);
   return Value::Of(std::move(method));
 }

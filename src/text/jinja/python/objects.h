@@ -1,5 +1,5 @@
-// text/jinja/python/objects.h -- Python objects that are not plain data: iterators, ranges, views of
-// dicts, functions and methods.
+// text/jinja/python/objects.h -- Python objects that are not plain data: iterators, ranges, views
+// of dicts, functions and methods.
 #pragma once
 
 #include <functional>

@@ -164,8 +164,7 @@ bool Compare(std::string_view op, const Value& a, const Value& b) {
 bool Contains(const Value& container, const Value& item) {
   if (container.is(Kind::kString)) {
     if (!item.is(Kind::kString)) {
-      Raise(Fault::kType,
-            "'in <string>' requires string as left operand, not " + TypeName(item));
+      Raise(Fault::kType, "'in <string>' requires string as left operand, not " + TypeName(item));
     }
     CountSteps(1 + container.str().size() / 1024);
     return container.str().find(item.str()) != std::string::npos;

@@ -31,13 +31,15 @@ Bound::Bound(std::string_view function, std::initializer_list<std::string_view> 
   }
   for (size_t i = 0; i < required; ++i) {
     if (!given(i)) {
-      Raise(Fault::kType, title + " missing required argument '" + std::string(names.begin()[i]) +
-                              "'");
+      Raise(Fault::kType,
+            title + " missing required argument '" + std::string(names.begin()[i]) + "'");
     }
   }
 }
 
-bool Bound::Flag(size_t i, bool otherwise) const { return given(i) ? Truth(values_[i]) : otherwise; }
+bool Bound::Flag(size_t i, bool otherwise) const {
+  return given(i) ? Truth(values_[i]) : otherwise;
+}
 
 Int Bound::Integer(size_t i, Int otherwise) const {
   return given(i) ? AsIndex(values_[i]) : otherwise;

@@ -1,4 +1,5 @@
-// text/jinja/python/parameters.h -- binds what a call passes to what a function takes, as Python does.
+// text/jinja/python/parameters.h -- binds what a call passes to what a function takes, as Python
+// does.
 //
 //   const Bound args("indent", {"s", "width", "first", "blank"}, 1, arguments);
 //   args.Integer(1, 4)
@@ -23,9 +24,9 @@ class Bound {
   bool given(size_t i) const { return !values_[i].is(Kind::kMissing); }
   const Value& operator[](size_t i) const { return values_[i]; }  // kMissing unless given
   Value Or(size_t i, Value otherwise) const { return given(i) ? values_[i] : otherwise; }
-  bool Flag(size_t i, bool otherwise) const;       // truth of it
-  Int Integer(size_t i, Int otherwise) const;      // TypeError unless an integer
-  const std::string& String(size_t i) const;       // TypeError unless a string
+  bool Flag(size_t i, bool otherwise) const;   // truth of it
+  Int Integer(size_t i, Int otherwise) const;  // TypeError unless an integer
+  const std::string& String(size_t i) const;   // TypeError unless a string
 
  private:
   std::vector<Value> values_;

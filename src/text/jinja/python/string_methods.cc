@@ -161,8 +161,8 @@ Value AffixMethod(const Value& self, const Arguments& arguments) {
   }
   for (const Value& affix : wanted) {
     if (!affix.is(Kind::kString)) {
-      Raise(Fault::kType, "startswith first arg must be str or a tuple of str, not " +
-                              TypeName(affix));
+      Raise(Fault::kType,
+            "startswith first arg must be str or a tuple of str, not " + TypeName(affix));
     }
     if (!window.valid) continue;
     const std::string_view part =
@@ -187,8 +187,8 @@ Value JoinMethod(const Value& self, const Arguments& arguments) {
   const std::shared_ptr<Iterator> iterator = MakeIterator(args[0]);
   for (Value item; iterator->Next(&item); ++index) {
     if (!item.is(Kind::kString)) {
-      Raise(Fault::kType, "sequence item " + std::to_string(index) +
-                              ": expected str instance, " + TypeName(item) + " found");
+      Raise(Fault::kType, "sequence item " + std::to_string(index) + ": expected str instance, " +
+                              TypeName(item) + " found");
     }
     if (index > 0) out += self.str();
     out += self.text().markup ? Escape(item).str() : item.str();

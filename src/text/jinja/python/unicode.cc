@@ -104,7 +104,11 @@ void AppendLower(const std::vector<uint32_t>& text, size_t at, std::string* out)
 CodePoint DecodeAt(std::string_view text, size_t offset) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[offset + i]); };
   const unsigned char first = byte(0);
-  const uint32_t size = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  const uint32_t size = first < 0x80   ? 1
+                        : first < 0xc2 ? 0
+                        : first < 0xe0 ? 2
+                        : first < 0xf0 ? 3
+                                       : 4;
   if (size == 1) return {first, 1};
   if (size == 0 || first > 0xf4 || offset + size > text.size()) return {0xfffd, 1};
   uint32_t value = first & (0xffu >> (size + 1));
@@ -186,12 +190,8 @@ bool IsNumeric(uint32_t c) {
 }
 
 bool IsAlnum(uint32_t c) { return IsAlpha(c) || IsNumeric(c); }
-bool IsLower(uint32_t c) {
-  return Category(c) == UTF8PROC_CATEGORY_LL || Contains(kOtherLower, c);
-}
-bool IsUpper(uint32_t c) {
-  return Category(c) == UTF8PROC_CATEGORY_LU || Contains(kOtherUpper, c);
-}
+bool IsLower(uint32_t c) { return Category(c) == UTF8PROC_CATEGORY_LL || Contains(kOtherLower, c); }
+bool IsUpper(uint32_t c) { return Category(c) == UTF8PROC_CATEGORY_LU || Contains(kOtherUpper, c); }
 bool IsTitleCase(uint32_t c) { return Category(c) == UTF8PROC_CATEGORY_LT; }
 
 bool IsPrintable(uint32_t c) {

@@ -39,7 +39,7 @@ bool IsIdentifierPart(uint32_t c);
 
 std::string ToUpper(std::string_view text);
 std::string ToLower(std::string_view text);
-std::string ToTitle(std::string_view text);       // str.title()
+std::string ToTitle(std::string_view text);        // str.title()
 std::string ToCapitalized(std::string_view text);  // str.capitalize()
 std::string SwapCase(std::string_view text);
 std::string CaseFold(std::string_view text);

@@ -61,6 +61,12 @@ Value Value::Tuple(std::vector<Value> items) {
   return Value(Kind::kTuple, std::make_shared<Sequence>(std::move(items)));
 }
 
+Value Value::Group(Value key, Value members) {
+  auto pair = std::make_shared<Sequence>(std::vector<Value>{std::move(key), std::move(members)});
+  pair->group = true;
+  return Value(Kind::kTuple, std::move(pair));
+}
+
 Value Value::Of(std::shared_ptr<Dict> dict) { return Value(Kind::kDict, std::move(dict)); }
 
 Value Value::Of(std::shared_ptr<Object> object) { return Value(Kind::kObject, std::move(object)); }
@@ -84,8 +90,8 @@ Value Value::UndefinedIn(const Value& owner, const Value& name, bool forbidden) 
   absence->name_is_text = name.is(Kind::kString);
   absence->forbidden = forbidden;
   if (forbidden) {
-    absence->hint = "access to attribute " + absence->name + " of '" + TypeName(owner) +
-                    "' object is unsafe.";
+    absence->hint =
+        "access to attribute " + absence->name + " of '" + TypeName(owner) + "' object is unsafe.";
   }
   return Value(Kind::kUndefined, std::move(absence));
 }
@@ -104,6 +110,10 @@ const std::string& Value::str() const { return text().text; }
 const std::vector<Value>& Value::items() const {
   QUIRE_CHECK(is_sequence());
   return static_cast<const Sequence&>(*cell_).items;
+}
+
+bool Value::is_group() const {
+  return kind_ == Kind::kTuple && static_cast<const Sequence&>(*cell_).group;
 }
 
 const Dict& Value::dict() const {

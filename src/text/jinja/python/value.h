@@ -1,11 +1,13 @@
-// text/jinja/python/value.h -- what a template computes with: Python's values, as far as it sees them.
+// text/jinja/python/value.h -- what a template computes with: Python's values, as far as it sees
+// them.
 //
-// A Value is a small handle. Numbers lie in it; text and containers are shared and never change once
-// made (the sandbox forbids changing lists and dicts), so copying is cheap and there are no cycles
-// but through namespaces, which the interpreter takes apart at the end of a rendering.
+// A Value is a small handle. Numbers lie in it; text and containers are shared and never change
+// once made (the sandbox forbids changing lists and dicts), so copying is cheap and there are no
+// cycles but through namespaces, which the interpreter takes apart at the end of a rendering.
 //
 // Invariants
-//   V1  text is UTF-8; a lone surrogate from a string escape is kept as three bytes, and refused when
+//   V1  text is UTF-8; a lone surrogate from a string escape is kept as three bytes, and refused
+//   when
 //       it would reach the output.
 //   V2  depth() of a container is above that of all it holds and at most kMaxDepth, so that walking
 //       and destroying values recursively is safe on any stack.
@@ -26,7 +28,8 @@ namespace quire::jinja {
 __extension__ typedef __int128 Int;
 
 enum class Kind : uint8_t {
-  kMissing,  // "no value at all": an argument not given, a variable not set; never reaches a template
+  kMissing,  // "no value at all": an argument not given, a variable not set; never reaches a
+             // template
   kUndefined,
   kNone,
   kBool,
@@ -78,6 +81,7 @@ class Value {
   static Value String(std::string text, bool markup = false);
   static Value List(std::vector<Value> items);
   static Value Tuple(std::vector<Value> items);
+  static Value Group(Value key, Value members);  // a pair with .grouper and .list (groupby)
   static Value Of(std::shared_ptr<Dict> dict);
   static Value Of(std::shared_ptr<Object> object);
   static Value Undefined(std::string_view name);           // a variable
@@ -99,6 +103,7 @@ class Value {
   const Text& text() const;
   const std::string& str() const;
   const std::vector<Value>& items() const;  // of a list or tuple
+  bool is_group() const;                    // a tuple made by Group
   const Dict& dict() const;
   Object& object() const;
   const Absence& absence() const;
@@ -131,6 +136,7 @@ struct Text : Cell {
 struct Sequence : Cell {
   explicit Sequence(std::vector<Value> values);
   const std::vector<Value> items;
+  bool group = false;  // made by Value::Group
 };
 
 struct ValueHash {
