@@ -5,27 +5,20 @@
 #include <time.h>
 
 #include <algorithm>
-#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 namespace quire {
 namespace {
-
-// Time this thread has run: other work on a shared machine must not count.
-double Seconds() {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 // Best of a few runs of `work`, which does `amount` of something.
 template <typename Work>
 double BestRate(double amount, const Work& work) {
   double best = 0;
   for (int i = 0; i < 5; ++i) {
-    const double start = Seconds();
+    const double start = ThreadSeconds();
     work();
-    best = std::max(best, amount / (Seconds() - start));
+    best = std::max(best, amount / (ThreadSeconds() - start));
   }
   return best;
 }
@@ -72,31 +65,39 @@ double PeakDotProducts() {
   return BestRate(32.0 * 8 * kRounds, DotsAvx2);
 }
 
+double ThreadSeconds() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+double ReadRate(const void* data, size_t bytes) {
+  const double start = ThreadSeconds();
+  const void* p = data;
+  size_t pieces = bytes / 256;
+  asm volatile(
+      "1:\n prefetcht0 2048(%0)\n prefetcht0 2112(%0)\n prefetcht0 2176(%0)\n"
+      " prefetcht0 2240(%0)\n vmovdqu (%0), %%ymm0\n vmovdqu 32(%0), %%ymm1\n"
+      " vmovdqu 64(%0), %%ymm2\n vmovdqu 96(%0), %%ymm3\n vmovdqu 128(%0), %%ymm4\n"
+      " vmovdqu 160(%0), %%ymm5\n vmovdqu 192(%0), %%ymm6\n vmovdqu 224(%0), %%ymm7\n"
+      " add $256, %0\n dec %1\n jnz 1b\n"
+      : "+r"(p), "+r"(pieces)
+      :
+      : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "cc", "memory");
+  return static_cast<double>(bytes) / (ThreadSeconds() - start);
+}
+
 double PeakReadBytes() {
   constexpr size_t kBytes = size_t{256} << 20;
-  void* memory =
-      mmap(nullptr, kBytes + (2 << 20), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return 0;
-  const auto aligned =
-      (reinterpret_cast<uintptr_t>(memory) + (2 << 20) - 1) & ~uintptr_t{(2 << 20) - 1};
-  auto* bytes = reinterpret_cast<unsigned char*>(aligned);
-  madvise(bytes, kBytes, MADV_HUGEPAGE);
-  std::memset(bytes, 1, kBytes);
-  const double rate = BestRate(kBytes, [&] {
-    const unsigned char* p = bytes;
-    size_t lines = kBytes / 256;
-    asm volatile(
-        "1:\n prefetcht0 2048(%0)\n prefetcht0 2112(%0)\n prefetcht0 2176(%0)\n"
-        " prefetcht0 2240(%0)\n vmovdqu (%0), %%ymm0\n vmovdqu 32(%0), %%ymm1\n"
-        " vmovdqu 64(%0), %%ymm2\n vmovdqu 96(%0), %%ymm3\n vmovdqu 128(%0), %%ymm4\n"
-        " vmovdqu 160(%0), %%ymm5\n vmovdqu 192(%0), %%ymm6\n vmovdqu 224(%0), %%ymm7\n"
-        " add $256, %0\n dec %1\n jnz 1b\n"
-        : "+r"(p), "+r"(lines)
-        :
-        : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "cc", "memory");
-  });
-  munmap(memory, kBytes + (2 << 20));
-  return rate;
+  constexpr size_t kPage = size_t{2} << 20;
+  void* memory = std::aligned_alloc(kPage, kBytes);
+  if (memory == nullptr) return 0;
+  madvise(memory, kBytes, MADV_HUGEPAGE);
+  std::memset(memory, 1, kBytes);
+  double best = 0;
+  for (int i = 0; i < 5; ++i) best = std::max(best, ReadRate(memory, kBytes));
+  std::free(memory);
+  return best;
 }
 
 }  // namespace quire

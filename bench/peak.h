@@ -3,13 +3,21 @@
 // Benchmarks print ratios to these, since machines differ and are noisy.
 #pragma once
 
+#include <cstddef>
+
 namespace quire {
 
 // Byte products a second (one multiply and one add each count as one) of the fastest exact dot
 // instruction sequence of the CPU, from registers: inline assembly, because compilers spill.
 double PeakDotProducts();
 
-// Bytes a second one core reads from memory far larger than the caches, on huge pages if any.
+// Bytes a second one core reads from `bytes` (a multiple of 256; far larger than the caches).
+double ReadRate(const void* data, size_t bytes);
+
+// The same over memory of its own on huge pages, best of a few.
 double PeakReadBytes();
+
+// Time this thread has run: other work on a shared machine must not count.
+double ThreadSeconds();
 
 }  // namespace quire

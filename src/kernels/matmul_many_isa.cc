@@ -36,7 +36,27 @@ struct Piece {
 
 struct Scratch {
   Piece pieces[kTileGroups];
+  alignas(64) float start[kTileGroups][16];  // the bias, or zero
   alignas(64) float partial[kPieceTokens][kTileGroups][16];
+};
+
+// Where the sums of a tile come from and go to, at its first token: whole groups of rows. The first
+// piece of columns starts from the bias (token stride 0), the last one ends in the output.
+struct Sums {
+  const float* from[kTileGroups];
+  size_t from_stride;  // in floats, between tokens
+  float* to[kTileGroups];
+  size_t to_stride[kTileGroups];
+  bool accumulate[kTileGroups];
+
+  QUIRE_INLINE Sums At(uint32_t token) const {
+    Sums s = *this;
+    for (int r = 0; r < kTileGroups; ++r) {
+      s.from[r] += token * from_stride;
+      s.to[r] += token * to_stride[r];
+    }
+    return s;
+  }
 };
 
 // Where the inner loops find a piece. Weights that are bytes already are read where they lie.
@@ -157,13 +177,13 @@ QUIRE_INLINE void AddBlock(const PieceView& view, uint32_t block, const Tokens& 
   }
 }
 
-// All blocks of a piece times T tokens, added to their partial sums.
+// All blocks of a piece times T tokens, added to their sums.
 template <bool halves, bool minimum, int T>
-void Tile(PieceView view, uint32_t blocks, Tokens x, float (*partial)[kTileGroups][16]) {
+void Tile(PieceView view, uint32_t blocks, Tokens x, const Sums& sums) {
   if constexpr (kTileTokens == kPanelTokens) x.row_bytes = 4 * T;  // the panel is T tokens wide
   F32x16 f[kTileGroups][T];
   for (int r = 0; r < kTileGroups; ++r) {
-    for (int t = 0; t < T; ++t) f[r][t] = LoadF32(partial[t][r]);
+    for (int t = 0; t < T; ++t) f[r][t] = LoadF32(sums.from[r] + t * sums.from_stride);
   }
   for (uint32_t block = 0; block < blocks; ++block) {
     AddBlock<halves, minimum>(view, block, x, f);
@@ -171,116 +191,152 @@ void Tile(PieceView view, uint32_t blocks, Tokens x, float (*partial)[kTileGroup
     for (const uint8_t*& planes : view.planes) planes += 512 + (block & 1) * view.gap;
   }
   for (int r = 0; r < kTileGroups; ++r) {
-    for (int t = 0; t < T; ++t) StoreF32(partial[t][r], f[r][t]);
+    for (int t = 0; t < T; ++t) {
+      float* to = sums.to[r] + t * sums.to_stride[r];
+      if (sums.accumulate[r]) f[r][t] = LoadF32(to) + f[r][t];
+      StoreF32(to, f[r][t]);
+    }
   }
 }
 
 template <bool halves, bool minimum>
-void TilesOfPanel(const PieceView& view, uint32_t blocks, Tokens x,
-                  float (*partial)[kTileGroups][16]) {
+void TilesOfPanel(const PieceView& view, uint32_t blocks, Tokens x, const Sums& panel) {
   const auto width = static_cast<uint32_t>(x.row_bytes / 4);
   for (uint32_t t = 0; t < width; t += kTileTokens, x.record += 4 * kTileTokens) {
+    const Sums sums = panel.At(t);
     switch (width - t < kTileTokens ? width - t : kTileTokens) {
       case 1:
-        Tile<halves, minimum, 1>(view, blocks, x, partial + t);
+        Tile<halves, minimum, 1>(view, blocks, x, sums);
         break;
       case 2:
-        Tile<halves, minimum, 2>(view, blocks, x, partial + t);
+        Tile<halves, minimum, 2>(view, blocks, x, sums);
         break;
       case 3:
-        Tile<halves, minimum, 3>(view, blocks, x, partial + t);
+        Tile<halves, minimum, 3>(view, blocks, x, sums);
         break;
       case 4:
-        Tile<halves, minimum, 4>(view, blocks, x, partial + t);
+        Tile<halves, minimum, 4>(view, blocks, x, sums);
         break;
       case 5:
-        Tile<halves, minimum, 5>(view, blocks, x, partial + t);
+        Tile<halves, minimum, 5>(view, blocks, x, sums);
         break;
       default:
-        Tile<halves, minimum, 6>(view, blocks, x, partial + t);
+        Tile<halves, minimum, 6>(view, blocks, x, sums);
     }
   }
 }
 
-// The groups of rows a tile covers; the last tile of a job may have fewer than kTileGroups, and
-// computes its last one twice.
-struct Groups {
-  uint32_t first;
-  uint32_t end;
+// What one call of MultiplyTile covers: some groups of rows, some panels of tokens.
+struct Part {
+  uint32_t first_group;
+  uint32_t end_group;  // fewer than kTileGroups at the end of a job: the last is computed twice
+  uint32_t first_panel;
+  uint32_t end_panel;
+  uint32_t first_token;
+  uint32_t tokens;
 
-  QUIRE_INLINE uint32_t at(uint32_t r) const { return first + r < end ? first + r : end - 1; }
+  QUIRE_INLINE uint32_t group(uint32_t r) const {
+    return first_group + r < end_group ? first_group + r : end_group - 1;
+  }
+  // Whether group r is stored by tiles: all its 16 rows exist, and it is not a second copy.
+  QUIRE_INLINE bool whole(uint32_t r, uint32_t rows) const {
+    return first_group + r < end_group && (first_group + r + 1) * 16 <= rows;
+  }
 };
 
-void StartPartial(const MatMulJob& job, const Groups& groups, uint32_t tokens, Scratch& scratch) {
+void StoreStart(const MatMulJob& job, const Part& part, Scratch& scratch) {
   for (int r = 0; r < kTileGroups; ++r) {
-    const uint32_t row = groups.at(r) * 16;
-    const F32x16 start =
-        job.bias == nullptr ? ZeroF32() : LoadF32Partial(job.bias + row, job.rows - row);
-    for (uint32_t t = 0; t < tokens; ++t) StoreF32(scratch.partial[t][r], start);
+    const uint32_t row = part.group(r) * 16;
+    StoreF32(scratch.start[r],
+             job.bias == nullptr ? ZeroF32() : LoadF32Partial(job.bias + row, job.rows - row));
   }
 }
 
-void StorePartial(const MatMulJob& job, const Groups& groups, uint32_t first_token, uint32_t tokens,
-                  const Scratch& scratch) {
-  for (uint32_t t = 0; t < tokens; ++t) {
-    for (uint32_t r = 0; groups.first + r < groups.end && r < kTileGroups; ++r) {
-      const uint32_t row = (groups.first + r) * 16;
-      const uint32_t rows = job.rows - row < 16 ? job.rows - row : 16;
-      float* to = job.out + (first_token + t) * job.stride + row;
-      F32x16 f = LoadF32(scratch.partial[t][r]);
-      if (job.accumulate) f = LoadF32Partial(to, rows) + f;
-      StoreF32Partial(to, f, rows);
-    }
+Sums SumsOf(const MatMulJob& job, const Part& part, bool first, bool last, Scratch& scratch) {
+  Sums sums = {};
+  sums.from_stride = first ? 0 : kTileGroups * 16;
+  for (int r = 0; r < kTileGroups; ++r) {
+    const bool out = last && part.whole(r, job.rows);
+    sums.from[r] = first ? scratch.start[r] : scratch.partial[0][r];
+    sums.to[r] =
+        out ? job.out + part.first_token * job.stride + part.group(r) * 16 : scratch.partial[0][r];
+    sums.to_stride[r] = out ? job.stride : kTileGroups * 16;
+    sums.accumulate[r] = out && job.accumulate;
+  }
+  return sums;
+}
+
+// Stores the last group of a matrix whose rows are not a multiple of 16.
+void StoreTail(const MatMulJob& job, const Part& part, const Scratch& scratch) {
+  const uint32_t row = (part.end_group - 1) * 16;
+  const uint32_t rows = job.rows - row;
+  if (rows >= 16) return;
+  const uint32_t r = part.end_group - 1 - part.first_group;
+  for (uint32_t t = 0; t < part.tokens; ++t) {
+    float* to = job.out + (part.first_token + t) * job.stride + row;
+    F32x16 f = LoadF32(scratch.partial[t][r]);
+    if (job.accumulate) f = LoadF32Partial(to, rows) + f;
+    StoreF32Partial(to, f, rows);
   }
 }
 
-// Panels [panel, end) times the rows of a tile.
 template <typename W>
-void MultiplyPanels(const MatMulJob& job, const Groups& groups, uint32_t panel, uint32_t end,
-                    Scratch& scratch) {
-  const uint32_t first_token = PanelBegin(job.tokens, panel);
-  const uint32_t tokens = PanelBegin(job.tokens, end) - first_token;
+PieceView UnpackPiece(const MatMulJob& job, const Part& part, Blocks blocks, Scratch& scratch) {
+  PieceView view = {};
+  view.gap = LayoutOf(W::kType).plane_bytes < 512 ? 0 : LayoutOf(W::kType).header_bytes;
+  view.offset_shift = W::kOffsetShift;
+  for (int r = 0; r < kTileGroups; ++r) {
+    const uint8_t* group = job.groups + part.group(r) * GroupBytes(W::kType, job.columns);
+    view.planes[r] = Unpack<W>(group, blocks, scratch.pieces[r]);
+    view.scales[r] = scratch.pieces[r].scales;
+  }
+  return view;
+}
+
+template <typename W>
+void MultiplyPart(const MatMulJob& job, const Part& part, Scratch& scratch) {
   const uint32_t blocks = job.columns / 32;
   const uint32_t pieces = (blocks + kPieceBlocks - 1) / kPieceBlocks;
   const uint32_t piece_blocks = ((blocks + pieces - 1) / pieces + 1) / 2 * 2;
-  StartPartial(job, groups, tokens, scratch);
+  StoreStart(job, part, scratch);
   for (uint32_t begin = 0; begin < blocks; begin += piece_blocks) {
     const uint32_t count = blocks - begin < piece_blocks ? blocks - begin : piece_blocks;
-    PieceView view = {};
-    view.gap = LayoutOf(W::kType).plane_bytes < 512 ? 0 : LayoutOf(W::kType).header_bytes;
-    view.offset_shift = W::kOffsetShift;
-    for (int r = 0; r < kTileGroups; ++r) {
-      const uint8_t* group = job.groups + groups.at(r) * GroupBytes(W::kType, job.columns);
-      view.planes[r] = Unpack<W>(group, {begin, count}, scratch.pieces[r]);
-      view.scales[r] = scratch.pieces[r].scales;
-    }
-    for (uint32_t p = panel; p < end; ++p) {
+    const PieceView view = UnpackPiece<W>(job, part, {begin, count}, scratch);
+    const Sums sums = SumsOf(job, part, begin == 0, begin + count == blocks, scratch);
+    for (uint32_t p = part.first_panel; p < part.end_panel; ++p) {
       const uint32_t token = PanelBegin(job.tokens, p);
       const size_t row_bytes = size_t{4} * (PanelBegin(job.tokens, p + 1) - token);
       const uint8_t* records = job.int8 + size_t{4} * kRecordRows * token * blocks;
       const Tokens x = {records + begin * kRecordRows * row_bytes, row_bytes};
-      TilesOfPanel<W::kHalves, W::kMinimum>(view, count, x,
-                                            scratch.partial + (token - first_token));
+      TilesOfPanel<W::kHalves, W::kMinimum>(view, count, x, sums.At(token - part.first_token));
     }
   }
-  StorePartial(job, groups, first_token, tokens, scratch);
+  StoreTail(job, part, scratch);
+}
+
+template <typename W>
+void MultiplyAs(const MatMulJob& job, Scratch& scratch) {
+  const uint32_t groups = (job.rows + 15) / 16;
+  const uint32_t panels = PanelCount(job.tokens);
+  for (uint32_t g = 0; g < groups; g += kTileGroups) {
+    for (uint32_t p = 0; p < panels; p += kPiecePanels) {
+      Part part = {};
+      part.first_group = g;
+      part.end_group = groups - g < kTileGroups ? groups : g + kTileGroups;
+      part.first_panel = p;
+      part.end_panel = panels - p < kPiecePanels ? panels : p + kPiecePanels;
+      part.first_token = PanelBegin(job.tokens, p);
+      part.tokens = PanelBegin(job.tokens, part.end_panel) - part.first_token;
+      MultiplyPart<W>(job, part, scratch);
+    }
+  }
 }
 
 }  // namespace
 
 void MultiplyMany(const MatMulJob& job) {
   Scratch scratch;
-  const uint32_t end = (job.rows + 15) / 16;
-  const uint32_t panels = PanelCount(job.tokens);
-  for (uint32_t first = 0; first < end; first += kTileGroups) {
-    const Groups groups = {first, end};
-    for (uint32_t panel = 0; panel < panels; panel += kPiecePanels) {
-      const uint32_t last = panels - panel < kPiecePanels ? panels : panel + kPiecePanels;
-      WithWeight(job.type, [&](auto weight) {
-        MultiplyPanels<decltype(weight)>(job, groups, panel, last, scratch);
-      });
-    }
-  }
+  WithWeight(job.type, [&](auto weight) { MultiplyAs<decltype(weight)>(job, scratch); });
 }
 
 }  // namespace quire::QUIRE_ISA_NAMESPACE

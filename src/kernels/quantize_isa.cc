@@ -1,33 +1,79 @@
 // Activations to int8, one scale per token and block of 32.
+//
+// Per block: amax = max |x|; below 1e-30 all is zero; else da = amax / 127 and
+// q = round_half_even(x * (127 / amax)).
 #include "kernels/lanes.h"
 #include "kernels/matmul_kernels.h"
 
 namespace quire::QUIRE_ISA_NAMESPACE {
+namespace {
 
-// Per block: amax = max |x|; below 1e-30 all is zero; else da = amax / 127 and
-// q = round_half_even(x * (127 / amax)).
+constexpr uint32_t kRun = 16;  // blocks taken together: their scales fill the lanes of one division
+
+struct Run {
+  alignas(64) float amax[kRun];
+  alignas(64) float inverse[kRun];
+  alignas(64) float da[kRun];
+  alignas(64) int8_t q[kRun][32];
+  alignas(64) int32_t sums[kRun][8];  // of 4 neighbours each
+};
+
+void ScalesOfRun(const float* x, uint32_t blocks, Run& run) {
+  StoreF32(run.amax, ZeroF32());
+  for (uint32_t b = 0; b < blocks; ++b) {
+    const F32x16 low = Abs(LoadF32(x + 32 * b));
+    run.amax[b] = ReduceMax(Max(low, Abs(LoadF32(x + 32 * b + 16))));
+  }
+  const F32x16 amax = LoadF32(run.amax);
+  const Mask16 tiny = Not(LessEqual(SplatF32(1e-30f), amax));
+  StoreF32(run.da, Select(tiny, ZeroF32(), amax / SplatF32(127.0f)));
+  const F32x16 divisor = Select(tiny, SplatF32(1.0f), amax);
+  StoreF32(run.inverse, Select(tiny, ZeroF32(), SplatF32(127.0f) / divisor));
+}
+
+void QuantizeRun(const float* x, uint32_t blocks, Run& run) {
+  for (uint32_t b = 0; b < blocks; ++b) {
+    const F32x16 inverse = SplatF32(run.inverse[b]);
+    StoreI8(run.q[b], ToI32(LoadF32(x + 32 * b) * inverse));
+    StoreI8(run.q[b] + 16, ToI32(LoadF32(x + 32 * b + 16) * inverse));
+  }
+  for (uint32_t b = 0; b < blocks; b += 2) {
+    StoreI32(run.sums[b], DotU8S8(SplatI32(0), SplatByte(1), LoadBytes(run.q[b])));
+  }
+}
+
+void Put(uint8_t* record, size_t at, const void* four_bytes) {
+  __builtin_memcpy(record + at, four_bytes, 4);
+}
+
+void StoreRecord(const Run& run, uint32_t b, size_t row_bytes, uint8_t* record) {
+  for (uint32_t j = 0; j < 8; ++j) Put(record, j * row_bytes, run.q[b] + 4 * j);
+  const int32_t* s = run.sums[b];
+  const int32_t minus_first = -(s[0] + s[1] + s[2] + s[3]);
+  const int32_t minus_second = -(s[4] + s[5] + s[6] + s[7]);
+  const int32_t minus_sum = minus_first + minus_second;
+  const float scaled_sum = run.da[b] * static_cast<float>(-minus_sum);
+  Put(record, 8 * row_bytes, &minus_sum);
+  Put(record, 9 * row_bytes, &minus_first);
+  Put(record, 10 * row_bytes, &minus_second);
+  Put(record, 11 * row_bytes, &run.da[b]);
+  Put(record, 12 * row_bytes, &scaled_sum);
+}
+
+}  // namespace
+
 void Quantize(const float* x, uint32_t blocks, uint32_t width, uint8_t* first) {
   const size_t row_bytes = size_t{4} * width;
-  for (uint32_t b = 0; b < blocks; ++b, x += 32, first += kRecordRows * row_bytes) {
-    const F32x16 low = LoadF32(x);
-    const F32x16 high = LoadF32(x + 16);
-    const float amax = ReduceMax(Max(Abs(low), Abs(high)));
-    const bool tiny = !(amax >= 1e-30f);
-    const float da = tiny ? 0.0f : amax / 127.0f;
-    const F32x16 inverse = SplatF32(tiny ? 0.0f : 127.0f / amax);
-    int8_t q[32];
-    StoreI8(q, ToI32(low * inverse));
-    StoreI8(q + 16, ToI32(high * inverse));
-    int32_t sums[2] = {0, 0};
-    for (int i = 0; i < 32; ++i) sums[i / 16] += q[i];
-    for (uint32_t j = 0; j < 8; ++j) __builtin_memcpy(first + j * row_bytes, q + 4 * j, 4);
-    const int32_t minus[3] = {-sums[0] - sums[1], -sums[0], -sums[1]};
-    const float scales[2] = {da, da * static_cast<float>(sums[0] + sums[1])};
-    for (uint32_t j = 0; j < 3; ++j) {
-      __builtin_memcpy(first + (8 + j) * row_bytes, &minus[j], 4);
+  Run run;
+  for (uint32_t begin = 0; begin < blocks; begin += kRun, x += 32 * kRun) {
+    const uint32_t count = blocks - begin < kRun ? blocks - begin : kRun;
+    ScalesOfRun(x, count, run);
+    // An odd last block is summed together with the unused one after it.
+    if (count % 2 != 0) __builtin_memset(run.q[count], 0, 32);
+    QuantizeRun(x, count, run);
+    for (uint32_t b = 0; b < count; ++b, first += kRecordRows * row_bytes) {
+      StoreRecord(run, b, row_bytes, first);
     }
-    __builtin_memcpy(first + 11 * row_bytes, &scales[0], 4);
-    __builtin_memcpy(first + 12 * row_bytes, &scales[1], 4);
   }
 }
 
