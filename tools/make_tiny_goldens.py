@@ -24,7 +24,7 @@ import numpy as np
 import torch
 import transformers
 
-VOCAB = 48
+VOCAB = 32
 POSITIONS = [0, 1, 15, 16, 40, 63, 78, 79]
 TOKENS = 80
 
@@ -93,7 +93,7 @@ def randomise(model, seed):
 
 def write(path, arch, config, model, keys):
     writer = gguf.GGUFWriter(str(path), arch)
-    head_dim = config.head_dim or config.hidden_size // config.num_attention_heads
+    head_dim = getattr(config, "head_dim", config.hidden_size // config.num_attention_heads)
     writer.add_name(path.stem)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
@@ -150,10 +150,14 @@ def llama3_factors(config, head_dim, rope):
 
 
 def sizes(head_dim, **more):
-    return dict(vocab_size=VOCAB, hidden_size=16, intermediate_size=16, num_hidden_layers=2,
+    return dict(vocab_size=VOCAB, hidden_size=16, intermediate_size=16, num_hidden_layers=1,
                 num_attention_heads=2, num_key_value_heads=1, head_dim=head_dim,
                 max_position_embeddings=128, rms_norm_eps=1e-5, attn_implementation="eager",
                 bos_token_id=None, eos_token_id=None, pad_token_id=None) | more
+
+
+def without_head_dim(values):
+    return {key: value for key, value in values.items() if key != "head_dim"}
 
 
 def rope(kind="default", theta=10000.0, **more):
@@ -176,10 +180,10 @@ def main(folder):
          t.LlamaConfig(**sizes(64, tie_word_embeddings=False), rope_parameters=rope(theta=5e5)),
          float={"rope.freq_base": 5e5})
     case("llama-hd80-biases-tied", "llama", t.LlamaForCausalLM,
-         t.LlamaConfig(**sizes(80, tie_word_embeddings=True, num_hidden_layers=1,
+         t.LlamaConfig(**sizes(80, tie_word_embeddings=True,
                                attention_bias=True, mlp_bias=True), rope_parameters=rope()))
     case("llama-hd32-linear", "llama", t.LlamaForCausalLM,
-         t.LlamaConfig(**sizes(32, num_attention_heads=4, num_key_value_heads=2),
+         t.LlamaConfig(**sizes(32),
                        rope_parameters=rope("linear", factor=4.0)),
          string={"rope.scaling.type": "linear"}, float={"rope.scaling.factor": 4.0})
     llama3 = rope("llama3", theta=500.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
@@ -201,26 +205,26 @@ def main(folder):
          t.MistralConfig(**sizes(16, sliding_window=20), rope_parameters=rope()),
          uint={"attention.sliding_window": 20})
     case("llama-hd16-granite", "llama", t.GraniteForCausalLM,
-         t.GraniteConfig(**(sizes(16) | {"head_dim": None, "hidden_size": 32}),
+         t.GraniteConfig(**without_head_dim(sizes(16, hidden_size=32)),
                          rope_parameters=rope(), embedding_multiplier=3.0,
                          attention_multiplier=0.2, residual_multiplier=0.4, logits_scaling=5.0),
          float={"embedding_scale": 3.0, "attention.scale": 0.2, "residual_scale": 0.4,
                 "logit_scale": 5.0})
     case("qwen2-hd16-biases", "qwen2", t.Qwen2ForCausalLM,
-         t.Qwen2Config(**(sizes(16, tie_word_embeddings=False, num_attention_heads=4,
+         t.Qwen2Config(**(sizes(16, tie_word_embeddings=False, num_hidden_layers=2, num_attention_heads=4,
                                 num_key_value_heads=2) | {"head_dim": 16}),
                        rope_parameters=rope(theta=1e6)),
          float={"rope.freq_base": 1e6})
     case("qwen2-hd96-yarn", "qwen2", t.Qwen2ForCausalLM,
-         t.Qwen2Config(**sizes(96, num_hidden_layers=1),
+         t.Qwen2Config(**sizes(96),
                        rope_parameters=rope("yarn", theta=1e6, **yarn)),
          float={"rope.freq_base": 1e6, "rope.scaling.factor": 4.0}, **yarn_keys)
     case("qwen3-hd128", "qwen3", t.Qwen3ForCausalLM,
-         t.Qwen3Config(**sizes(128, num_hidden_layers=1, num_key_value_heads=1),
+         t.Qwen3Config(**sizes(128),
                        rope_parameters=rope(theta=1e6)),
          float={"rope.freq_base": 1e6})
     case("qwen3-hd16-tied", "qwen3", t.Qwen3ForCausalLM,
-         t.Qwen3Config(**sizes(16, num_hidden_layers=3, num_attention_heads=4,
+         t.Qwen3Config(**sizes(16, num_hidden_layers=2, num_attention_heads=4,
                                num_key_value_heads=2, tie_word_embeddings=True),
                        rope_parameters=rope(theta=1e4)))
 
@@ -239,7 +243,7 @@ def main(folder):
     case("gemma3-hd16-seven-layers", "gemma3", t.Gemma3ForCausalLM, gemma(16, 7, 6),
          uint={"attention.sliding_window": 24}, **gemma_keys)
     case("gemma3-hd32-pattern2", "gemma3", t.Gemma3ForCausalLM,
-         gemma(32, 3, 2, num_attention_heads=4, num_key_value_heads=2),
+         gemma(32, 3, 2),
          uint={"attention.sliding_window": 24, "attention.sliding_window_pattern": 2},
          **gemma_keys)
     case("gemma3-hd256-global", "gemma3", t.Gemma3ForCausalLM,

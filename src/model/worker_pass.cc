@@ -227,15 +227,27 @@ void WorkerPass::Multiply(const Activations& x, std::initializer_list<Product> p
   const auto [begin, end] = worker_.Share(groups);
   uint32_t first = 0;  // group at which the product starts
   for (const Product& product : products) {
-    const PackedMatrix& matrix = product.linear.matrix;
-    const uint32_t count = GroupsOf(matrix);
+    const uint32_t count = GroupsOf(product.linear.matrix);
     const uint32_t from = std::clamp(begin, first, first + count) - first;
     const uint32_t to = std::clamp(end, first, first + count) - first;
-    if (from < to) {
-      MatMul(matrix, x, {.data = product.out, .stride = matrix.rows, .bias = product.linear.bias},
-             from * kRowGroup, std::min(to * kRowGroup, matrix.rows));
-    }
+    if (from < to) MultiplyRows(x, product, {from, to});
     first += count;
+  }
+}
+
+void WorkerPass::MultiplyRows(const Activations& x, const Product& product,
+                              Worker::Range groups) const {
+  const PackedMatrix& matrix = product.linear.matrix;
+  const float* bias = product.linear.bias;
+  const uint32_t first = groups.begin * kRowGroup;
+  const uint32_t end = std::min(groups.end * kRowGroup, matrix.rows);
+  MatMul(matrix, x, {.data = product.out, .stride = matrix.rows}, first, end);
+  if (bias == nullptr) return;
+  // Last, and rounded once: some of qwen's biases are so large that products added to them one
+  // after another would lose their lower half.
+  for (uint32_t token = 0; token < x.tokens(); ++token) {
+    float* out = product.out + size_t{token} * matrix.rows;
+    for (uint32_t row = first; row < end; ++row) out[row] += bias[row];
   }
 }
 

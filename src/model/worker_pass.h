@@ -81,6 +81,7 @@ class WorkerPass {
   void Logits() const;
 
   void Multiply(const Activations& x, std::initializer_list<Product> products) const;
+  void MultiplyRows(const Activations& x, const Product& product, Worker::Range groups) const;
   void AddBranch(uint32_t k, uint32_t row, const float* post_norm) const;
 
   const PassContext& context_;
