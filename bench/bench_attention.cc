@@ -99,7 +99,7 @@ struct Setup {
         arena(table.size() * kv.block_bytes()),
         q(size_t{rows_} * query_heads_ * kv.head_dim),
         out(q.size()),
-        scratch(rows_, query_heads_, kv.head_dim, depth_, 1) {
+        scratch(rows_, query_heads_, kv.head_dim, depth_, 3) {
     view = {arena.bytes, kv, static_cast<uint32_t>(table.size())};
     std::iota(table.begin(), table.end(), 0u);
     std::mt19937 generator(1);
@@ -165,6 +165,37 @@ void Attend(benchmark::State& state) {
   state.counters["fma_peak_g"] = fma_peak * 1e-9;
 }
 
+// Arguments: query heads, KV heads, head size, rows, depth, workers. Mean over greatest share of
+// the work, by each worker's own time: 1 is perfect balance.
+void Balance(benchmark::State& state) {
+  const auto arg = [&](int i) { return static_cast<uint32_t>(state.range(i)); };
+  SelectIsa(AvailableIsas().back());
+  Setup setup({.layers = 1, .kv_heads = arg(1), .head_dim = arg(2)}, arg(0), arg(3), arg(4));
+  WorkerPool pool(arg(5));
+  std::vector<double> least(pool.count(), 1e9);
+  for (auto _ : state) {
+    pool.Run([&](const Worker& worker) {
+      const double begin = Seconds();
+      setup.Attend(worker, 0);
+      double& own = least[worker.index()];
+      own = std::min(own, Seconds() - begin);
+    });
+  }
+  const double sum = std::accumulate(least.begin(), least.end(), 0.0);
+  const double mean = sum / static_cast<double>(least.size());
+  state.counters["balance"] = mean / *std::ranges::max_element(least);
+  state.counters["us"] = *std::ranges::max_element(least) * 1e6;
+}
+
+void BalanceArguments(benchmark::internal::Benchmark* b) {
+  for (const int workers : {1, 2, 3}) {
+    b->Args({9, 3, 64, 1, 4096, workers});
+    b->Args({4, 1, 256, 1, 4096, workers});
+    b->Args({9, 3, 64, 48, 1024, workers});
+    b->Args({4, 1, 256, 16, 1024, workers});
+  }
+}
+
 void DecodeArguments(benchmark::internal::Benchmark* b) {
   for (const int isa : {3, 1}) {
     b->Args({9, 3, 64, 1, 4096, 30, isa});
@@ -172,6 +203,7 @@ void DecodeArguments(benchmark::internal::Benchmark* b) {
     b->Args({4, 1, 256, 1, 4096, 18, isa});
     b->Args({32, 8, 128, 1, 4096, 8, isa});
     b->Args({9, 3, 64, 1, 1024, 1, isa});  // from L2
+    b->Args({9, 3, 64, 1, 64, 1, isa});    // what a call costs
   }
 }
 
@@ -186,6 +218,7 @@ void PrefillArguments(benchmark::internal::Benchmark* b) {
 }
 
 BENCHMARK(Attend)->Name("Decode")->Apply(DecodeArguments)->Iterations(10);
+BENCHMARK(Balance)->Apply(BalanceArguments)->Iterations(50);
 BENCHMARK(Attend)->Name("Prefill")->Apply(PrefillArguments)->Iterations(20);
 
 }  // namespace
