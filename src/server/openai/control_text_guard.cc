@@ -9,8 +9,7 @@
 namespace quire {
 namespace {
 
-// The first two of three bytes would do for any private-use character; four-byte ones of plane 15
-// give 16 bits each.
+// A private-use character of plane 15: four bytes that carry 16 bits of chance.
 void AppendPrivate(uint32_t bits, std::string& out) {
   const uint32_t c = 0xF0000 + (bits & 0xFFFF) % 0xFFFE;
   out += static_cast<char>(0xF0 | (c >> 18));

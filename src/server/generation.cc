@@ -1,0 +1,191 @@
+#include "server/generation.h"
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "engine/engine.h"
+#include "server/http/wake_up.h"
+#include "server/openai/error_body.h"
+#include "server/service.h"
+
+namespace quire {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// One write takes at most about this much, so that a burst of tokens is not held in one piece.
+constexpr size_t kWriteBytes = size_t{64} << 10;
+// In a silent stream (a long prompt is being read) a comment shows that the server is alive.
+constexpr auto kSilence = std::chrono::seconds(15);
+constexpr std::string_view kStillHere = ": working\n\n";
+
+// The engine's side of one HTTP request: one submission per prompt, all cancelled if it goes.
+class Submissions {
+ public:
+  explicit Submissions(Engine& engine) : engine_(engine) {}
+  ~Submissions() { Cancel(); }
+  Submissions(const Submissions&) = delete;
+  Submissions& operator=(const Submissions&) = delete;
+
+  Status Add(GenerationRequest request, std::function<void()> notify) {
+    auto queue = std::make_shared<EventQueue>(std::move(notify));
+    QUIRE_TRY(const RequestId id, engine_.Submit(std::move(request), queue));
+    ids_.push_back(id);
+    queues_.push_back(std::move(queue));
+    return {};
+  }
+
+  // Hands what has happened to the answer; false once nothing more is there for now.
+  bool Move(Answer& answer, std::string& out) {
+    for (size_t i = 0; i < queues_.size(); ++i) {
+      while (auto event = queues_[i]->Pop()) {
+        answer.Take(static_cast<uint32_t>(i), *std::move(event), out);
+        if (out.size() >= kWriteBytes) return true;
+      }
+    }
+    return false;
+  }
+
+  void Cancel() {
+    for (const RequestId id : ids_) engine_.Cancel(id);
+    ids_.clear();
+  }
+
+  void Finished() { ids_.clear(); }
+
+ private:
+  Engine& engine_;
+  std::vector<RequestId> ids_;
+  std::vector<std::shared_ptr<EventQueue>> queues_;
+};
+
+HttpResponse StreamHead() {
+  HttpResponse head;
+  head.content_type = "text/event-stream; charset=utf-8";
+  head.headers.emplace_back("Cache-Control", "no-cache");
+  head.headers.emplace_back("X-Accel-Buffering", "no");
+  return head;
+}
+
+Error CutError() {
+  return {ErrorCode::kUnavailable, "the server is shutting down; try again elsewhere", {}};
+}
+
+Outcome OutcomeOf(const Error& error) {
+  const int status = ToApiError(error).status;
+  if (error.code == ErrorCode::kNeverFits || status == 429 || status == 503) {
+    return Outcome::kRejected;
+  }
+  return status < 500 ? Outcome::kInvalid : Outcome::kFailed;
+}
+
+// Everything while an answer is under way. Members are references to the coroutine's variables.
+struct Run {
+  Exchange& exchange;
+  GenerationContext& context;
+  Submissions& submissions;
+  Answer& answer;
+  WakeUp& wake;
+
+  bool streams() const { return answer.facts().stream; }
+  asio::awaitable<Outcome> Pump();
+  asio::awaitable<Outcome> Stalled();
+  asio::awaitable<Outcome> Broken(Error error, Outcome outcome);
+  asio::awaitable<Outcome> Complete();
+};
+
+asio::awaitable<Outcome> Run::Stalled() {
+  submissions.Cancel();
+  std::string last_words;
+  AppendSseError({ErrorCode::kOverloaded,
+                  "cancelled: the client did not read its answer for " +
+                      std::to_string(context.stall_seconds) + " s (--stall-seconds)",
+                  {}},
+                 last_words);
+  co_await exchange.EndStalled(last_words);
+  co_return Outcome::kStalled;
+}
+
+asio::awaitable<Outcome> Run::Broken(Error error, Outcome outcome) {
+  submissions.Cancel();
+  if (!streams()) {
+    HttpResponse response = ToResponse(error, context.engine.RetryAfterSeconds());
+    co_await exchange.Respond(std::move(response));
+    co_return outcome;
+  }
+  std::string event;
+  AppendSseError(error, event);
+  co_await exchange.Write(event);
+  co_await exchange.EndStream();
+  co_return outcome;
+}
+
+asio::awaitable<Outcome> Run::Complete() {
+  submissions.Finished();
+  std::string out;
+  answer.End(out);
+  for (const std::string_view reason : answer.finish_reasons()) {
+    context.metrics.CountFinish(reason);
+  }
+  if (streams()) {
+    const IoEnd end = co_await exchange.Write(out);
+    if (end == IoEnd::kTimeout) co_return co_await Stalled();
+    co_await exchange.EndStream();
+  } else {
+    HttpResponse response;
+    response.body = std::move(out);
+    co_await exchange.Respond(std::move(response));
+  }
+  co_return exchange.gone() ? Outcome::kCancelled : Outcome::kOk;
+}
+
+asio::awaitable<Outcome> Run::Pump() {
+  std::string out;
+  answer.Begin(out);
+  auto last_write = std::chrono::steady_clock::now();
+  for (;;) {
+    const bool more = submissions.Move(answer, out);
+    const auto now = std::chrono::steady_clock::now();
+    if (streams() && out.empty() && now - last_write >= kSilence) out = kStillHere;
+    if (streams() && !out.empty()) {
+      const IoEnd end = co_await exchange.Write(out);
+      out.clear();
+      last_write = now;
+      if (end == IoEnd::kTimeout) co_return co_await Stalled();
+    }
+    if (exchange.gone()) co_return Outcome::kCancelled;
+    if (answer.failed()) {
+      Error error = answer.error();
+      co_return co_await Broken(std::move(error), Outcome::kFailed);
+    }
+    if (answer.done()) co_return co_await Complete();
+    if (exchange.cut()) co_return co_await Broken(CutError(), Outcome::kCut);
+    if (!more) co_await wake.Wait(kSilence);
+  }
+}
+
+}  // namespace
+
+asio::awaitable<Outcome> Generate(Exchange& exchange, GenerationContext context,
+                                  PreparedGeneration prepared) {
+  const auto wake = std::make_shared<WakeUp>(exchange.executor());
+  Submissions submissions(context.engine);
+  for (GenerationRequest& request : prepared.requests) {
+    const Status added = submissions.Add(std::move(request), wake->Remote());
+    if (added) continue;
+    HttpResponse response = ToResponse(added.error(), context.engine.RetryAfterSeconds());
+    co_await exchange.Respond(std::move(response));
+    co_return OutcomeOf(added.error());
+  }
+  exchange.Watch([wake] { wake->Notify(); });
+  if (prepared.answer->facts().stream) {
+    HttpResponse head = StreamHead();
+    co_await exchange.BeginStream(std::move(head));
+  }
+  Run run{exchange, context, submissions, *prepared.answer, *wake};
+  co_return co_await run.Pump();
+}
+
+}  // namespace quire

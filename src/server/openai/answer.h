@@ -1,0 +1,110 @@
+// server/openai/answer.h -- turns the engine's events into an answer, whole or as a stream.
+//
+//   Begin -> Take (every event of every prompt) -> End
+//
+// Each call appends to `out` what is to be sent now: server-sent events of a stream, or nothing
+// until End gives the whole body. The last content chunk of a stream waits for the receipt, so
+// that `quire` and `usage` come with the last chunk.
+//
+// A request may have several prompts (completions) and several choices each; choice c of prompt p
+// has index p * choices + c.
+//
+// Threads  none. Owner: holds all text until End, bounded by max_tokens of the request.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/event.h"
+#include "server/openai/json_writer.h"
+#include "server/openai/receipt.h"
+
+namespace quire {
+
+class Tokenizer;
+
+struct AnswerFacts {
+  std::string id;  // "chatcmpl-..." or "cmpl-..."
+  int64_t created = 0;
+  std::string model;
+  ReceiptNotes notes;
+  bool stream = false;
+  bool include_usage = false;
+  bool logprobs = false;
+  uint32_t choices = 1;  // per prompt
+  uint32_t prompts = 1;
+  std::shared_ptr<const Tokenizer> tokenizer;
+};
+
+class Answer {
+ public:
+  explicit Answer(AnswerFacts facts);
+  virtual ~Answer() = default;
+  Answer(const Answer&) = delete;
+  Answer& operator=(const Answer&) = delete;
+
+  virtual void Begin(std::string& out) = 0;
+  void Take(uint32_t prompt, Event event, std::string& out);
+  void End(std::string& out);
+
+  bool done() const { return prompts_done_ == facts_.prompts; }
+  bool failed() const { return error_.has_value(); }
+  const Error& error() const { return *error_; }
+  // "stop", "length" per choice, once done.
+  std::vector<std::string_view> finish_reasons() const;
+  const AnswerFacts& facts() const { return facts_; }
+
+ protected:
+  struct Choice {
+    uint32_t index = 0;
+    std::string text;
+    size_t characters = 0;  // of `text`, or of what was streamed
+    FinishReason reason = FinishReason::kStop;
+    std::string logit_hash;
+  };
+  // A token's, or a choice's last, contribution. `sampled` is null without log-probabilities.
+  struct Piece {
+    std::string_view text;
+    const SampledToken* sampled = nullptr;
+    std::optional<FinishReason> finish;
+  };
+
+  virtual std::string_view object(bool chunk) const = 0;  // of the JSON object
+  virtual void OnPrompt(uint32_t prompt, const PromptEvent& event, std::string& out);
+  // Keeps the log-probabilities of a token for the whole answer.
+  virtual void Keep(const Choice& choice, const SampledToken& sampled) = 0;
+  virtual void WritePiece(const Choice& choice, const Piece& piece, JsonWriter& json) = 0;
+  virtual void WriteWhole(const Choice& choice, JsonWriter& json) = 0;
+
+  void WriteHead(bool chunk, JsonWriter& json) const;
+  // Sends a chunk whose one choice is this JSON object.
+  void SendChoice(std::string_view choice_json, std::string& out);
+  std::vector<Choice>& choices() { return choices_; }
+
+ private:
+  void OnToken(Choice& choice, const TokenEvent& event, std::string& out);
+  void OnChoiceEnd(Choice& choice, ChoiceEndEvent event, std::string& out);
+  void FlushHeld(std::string& out);
+  void WriteEndFields(JsonWriter& json, bool usage);
+
+  AnswerFacts facts_;
+  std::vector<Choice> choices_;  // [prompts * choices]
+  std::vector<Receipt> receipts_;
+  std::string held_;  // the choice of a finished chunk, not yet sent
+  uint32_t prompts_done_ = 0;
+  std::optional<Error> error_;
+};
+
+// OpenAI's word for why a choice ended.
+std::string_view FinishReasonName(FinishReason reason);
+
+// "data: {...}\n\n" around a JSON text.
+void AppendSse(std::string_view json, std::string& out);
+// An error as the last event of a stream.
+void AppendSseError(const Error& error, std::string& out);
+
+}  // namespace quire

@@ -1,0 +1,205 @@
+#include "server/prepare.h"
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <utility>
+
+#include "engine/engine.h"
+#include "server/openai/chat_answer.h"
+#include "server/openai/completion_answer.h"
+#include "text/tokenizer.h"
+
+namespace quire {
+namespace {
+
+// Choices of all prompts of one request together.
+constexpr uint64_t kMaxTotalChoices = 1024;
+
+uint64_t RandomBits() {
+  thread_local std::mt19937_64 generator{(uint64_t{std::random_device{}()} << 32) ^
+                                         std::random_device{}()};
+  return generator();
+}
+
+std::string FreshId(std::string_view prefix) {
+  constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuv";
+  std::string id(prefix);
+  for (int word = 0; word < 2; ++word) {
+    uint64_t bits = RandomBits();
+    for (int i = 0; i < 12; ++i, bits >>= 5) id += kDigits[bits & 31];
+  }
+  return id;
+}
+
+AnswerFacts MakeFacts(const ReadyModel& model, const RawRequest& raw,
+                      const GenerationFields& fields) {
+  AnswerFacts facts;
+  facts.created = std::chrono::duration_cast<std::chrono::seconds>(
+                      std::chrono::system_clock::now().time_since_epoch())
+                      .count();
+  facts.notes.request_id = raw.request_id;
+  facts.notes.numerics = model.engine->numerics();
+  facts.notes.ignored = fields.ignored;
+  facts.notes.want_hashes = fields.request.return_logit_hash;
+  facts.stream = fields.stream;
+  facts.include_usage = fields.include_usage;
+  facts.logprobs = fields.request.want_logprobs;
+  facts.choices = fields.request.choices;
+  facts.tokenizer = model.tokenizer;
+  return facts;
+}
+
+// What an answer may be long if the client did not say: the rest of the context, as far as the
+// whole KV arena could hold it for all choices.
+uint32_t DefaultLength(const ReadyModel& model, uint32_t prompt_tokens, uint32_t choices) {
+  const uint32_t context = model.engine->context_tokens();
+  const uint32_t rest = context - prompt_tokens;
+  const uint64_t arena = uint64_t{model.engine->stats().blocks} * kBlockTokens;
+  const uint64_t reserved = uint64_t{prompt_tokens} + uint64_t{choices} * kBlockTokens;
+  if (arena <= reserved) return rest;  // the engine says why it never fits
+  const uint64_t each = (arena - reserved) / choices;
+  return static_cast<uint32_t>(std::clamp<uint64_t>(each, 1, rest));
+}
+
+// Puts the prompt into the request and settles max_tokens.
+Result<GenerationRequest> Finish(const ReadyModel& model, const GenerationFields& fields,
+                                 std::vector<TokenId> prompt) {
+  const uint64_t context = model.engine->context_tokens();
+  const uint64_t least = fields.max_tokens.value_or(1);
+  if (prompt.size() + least > context) {
+    std::string message = "the context of this model is " + std::to_string(context) +
+                          " tokens, but the prompt has " + std::to_string(prompt.size());
+    if (fields.max_tokens) message += " and max_tokens is " + std::to_string(least);
+    return Refuse(ErrorCode::kContextLength,
+                  message + "; shorten the prompt" + (fields.max_tokens ? " or max_tokens" : ""),
+                  prompt.size() < context && fields.max_tokens ? "max_tokens" : "prompt");
+  }
+  GenerationRequest request = fields.request;
+  const auto size = static_cast<uint32_t>(prompt.size());
+  request.max_tokens =
+      fields.max_tokens ? *fields.max_tokens : DefaultLength(model, size, request.choices);
+  request.prompt = std::move(prompt);
+  return request;
+}
+
+void SettleSeed(GenerationFields& fields) {
+  if (!fields.has_seed) fields.request.sampling.seed = RandomBits();
+}
+
+Status CheckBias(const ReadyModel& model, const GenerationFields& fields) {
+  for (const auto& [token, bias] : fields.request.sampling.logit_bias) {
+    if (static_cast<uint32_t>(token) >= model.tokenizer->vocab_size()) {
+      return Refuse(
+          ErrorCode::kInvalidArgument,
+          "'logit_bias' has token " + std::to_string(token) + ", which is not in the vocabulary",
+          "logit_bias");
+    }
+  }
+  return {};
+}
+
+struct Prompts {
+  std::vector<std::vector<TokenId>> tokens;
+  std::vector<std::string> echoes;
+};
+
+Result<Prompts> EncodePrompts(const ReadyModel& model, const CompletionRequest& request) {
+  Prompts out;
+  for (const Prompt& prompt : request.prompts) {
+    if (const auto* text = std::get_if<std::string>(&prompt)) {
+      QUIRE_TRY(auto tokens, model.encoder.Text(*text, request.parse_special));
+      out.tokens.push_back(std::move(tokens));
+      if (request.echo) out.echoes.push_back(*text);
+      continue;
+    }
+    const auto& tokens = std::get<std::vector<TokenId>>(prompt);
+    const Status checked = model.encoder.CheckTokens(tokens, "prompt");
+    if (!checked) return std::unexpected(checked.error());
+    out.tokens.push_back(tokens);
+    if (request.echo) out.echoes.push_back(ToValidUtf8(model.tokenizer->Decode(tokens, true)));
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<PreparedGeneration> PrepareChat(const ReadyModel& model, const RawRequest& raw) {
+  QUIRE_TRY(ChatRequest request, ParseChatRequest(raw.body));
+  QUIRE_TRY(std::string name, model.NameFor(request.fields.model));
+  const Status bias = CheckBias(model, request.fields);
+  if (!bias) return std::unexpected(bias.error());
+  SettleSeed(request.fields);
+  QUIRE_TRY(std::vector<TokenId> prompt, model.encoder.Chat(request));
+  auto finished = Finish(model, request.fields, std::move(prompt));
+  if (!finished) {
+    Error error = std::move(finished).error();
+    if (error.param == "prompt") error.param = "messages";
+    return std::unexpected(std::move(error));
+  }
+  AnswerFacts facts = MakeFacts(model, raw, request.fields);
+  facts.id = FreshId("chatcmpl-");
+  facts.model = std::move(name);
+  PreparedGeneration prepared;
+  prepared.requests.push_back(*std::move(finished));
+  prepared.answer = std::make_unique<ChatAnswer>(std::move(facts));
+  return prepared;
+}
+
+Result<PreparedGeneration> PrepareCompletion(const ReadyModel& model, const RawRequest& raw) {
+  QUIRE_TRY(CompletionRequest request, ParseCompletionRequest(raw.body));
+  QUIRE_TRY(std::string name, model.NameFor(request.fields.model));
+  const Status bias = CheckBias(model, request.fields);
+  if (!bias) return std::unexpected(bias.error());
+  if (uint64_t{request.fields.request.choices} * request.prompts.size() > kMaxTotalChoices) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "prompts times 'n' is more than " + std::to_string(kMaxTotalChoices), "n");
+  }
+  SettleSeed(request.fields);
+  QUIRE_TRY(Prompts prompts, EncodePrompts(model, request));
+  PreparedGeneration prepared;
+  for (auto& tokens : prompts.tokens) {
+    QUIRE_TRY(GenerationRequest one, Finish(model, request.fields, std::move(tokens)));
+    prepared.requests.push_back(std::move(one));
+  }
+  AnswerFacts facts = MakeFacts(model, raw, request.fields);
+  facts.id = FreshId("cmpl-");
+  facts.model = std::move(name);
+  facts.prompts = static_cast<uint32_t>(prepared.requests.size());
+  prepared.answer = std::make_unique<CompletionAnswer>(std::move(facts), std::move(prompts.echoes));
+  return prepared;
+}
+
+Result<std::string> Tokenize(const ReadyModel& model, const std::string& text) {
+  QUIRE_TRY(const Json body, ParseJson(text));
+  QUIRE_TRY(FieldReader reader, FieldReader::Of(body));
+  QUIRE_TRY(const auto content, reader.String("content"));
+  QUIRE_TRY(const auto add_special, reader.Bool("add_special"));
+  QUIRE_TRY(const auto parse_special, reader.Bool("parse_special"));
+  if (!content) return Refuse(ErrorCode::kInvalidArgument, "'content' is missing", "content");
+  const auto tokens = model.tokenizer->Encode(
+      *content, {add_special.value_or(false), parse_special.value_or(false)});
+  JsonWriter json;
+  json.BeginObject().Key("tokens").BeginArray();
+  for (const TokenId token : tokens) json.Number(token);
+  json.EndArray().EndObject();
+  return json.Take();
+}
+
+Result<std::string> Detokenize(const ReadyModel& model, const std::string& text) {
+  QUIRE_TRY(const Json body, ParseJson(text));
+  QUIRE_TRY(FieldReader reader, FieldReader::Of(body));
+  const Json* list = reader.Any("tokens");
+  if (list == nullptr) return Refuse(ErrorCode::kInvalidArgument, "'tokens' is missing", "tokens");
+  QUIRE_TRY(const std::vector<TokenId> tokens, ReadTokens(*list, "tokens"));
+  if (!tokens.empty()) {
+    const Status checked = model.encoder.CheckTokens(tokens, "tokens");
+    if (!checked) return std::unexpected(checked.error());
+  }
+  JsonWriter json;
+  json.BeginObject().Field("content", model.tokenizer->Decode(tokens, true)).EndObject();
+  return json.Take();
+}
+
+}  // namespace quire

@@ -1,0 +1,37 @@
+// server/prepare.h -- from the body of a request to work for the engine and the answer's shape.
+//
+// Threads  any: it is the part of a request that takes the I/O thread's time, so it runs beside it.
+// Errors   those of the parsers and of PromptEncoder; kContextLength with the numbers; kNotFound
+//          for another model.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/request.h"
+#include "server/openai/answer.h"
+#include "server/ready_model.h"
+
+namespace quire {
+
+struct PreparedGeneration {
+  std::vector<GenerationRequest> requests;  // one per prompt
+  std::unique_ptr<Answer> answer;
+};
+
+// Ready for PrepareChat and PrepareCompletion alike.
+struct RawRequest {
+  std::string body;
+  std::string request_id;
+};
+
+Result<PreparedGeneration> PrepareChat(const ReadyModel& model, const RawRequest& raw);
+Result<PreparedGeneration> PrepareCompletion(const ReadyModel& model, const RawRequest& raw);
+
+// POST /tokenize and /detokenize: the JSON of the answer.
+Result<std::string> Tokenize(const ReadyModel& model, const std::string& body);
+Result<std::string> Detokenize(const ReadyModel& model, const std::string& body);
+
+}  // namespace quire

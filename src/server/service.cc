@@ -1,0 +1,165 @@
+#include "server/service.h"
+
+#include <chrono>
+#include <utility>
+
+#include "engine/engine.h"
+#include "server/generation.h"
+#include "server/openai/error_body.h"
+#include "server/parse_pool.h"
+
+namespace quire {
+
+namespace asio = boost::asio;
+
+HttpResponse ToResponse(const Error& error, uint32_t retry_after_seconds) {
+  const ApiError api = ToApiError(error);
+  HttpResponse response;
+  response.status = api.status;
+  response.body = ErrorBody(api);
+  if (api.status == 429 || api.status == 503) {
+    response.headers.emplace_back("Retry-After", std::to_string(std::max(1u, retry_after_seconds)));
+  }
+  return response;
+}
+
+// The whole face of the server, one line per path.
+const Service::Route Service::kRoutes[] = {
+    {.path = "/", .page = &Service::Home},
+    {.path = "/health", .page = &Service::Health},
+    {.path = "/metrics", .page = &Service::Metrics},
+    {.path = "/version", .page = &Service::Version},
+    {.path = "/v1/models", .when = When::kReady, .page = &Service::Models},
+    {.path = "/v1/models/", .when = When::kReady, .page = &Service::OneModel},
+    {.path = "/tokenize", .post = true, .when = When::kReady, .work = Tokenize},
+    {.path = "/detokenize", .post = true, .when = When::kReady, .work = Detokenize},
+    {.path = "/v1/completions",
+     .post = true,
+     .when = When::kReadyNotDraining,
+     .generation = PrepareCompletion},
+    {.path = "/v1/chat/completions",
+     .post = true,
+     .when = When::kReadyNotDraining,
+     .generation = PrepareChat},
+};
+
+Service::Service(const ServerOptions& options)
+    : options_(options), metrics_(options.build), pool_(std::max(1u, options.parse_threads)) {}
+
+Service::~Service() { pool_.join(); }
+
+void Service::Load(std::shared_ptr<const ReadyModel> model) {
+  model_ = std::move(model);
+  ready_since_ = std::chrono::duration_cast<std::chrono::seconds>(
+                     std::chrono::system_clock::now().time_since_epoch())
+                     .count();
+}
+
+const Service::Route* Service::Find(const HttpRequest& request, bool& path_known) {
+  path_known = false;
+  for (const Route& route : kRoutes) {
+    const bool below = route.path.size() > 1 && route.path.ends_with('/');
+    const bool matches =
+        below ? request.path.size() > route.path.size() && request.path.starts_with(route.path)
+              : request.path == route.path;
+    if (!matches) continue;
+    path_known = true;
+    const bool get = request.method == "GET" || request.method == "HEAD";
+    if (route.post ? request.method == "POST" : get) return &route;
+  }
+  return nullptr;
+}
+
+// OPTIONS, 404 and 405.
+HttpResponse Service::NoRoute(const HttpRequest& request, bool path_known) const {
+  std::string allowed;
+  bool exists = path_known || request.path == "*";
+  for (const Route& route : kRoutes) {
+    const bool below = route.path.size() > 1 && route.path.ends_with('/');
+    if (below ? !request.path.starts_with(route.path) : request.path != route.path) continue;
+    allowed = route.post ? "POST, OPTIONS" : "GET, HEAD, OPTIONS";
+  }
+  if (!exists) {
+    return ErrorResponse(
+        404, "not_found",
+        "there is nothing at " + request.path.substr(0, 200) + "; GET / lists what there is");
+  }
+  if (request.method == "OPTIONS") {
+    HttpResponse response;
+    response.status = 204;
+    if (!allowed.empty()) response.headers.emplace_back("Allow", allowed);
+    if (!options_.cors_origin.empty()) {
+      response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+      response.headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type");
+    }
+    return response;
+  }
+  HttpResponse response =
+      ErrorResponse(405, "method_not_allowed",
+                    request.method.substr(0, 32) + " is not allowed here; use " + allowed);
+  response.headers.emplace_back("Allow", allowed);
+  return response;
+}
+
+bool Service::MayRun(const Route& route, HttpResponse& refusal) const {
+  if (route.when == When::kAlways) return true;
+  if (model_ == nullptr && !draining_) {
+    refusal = ToResponse({ErrorCode::kUnavailable, "the model is still loading; try again", {}}, 2);
+    return false;
+  }
+  if (model_ == nullptr || (draining_ && route.when == When::kReadyNotDraining)) {
+    refusal = ToResponse({ErrorCode::kUnavailable, "the server is shutting down", {}}, 5);
+    return false;
+  }
+  return true;
+}
+
+asio::awaitable<void> Service::Handle(Exchange& exchange) {
+  bool path_known = false;
+  const Route* route = Find(exchange.request(), path_known);
+  HttpResponse response;
+  if (route == nullptr) {
+    response = NoRoute(exchange.request(), path_known);
+  } else if (!MayRun(*route, response)) {
+    if (route->generation != nullptr) metrics_.Count(Outcome::kRejected);
+  } else if (route->page != nullptr) {
+    response = (this->*route->page)(exchange.request());
+  } else if (route->work != nullptr) {
+    co_return co_await RunWork(exchange, route->work);
+  } else {
+    co_return co_await RunGeneration(exchange, route->generation);
+  }
+  co_await exchange.Respond(std::move(response));
+}
+
+asio::awaitable<void> Service::RunWork(Exchange& exchange, Work work) {
+  const auto model = model_;
+  auto run = [&] { return work(*model, exchange.request().body); };
+  Result<std::string> result = co_await RunIn(pool_, run);
+  HttpResponse response;
+  if (result) {
+    response.body = *std::move(result);
+  } else {
+    response = ToResponse(result.error(), 1);
+  }
+  co_await exchange.Respond(std::move(response));
+}
+
+asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation prepare) {
+  const auto model = model_;
+  RawRequest raw{std::move(exchange.request().body), exchange.request().request_id};
+  auto run = [&] { return prepare(*model, raw); };
+  Result<PreparedGeneration> prepared = co_await RunIn(pool_, run);
+  raw.body = {};
+  if (!prepared) {
+    metrics_.Count(Outcome::kInvalid);
+    HttpResponse refusal = ToResponse(prepared.error(), 1);
+    co_await exchange.Respond(std::move(refusal));
+    co_return;
+  }
+  GenerationContext context{*model->engine, metrics_, options_.stall_seconds};
+  const Outcome outcome = co_await Generate(exchange, context, *std::move(prepared));
+  metrics_.Count(outcome);
+}
+
+}  // namespace quire

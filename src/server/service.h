@@ -1,0 +1,75 @@
+// server/service.h -- what the server is now, and how each path is answered.
+//
+//   loading --Load--> ready --Drain--> draining
+//
+// Handle is the one entry: it finds the path in the table, refuses what is not there, not allowed
+// or not possible now, and runs the rest.
+//
+// Threads  the I/O thread; parsing runs in `pool_`.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
+#include <string>
+
+#include "server/http/exchange.h"
+#include "server/prepare.h"
+#include "server/ready_model.h"
+#include "server/server.h"
+#include "server/server_metrics.h"
+
+namespace quire {
+
+class Service {
+ public:
+  explicit Service(const ServerOptions& options);
+  ~Service();
+
+  void Load(std::shared_ptr<const ReadyModel> model);
+  void Drain() { draining_ = true; }
+  void SetConnections(size_t connections) { metrics_.SetConnections(connections); }
+
+  boost::asio::awaitable<void> Handle(Exchange& exchange);
+
+ private:
+  enum class When : uint8_t { kAlways, kReady, kReadyNotDraining };
+  using Page = HttpResponse (Service::*)(const HttpRequest& request);
+  using Work = Result<std::string> (*)(const ReadyModel&, const std::string&);
+  using Preparation = Result<PreparedGeneration> (*)(const ReadyModel&, const RawRequest&);
+  struct Route {
+    std::string_view path;  // ends in "/": everything below it
+    bool post = false;      // else GET and HEAD
+    When when = When::kAlways;
+    Page page = nullptr;  // exactly one of these three
+    Work work = nullptr;
+    Preparation generation = nullptr;
+  };
+  static const Route kRoutes[];
+  static const Route* Find(const HttpRequest& request, bool& path_known);
+
+  HttpResponse NoRoute(const HttpRequest& request, bool path_known) const;
+  bool MayRun(const Route& route, HttpResponse& refusal) const;
+
+  boost::asio::awaitable<void> RunWork(Exchange& exchange, Work work);
+  boost::asio::awaitable<void> RunGeneration(Exchange& exchange, Preparation prepare);
+
+  HttpResponse Home(const HttpRequest& request);
+  HttpResponse Health(const HttpRequest& request);
+  HttpResponse Metrics(const HttpRequest& request);
+  HttpResponse Version(const HttpRequest& request);
+  HttpResponse Models(const HttpRequest& request);
+  HttpResponse OneModel(const HttpRequest& request);
+
+  const ServerOptions& options_;
+  ServerMetrics metrics_;
+  std::shared_ptr<const ReadyModel> model_;  // null while loading
+  int64_t ready_since_ = 0;                  // seconds since 1970
+  bool draining_ = false;
+  boost::asio::thread_pool pool_;
+};
+
+// An Error as a response, with Retry-After where trying again makes sense.
+HttpResponse ToResponse(const Error& error, uint32_t retry_after_seconds);
+
+}  // namespace quire
