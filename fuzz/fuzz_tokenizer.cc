@@ -1,8 +1,11 @@
 // A vocabulary and a text from the same bytes: whatever they are, loading refuses or encoding
 // keeps the promises of text/tokenizer.h.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "base/check.h"
 #include "gguf/gguf_file.h"

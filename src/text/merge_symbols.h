@@ -43,7 +43,7 @@ class Merger {
   }
 
  private:
-  static constexpr size_t kScanLimit = 48;  // measured: where the heap begins to win
+  static constexpr size_t kScanLimit = 48;  // beyond, scanning grows quadratic
 
   struct Pair {
     uint64_t order;

@@ -36,7 +36,7 @@ class ScoreBpe {
 
   // Which pairs of characters stand side by side in some token. May say yes where the answer is
   // no (several pairs share a bit), which costs time only.
-  static constexpr size_t kPairBits = size_t{1} << 22;  // 20 times the pairs of 262,144 tokens
+  static constexpr size_t kPairBits = size_t{1} << 22;  // 512 KiB
   static size_t PairBit(std::string_view left, std::string_view right);
   void AddPairs(std::string_view text);
   void FillByteTokens(const Vocabulary& vocabulary);
