@@ -26,6 +26,10 @@
 //            LanesOf(U8x64) BytesOf(I32x16): bit casts
 //   dots     DotU8S8(acc, u8, s8): acc lane += sum of its 4 products, exact
 //            DotU7S8: the same for weights below 128 only, cheaper on avx2
+//            DotSum<bits>: up to 8 dots of weights below 1 << bits with signed bytes of at least
+//            -127, each set in its cheapest exact way:
+//              sum = Begin(start);  sum = Add(sum, u8, s8) ...;  lanes = End(sum, start)
+//            For 8 bits `start` must be -128 times the sum of the signed bytes.
 //
 // Pointers may be unaligned. No standard headers: their inline functions, compiled for one set,
 // could be the copy that the linker keeps for all.
@@ -33,6 +37,13 @@
 
 #if !defined(QUIRE_ISA_NAMESPACE)
 #error "lanes.h is for *_isa.cc files, which are compiled once per instruction set"
+#endif
+
+// Types of weights that share a DotSum share kernels: the bits to instantiate for.
+#if defined(QUIRE_ISA_avx2)
+#define QUIRE_DOT_BITS(bits) ((bits) <= 4 ? 4 : (bits) <= 7 ? 7 : 8)
+#else
+#define QUIRE_DOT_BITS(bits) 8
 #endif
 
 #define QUIRE_INLINE inline __attribute__((always_inline))

@@ -166,4 +166,12 @@ QUIRE_INLINE I32x16 DotU8S8(I32x16 acc, U8x64 u, U8x64 s) {
 }
 QUIRE_INLINE I32x16 DotU7S8(I32x16 acc, U8x64 u, U8x64 s) { return DotU8S8(acc, u, s); }
 
+// Sums of dots of weights of `bits` bits; see lanes.h.
+template <int bits>
+struct DotSum {
+  static QUIRE_INLINE I32x16 Begin(I32x16 start) { return start; }
+  static QUIRE_INLINE I32x16 Add(I32x16 sum, U8x64 u, U8x64 s) { return DotU8S8(sum, u, s); }
+  static QUIRE_INLINE I32x16 End(I32x16 sum, I32x16) { return sum; }
+};
+
 }  // namespace quire::QUIRE_ISA_NAMESPACE

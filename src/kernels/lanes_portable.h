@@ -32,31 +32,29 @@ struct Mask16 {  // all bits of a chosen lane
   I4 v[4];
 };
 
-// The body of a function of 16 lanes from an expression over its four parts, `i`.
-#define QUIRE_FOUR(Type, expression)                   \
-  {                                                    \
+// A function of 16 lanes from an expression over their four parts, `i`. Takes a semicolon.
+#define QUIRE_FOUR(Type, Name, parameters, expression) \
+  QUIRE_INLINE Type Name parameters {                  \
     Type r;                                            \
     for (int i = 0; i < 4; ++i) r.v[i] = (expression); \
     return r;                                          \
-  }
-#define QUIRE_FN(Type) QUIRE_INLINE Type
+  }                                                    \
+  static_assert(true)
 
 QUIRE_INLINE F4 Splat4(float x) { return F4{x, x, x, x}; }
 QUIRE_INLINE I4 Splat4(int32_t x) { return I4{x, x, x, x}; }
 QUIRE_INLINE F4 Choose(I4 m, F4 yes, F4 no) { return (F4)(((I4)yes & m) | ((I4)no & ~m)); }
 QUIRE_INLINE I4 Choose(I4 m, I4 yes, I4 no) { return (yes & m) | (no & ~m); }
-
-QUIRE_FN(Mask16)
-And(Mask16 a, Mask16 b) QUIRE_FOUR(Mask16, a.v[i] & b.v[i]) QUIRE_FN(Mask16) Or(Mask16 a, Mask16 b)
-    QUIRE_FOUR(Mask16, a.v[i] | b.v[i]) QUIRE_FN(Mask16) Not(Mask16 a)
-        QUIRE_FOUR(Mask16, ~a.v[i]) QUIRE_INLINE bool Any(Mask16 a) {
+QUIRE_FOUR(Mask16, And, (Mask16 a, Mask16 b), a.v[i] & b.v[i]);
+QUIRE_FOUR(Mask16, Or, (Mask16 a, Mask16 b), a.v[i] | b.v[i]);
+QUIRE_FOUR(Mask16, Not, (Mask16 a), ~a.v[i]);
+QUIRE_INLINE bool Any(Mask16 a) {
   const I4 x = (a.v[0] | a.v[1]) | (a.v[2] | a.v[3]);
   return (x[0] | x[1] | x[2] | x[3]) != 0;
 }
-
-QUIRE_FN(F32x16)
-SplatF32(float x) QUIRE_FOUR(F32x16, Splat4(x)) QUIRE_FN(F32x16) ZeroF32()
-    QUIRE_FOUR(F32x16, F4{}) QUIRE_INLINE F32x16 LoadF32(const float* p) {
+QUIRE_FOUR(F32x16, SplatF32, (float x), Splat4(x));
+QUIRE_FOUR(F32x16, ZeroF32, (), F4{});
+QUIRE_INLINE F32x16 LoadF32(const float* p) {
   F32x16 r;
   __builtin_memcpy(&r, p, 64);
   return r;
@@ -70,21 +68,15 @@ QUIRE_INLINE F32x16 LoadF32Partial(const float* p, uint32_t n) {
 QUIRE_INLINE void StoreF32Partial(float* p, F32x16 x, uint32_t n) {
   __builtin_memcpy(p, &x, n < 16 ? n * 4 : 64);
 }
-
-QUIRE_FN(F32x16)
-operator+(F32x16 a, F32x16 b) QUIRE_FOUR(F32x16, a.v[i] + b.v[i])
-    QUIRE_FN(F32x16) operator-(F32x16 a, F32x16 b) QUIRE_FOUR(F32x16, a.v[i] - b.v[i])
-        QUIRE_FN(F32x16) operator*(F32x16 a, F32x16 b) QUIRE_FOUR(F32x16, a.v[i] * b.v[i])
-            QUIRE_FN(F32x16) operator/(F32x16 a, F32x16 b) QUIRE_FOUR(F32x16, a.v[i] / b.v[i])
-                QUIRE_FN(F32x16) Min(F32x16 a, F32x16 b)
-                    QUIRE_FOUR(F32x16, Choose(a.v[i] < b.v[i], a.v[i], b.v[i])) QUIRE_FN(F32x16)
-                        Max(F32x16 a, F32x16 b)
-                            QUIRE_FOUR(F32x16, Choose(a.v[i] > b.v[i], a.v[i], b.v[i]))
-                                QUIRE_FN(F32x16) Neg(F32x16 a)
-                                    QUIRE_FOUR(F32x16, (F4)((I4)a.v[i] ^ Splat4(INT32_MIN)))
-                                        QUIRE_FN(F32x16) Abs(F32x16 a)
-                                            QUIRE_FOUR(F32x16, (F4)((I4)a.v[i] & Splat4(INT32_MAX)))
-                                                QUIRE_INLINE F32x16 Sqrt(F32x16 a) {
+QUIRE_FOUR(F32x16, operator+, (F32x16 a, F32x16 b), a.v[i] + b.v[i]);
+QUIRE_FOUR(F32x16, operator-, (F32x16 a, F32x16 b), a.v[i] - b.v[i]);
+QUIRE_FOUR(F32x16, operator*, (F32x16 a, F32x16 b), a.v[i] * b.v[i]);
+QUIRE_FOUR(F32x16, operator/, (F32x16 a, F32x16 b), a.v[i] / b.v[i]);
+QUIRE_FOUR(F32x16, Min, (F32x16 a, F32x16 b), Choose(a.v[i] < b.v[i], a.v[i], b.v[i]));
+QUIRE_FOUR(F32x16, Max, (F32x16 a, F32x16 b), Choose(a.v[i] > b.v[i], a.v[i], b.v[i]));
+QUIRE_FOUR(F32x16, Neg, (F32x16 a), (F4)((I4)a.v[i] ^ Splat4(INT32_MIN)));
+QUIRE_FOUR(F32x16, Abs, (F32x16 a), (F4)((I4)a.v[i] & Splat4(INT32_MAX)));
+QUIRE_INLINE F32x16 Sqrt(F32x16 a) {
   for (int i = 0; i < 4; ++i) {
     for (int j = 0; j < 4; ++j) a.v[i][j] = __builtin_sqrtf(a.v[i][j]);
   }
@@ -97,10 +89,9 @@ QUIRE_INLINE F4 Round4(F4 x) {
   const F4 rounded = (magnitude + Splat4(8388608.0f)) - Splat4(8388608.0f);
   return Choose(magnitude < Splat4(8388608.0f), (F4)((I4)rounded | sign), x);
 }
-QUIRE_FN(F32x16)
-Round(F32x16 a) QUIRE_FOUR(F32x16, Round4(a.v[i]))
+QUIRE_FOUR(F32x16, Round, (F32x16 a), Round4(a.v[i]));
 
-    QUIRE_INLINE F2 Fma2(F2 a, F2 b, F2 c) {
+QUIRE_INLINE F2 Fma2(F2 a, F2 b, F2 c) {
   const D2 p = __builtin_convertvector(a, D2) * __builtin_convertvector(b, D2);
   const D2 d = __builtin_convertvector(c, D2);
   const D2 s = p + d;
@@ -113,78 +104,68 @@ Round(F32x16 a) QUIRE_FOUR(F32x16, Round4(a.v[i]))
   const L2 step = 1 - 2 * apart;  // +1 away from zero, -1 towards it
   return __builtin_convertvector((D2)((L2)s + (step & inexact & even)), F2);
 }
+QUIRE_INLINE F2 Low(F4 x) { return F2{x[0], x[1]}; }
+QUIRE_INLINE F4 HighFirst(F4 x) { return __builtin_shufflevector(x, x, 2, 3, 2, 3); }
 QUIRE_INLINE F4 Fma4(F4 a, F4 b, F4 c) {
-  const F2 low = Fma2(F2{a[0], a[1]}, F2{b[0], b[1]}, F2{c[0], c[1]});
-  const F2 high = Fma2(F2{a[2], a[3]}, F2{b[2], b[3]}, F2{c[2], c[3]});
-  return F4{low[0], low[1], high[0], high[1]};
+  const F2 low = Fma2(Low(a), Low(b), Low(c));
+  const F2 high = Fma2(Low(HighFirst(a)), Low(HighFirst(b)), Low(HighFirst(c)));
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3);
 }
-QUIRE_FN(F32x16)
-Fma(F32x16 a, F32x16 b, F32x16 c) QUIRE_FOUR(F32x16, Fma4(a.v[i], b.v[i], c.v[i]))
+QUIRE_FOUR(F32x16, Fma, (F32x16 a, F32x16 b, F32x16 c), Fma4(a.v[i], b.v[i], c.v[i]));
+QUIRE_FOUR(Mask16, Less, (F32x16 a, F32x16 b), a.v[i] < b.v[i]);
+QUIRE_FOUR(Mask16, LessEqual, (F32x16 a, F32x16 b), a.v[i] <= b.v[i]);
+QUIRE_FOUR(Mask16, Equal, (F32x16 a, F32x16 b), a.v[i] == b.v[i]);
+QUIRE_FOUR(F32x16, Select, (Mask16 m, F32x16 yes, F32x16 no), Choose(m.v[i], yes.v[i], no.v[i]));
+QUIRE_FOUR(I32x16, SplatI32, (int32_t x), Splat4(x));
+QUIRE_FOUR(I32x16, Iota, (), (I4{0, 1, 2, 3} + 4 * i));
 
-    QUIRE_FN(Mask16) Less(F32x16 a, F32x16 b) QUIRE_FOUR(Mask16, a.v[i] < b.v[i]) QUIRE_FN(Mask16)
-        LessEqual(F32x16 a, F32x16 b) QUIRE_FOUR(Mask16, a.v[i] <= b.v[i]) QUIRE_FN(Mask16)
-            Equal(F32x16 a, F32x16 b) QUIRE_FOUR(Mask16, a.v[i] == b.v[i]) QUIRE_FN(F32x16)
-                Select(Mask16 m, F32x16 yes, F32x16 no)
-                    QUIRE_FOUR(F32x16, Choose(m.v[i], yes.v[i], no.v[i]))
-
-                        QUIRE_FN(I32x16) SplatI32(int32_t x) QUIRE_FOUR(I32x16, Splat4(x))
-                            QUIRE_FN(I32x16) Iota()
-                                QUIRE_FOUR(I32x16, (I4{0, 1, 2, 3} + 4 * i)) QUIRE_INLINE I32x16
-    LoadI32(const int32_t* p) {
+QUIRE_INLINE I32x16 LoadI32(const int32_t* p) {
   I32x16 r;
   __builtin_memcpy(&r, p, 64);
   return r;
 }
 QUIRE_INLINE void StoreI32(int32_t* p, I32x16 x) { __builtin_memcpy(p, &x, 64); }
-QUIRE_FN(I32x16)
-LoadU8(const uint8_t* p) QUIRE_FOUR(I32x16,
-                                    (I4{p[4 * i], p[4 * i + 1], p[4 * i + 2], p[4 * i + 3]}))
-    QUIRE_FN(I32x16) LoadI8(const int8_t* p)
-        QUIRE_FOUR(I32x16, (I4{p[4 * i], p[4 * i + 1], p[4 * i + 2], p[4 * i + 3]})) QUIRE_INLINE
-    void StoreI8(int8_t* p, I32x16 x) {
+QUIRE_FOUR(I32x16, LoadU8, (const uint8_t* p),
+           (I4{p[4 * i], p[4 * i + 1], p[4 * i + 2], p[4 * i + 3]}));
+QUIRE_FOUR(I32x16, LoadI8, (const int8_t* p),
+           (I4{p[4 * i], p[4 * i + 1], p[4 * i + 2], p[4 * i + 3]}));
+
+QUIRE_INLINE void StoreI8(int8_t* p, I32x16 x) {
   for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(x.v[i / 4][i % 4]);
 }
-QUIRE_FN(I32x16)
-operator+(I32x16 a, I32x16 b) QUIRE_FOUR(I32x16, (I4)((N4)a.v[i] + (N4)b.v[i]))
-    QUIRE_FN(I32x16) operator-(I32x16 a, I32x16 b) QUIRE_FOUR(I32x16, (I4)((N4)a.v[i] - (N4)b.v[i]))
-        QUIRE_FN(I32x16) Mul(I32x16 a, I32x16 b) QUIRE_FOUR(I32x16, (I4)((N4)a.v[i] * (N4)b.v[i]))
-            QUIRE_FN(I32x16) And(I32x16 a, I32x16 b) QUIRE_FOUR(I32x16, a.v[i] & b.v[i]) QUIRE_FN(
-                I32x16) Or(I32x16 a, I32x16 b) QUIRE_FOUR(I32x16, a.v[i] | b.v[i]) QUIRE_FN(I32x16)
-                Xor(I32x16 a, I32x16 b) QUIRE_FOUR(I32x16, a.v[i] ^ b.v[i]) QUIRE_FN(I32x16) Min(
-                    I32x16 a, I32x16 b) QUIRE_FOUR(I32x16, Choose(a.v[i] < b.v[i], a.v[i], b.v[i]))
-                    QUIRE_FN(I32x16) Max(I32x16 a, I32x16 b)
-                        QUIRE_FOUR(I32x16, Choose(a.v[i] > b.v[i], a.v[i], b.v[i])) template <int n>
-                        QUIRE_FN(I32x16)
-                        ShiftLeft(I32x16 a)
-                            QUIRE_FOUR(I32x16, (I4)((N4)a.v[i] << n)) template <int n>
-                            QUIRE_FN(I32x16)
-                            ShiftRight(I32x16 a) QUIRE_FOUR(I32x16,
-                                                            (I4)((N4)a.v[i] >> n)) template <int n>
-                            QUIRE_FN(I32x16)
-                            ShiftRightSigned(I32x16 a) QUIRE_FOUR(I32x16, a.v[i] >> n)
-                                QUIRE_FN(I32x16) ShiftLeftBy(I32x16 a, int n)
-                                    QUIRE_FOUR(I32x16, (I4)((N4)a.v[i] << n)) QUIRE_FN(Mask16)
-                                        Less(I32x16 a, I32x16 b) QUIRE_FOUR(Mask16, a.v[i] < b.v[i])
-                                            QUIRE_FN(Mask16) Equal(I32x16 a, I32x16 b)
-                                                QUIRE_FOUR(Mask16, a.v[i] == b.v[i])
-                                                    QUIRE_FN(I32x16) Select(Mask16 m, I32x16 yes,
-                                                                            I32x16 no)
-                                                        QUIRE_FOUR(I32x16, Choose(m.v[i], yes.v[i],
-                                                                                  no.v[i]))
-                                                            QUIRE_INLINE Mask16
-    FirstLanes(uint32_t n) {
+QUIRE_FOUR(I32x16, operator+, (I32x16 a, I32x16 b), (I4)((N4)a.v[i] + (N4)b.v[i]));
+QUIRE_FOUR(I32x16, operator-, (I32x16 a, I32x16 b), (I4)((N4)a.v[i] - (N4)b.v[i]));
+QUIRE_FOUR(I32x16, Mul, (I32x16 a, I32x16 b), (I4)((N4)a.v[i] * (N4)b.v[i]));
+QUIRE_FOUR(I32x16, And, (I32x16 a, I32x16 b), a.v[i] & b.v[i]);
+QUIRE_FOUR(I32x16, Or, (I32x16 a, I32x16 b), a.v[i] | b.v[i]);
+QUIRE_FOUR(I32x16, Xor, (I32x16 a, I32x16 b), a.v[i] ^ b.v[i]);
+QUIRE_FOUR(I32x16, Min, (I32x16 a, I32x16 b), Choose(a.v[i] < b.v[i], a.v[i], b.v[i]));
+QUIRE_FOUR(I32x16, Max, (I32x16 a, I32x16 b), Choose(a.v[i] > b.v[i], a.v[i], b.v[i]));
+template <int n>
+QUIRE_FOUR(I32x16, ShiftLeft, (I32x16 a), (I4)((N4)a.v[i] << n));
+
+template <int n>
+QUIRE_FOUR(I32x16, ShiftRight, (I32x16 a), (I4)((N4)a.v[i] >> n));
+
+template <int n>
+QUIRE_FOUR(I32x16, ShiftRightSigned, (I32x16 a), a.v[i] >> n);
+QUIRE_FOUR(I32x16, ShiftLeftBy, (I32x16 a, int n), (I4)((N4)a.v[i] << n));
+QUIRE_FOUR(Mask16, Less, (I32x16 a, I32x16 b), a.v[i] < b.v[i]);
+QUIRE_FOUR(Mask16, Equal, (I32x16 a, I32x16 b), a.v[i] == b.v[i]);
+QUIRE_FOUR(I32x16, Select, (Mask16 m, I32x16 yes, I32x16 no), Choose(m.v[i], yes.v[i], no.v[i]));
+
+QUIRE_INLINE Mask16 FirstLanes(uint32_t n) {
   return Less(Iota(), SplatI32(static_cast<int32_t>(n)));
 }
 
 QUIRE_INLINE I4 ToI4(F4 x) { return __builtin_convertvector(Round4(x), I4); }
-QUIRE_FN(I32x16)
-ToI32(F32x16 a) QUIRE_FOUR(I32x16, ToI4(a.v[i])) QUIRE_FN(F32x16) ToF32(I32x16 a)
-    QUIRE_FOUR(F32x16, __builtin_convertvector(a.v[i], F4)) QUIRE_FN(I32x16) BitsOf(F32x16 a)
-        QUIRE_FOUR(I32x16, (I4)a.v[i]) QUIRE_FN(F32x16) FromBits(I32x16 a)
-            QUIRE_FOUR(F32x16, (F4)a.v[i])
+QUIRE_FOUR(I32x16, ToI32, (F32x16 a), ToI4(a.v[i]));
+QUIRE_FOUR(F32x16, ToF32, (I32x16 a), __builtin_convertvector(a.v[i], F4));
+QUIRE_FOUR(I32x16, BitsOf, (F32x16 a), (I4)a.v[i]);
+QUIRE_FOUR(F32x16, FromBits, (I32x16 a), (F4)a.v[i]);
 
-    // Half precision by integer steps: float subnormals may be flushed by the thread's mode.
-    QUIRE_INLINE F4 HalfToFloat(I4 h) {
+// Half precision by integer steps: float subnormals may be flushed by the thread's mode.
+QUIRE_INLINE F4 HalfToFloat(I4 h) {
   const I4 magnitude = (h & 0x7fff) << 13;
   const I4 normal = magnitude + (112 << 23);
   const I4 special = magnitude | 0x7f800000 | (((h & 0x3ff) != 0) & 0x400000);
@@ -202,10 +183,10 @@ QUIRE_INLINE I4 FloatToHalf(F4 x) {
   r = Choose(a > Splat4(0x7f800000), 0x7e00 | ((a >> 13) & 0x3ff), r);
   return r | (I4)((N4)((I4)x & INT32_MIN) >> 16);
 }
-QUIRE_FN(F32x16)
-LoadF16(const uint16_t* p) QUIRE_FOUR(F32x16, HalfToFloat(I4{p[4 * i], p[4 * i + 1], p[4 * i + 2],
-                                                             p[4 * i + 3]})) QUIRE_INLINE F32x16
-    LoadF16Partial(const uint16_t* p, uint32_t n) {
+QUIRE_FOUR(F32x16, LoadF16, (const uint16_t* p),
+           HalfToFloat(I4{p[4 * i], p[4 * i + 1], p[4 * i + 2], p[4 * i + 3]}));
+
+QUIRE_INLINE F32x16 LoadF16Partial(const uint16_t* p, uint32_t n) {
   uint16_t padded[16] = {};
   __builtin_memcpy(padded, p, n < 16 ? n * 2 : 32);
   return LoadF16(padded);
@@ -216,11 +197,10 @@ QUIRE_INLINE void StoreF16(uint16_t* p, F32x16 x) {
     for (int j = 0; j < 4; ++j) p[4 * i + j] = static_cast<uint16_t>(h[j]);
   }
 }
-QUIRE_FN(F32x16)
-LoadBF16(const uint16_t* p)
-    QUIRE_FOUR(F32x16, (F4)((I4)(N4{p[4 * i], p[4 * i + 1], p[4 * i + 2], p[4 * i + 3]} << 16)))
+QUIRE_FOUR(F32x16, LoadBF16, (const uint16_t* p),
+           (F4)((I4)(N4{p[4 * i], p[4 * i + 1], p[4 * i + 2], p[4 * i + 3]} << 16)));
 
-        QUIRE_INLINE float ReduceAdd(F32x16 a) {
+QUIRE_INLINE float ReduceAdd(F32x16 a) {
   const F4 y = (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]);
   return (y[0] + y[2]) + (y[1] + y[3]);
 }
@@ -238,22 +218,23 @@ QUIRE_INLINE U8x64 LoadBytes(const void* p) {
   return r;
 }
 QUIRE_INLINE void StoreBytes(void* p, U8x64 x) { __builtin_memcpy(p, &x, 64); }
-QUIRE_FN(U8x64)
-SplatByte(uint8_t x) QUIRE_FOUR(U8x64, (B16{} + x)) QUIRE_FN(U8x64) BytesOf(I32x16 a)
-    QUIRE_FOUR(U8x64, (B16)a.v[i]) QUIRE_FN(I32x16) LanesOf(U8x64 a)
-        QUIRE_FOUR(I32x16, (I4)a.v[i]) QUIRE_INLINE U8x64 SplatBytes4(const void* p) {
+QUIRE_FOUR(U8x64, SplatByte, (uint8_t x), (B16{} + x));
+QUIRE_FOUR(U8x64, BytesOf, (I32x16 a), (B16)a.v[i]);
+QUIRE_FOUR(I32x16, LanesOf, (U8x64 a), (I4)a.v[i]);
+
+QUIRE_INLINE U8x64 SplatBytes4(const void* p) {
   int32_t bytes;
   __builtin_memcpy(&bytes, p, 4);
   return BytesOf(SplatI32(bytes));
 }
-QUIRE_FN(U8x64)
-And(U8x64 a, U8x64 b) QUIRE_FOUR(U8x64, a.v[i] & b.v[i]) QUIRE_FN(U8x64) Or(U8x64 a, U8x64 b)
-    QUIRE_FOUR(U8x64, a.v[i] | b.v[i]) QUIRE_FN(U8x64) Xor(U8x64 a, U8x64 b)
-        QUIRE_FOUR(U8x64, a.v[i] ^ b.v[i]) QUIRE_FN(U8x64) LowNibbles(U8x64 a)
-            QUIRE_FOUR(U8x64, a.v[i] & 15) QUIRE_FN(U8x64) HighNibbles(U8x64 a)
-                QUIRE_FOUR(U8x64, (B16)((G8)a.v[i] >> 4) & 15)
-    // `table`: 16 bytes, repeated in every 16 of the 64.
-    QUIRE_INLINE U8x64 Lookup16(U8x64 table, U8x64 nibbles) {
+QUIRE_FOUR(U8x64, And, (U8x64 a, U8x64 b), a.v[i] & b.v[i]);
+QUIRE_FOUR(U8x64, Or, (U8x64 a, U8x64 b), a.v[i] | b.v[i]);
+QUIRE_FOUR(U8x64, Xor, (U8x64 a, U8x64 b), a.v[i] ^ b.v[i]);
+QUIRE_FOUR(U8x64, LowNibbles, (U8x64 a), a.v[i] & 15);
+QUIRE_FOUR(U8x64, HighNibbles, (U8x64 a), (B16)((G8)a.v[i] >> 4) & 15);
+
+// `table`: 16 bytes, repeated in every 16 of the 64.
+QUIRE_INLINE U8x64 Lookup16(U8x64 table, U8x64 nibbles) {
   for (int i = 0; i < 64; ++i) nibbles.v[i / 16][i % 16] = table.v[0][nibbles.v[i / 16][i % 16]];
   return nibbles;
 }
@@ -270,14 +251,18 @@ QUIRE_INLINE I4 Dot4(I4 acc, B16 u, B16 s) {
   const I4 sum_even = ((I4)((N4)even << 16) >> 16) + (even >> 16);
   return acc + sum_even + ((I4)((N4)odd << 16) >> 16) + (odd >> 16);
 }
-QUIRE_FN(I32x16)
-DotU8S8(I32x16 acc, U8x64 u, U8x64 s)
-    QUIRE_FOUR(I32x16, Dot4(acc.v[i], u.v[i], s.v[i])) QUIRE_INLINE I32x16
-    DotU7S8(I32x16 acc, U8x64 u, U8x64 s) {
-  return DotU8S8(acc, u, s);
-}
+QUIRE_FOUR(I32x16, DotU8S8, (I32x16 acc, U8x64 u, U8x64 s), Dot4(acc.v[i], u.v[i], s.v[i]));
 
-#undef QUIRE_FN
+QUIRE_INLINE I32x16 DotU7S8(I32x16 acc, U8x64 u, U8x64 s) { return DotU8S8(acc, u, s); }
+
+// Sums of dots of weights of `bits` bits; see lanes.h.
+template <int bits>
+struct DotSum {
+  static QUIRE_INLINE I32x16 Begin(I32x16 start) { return start; }
+  static QUIRE_INLINE I32x16 Add(I32x16 sum, U8x64 u, U8x64 s) { return DotU8S8(sum, u, s); }
+  static QUIRE_INLINE I32x16 End(I32x16 sum, I32x16) { return sum; }
+};
+
 #undef QUIRE_FOUR
 
 }  // namespace quire::QUIRE_ISA_NAMESPACE

@@ -20,11 +20,15 @@ QUIRE_INLINE void Start(const Tokens& x, uint32_t sum_row, I32x16 (&acc)[T]) {
 // Adds the dots of steps [begin, end) of a block.
 template <typename W, int begin, int end, int T>
 QUIRE_INLINE void Dots(const uint8_t* planes, const Tokens& x, I32x16 (&acc)[T]) {
+  using Sum = DotSum<QUIRE_DOT_BITS(W::kBits)>;
+  I32x16 sum[T];
+  for (int t = 0; t < T; ++t) sum[t] = Sum::Begin(acc[t]);
   Unroll<begin, end>([&](auto step) __attribute__((always_inline)) {
     constexpr int j = decltype(step)::value;
     const U8x64 w = W::template Step<j>(planes);
-    for (int t = 0; t < T; ++t) acc[t] = DotU8S8(acc[t], w, SplatBytes4(x.at(j, t)));
+    for (int t = 0; t < T; ++t) sum[t] = Sum::Add(sum[t], w, SplatBytes4(x.at(j, t)));
   });
+  for (int t = 0; t < T; ++t) acc[t] = Sum::End(sum[t], acc[t]);
 }
 
 template <typename W, int T>
@@ -46,6 +50,13 @@ QUIRE_INLINE void AddBlock(const uint8_t* planes, const Scales& s, const Tokens&
     for (int t = 0; t < T; ++t) f[t] = AddScaled<W::kMinimum>(first[t], s, x, t, f[t]);
   }
 }
+
+// Tokens that share a pass over the weights: their accumulators must fit the registers.
+#if defined(QUIRE_ISA_portable)
+constexpr uint32_t kTileTokens = 1;
+#else
+constexpr uint32_t kTileTokens = 4;
+#endif
 
 // How far ahead of its use memory is asked for: about latency times bandwidth of one core.
 constexpr uint32_t kPrefetchBytes = 2048;
@@ -92,20 +103,10 @@ void Tile(const MatMulJob& job, uint32_t group, uint32_t token) {
 template <typename W>
 void MultiplyAs(const MatMulJob& job) {
   for (uint32_t group = 0; group * 16 < job.rows; ++group) {
-    for (uint32_t token = 0; token < job.tokens; token += 4) {
-      switch (job.tokens - token) {
-        case 1:
-          Tile<W, 1>(job, group, token);
-          break;
-        case 2:
-          Tile<W, 2>(job, group, token);
-          break;
-        case 3:
-          Tile<W, 3>(job, group, token);
-          break;
-        default:
-          Tile<W, 4>(job, group, token);
-      }
+    for (uint32_t token = 0; token < job.tokens; token += kTileTokens) {
+      WithTokens<kTileTokens>(job.tokens - token, [&](auto tokens) {
+        Tile<W, decltype(tokens)::value>(job, group, token);
+      });
     }
   }
 }

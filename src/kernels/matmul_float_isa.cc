@@ -24,6 +24,9 @@ struct FloatBF16 {
 #if defined(QUIRE_ISA_avx512)
 constexpr uint32_t kMaxTileTokens = 6;
 constexpr int TileGroups(int tokens) { return tokens <= 2 ? 4 : 2; }
+#elif defined(QUIRE_ISA_portable)
+constexpr uint32_t kMaxTileTokens = 1;
+constexpr int TileGroups(int) { return 1; }
 #else
 constexpr uint32_t kMaxTileTokens = 3;
 constexpr int TileGroups(int tokens) { return tokens == 1 ? 4 : tokens == 2 ? 2 : 1; }
@@ -77,25 +80,9 @@ template <typename W>
 void TilesOfPanel(const MatMulJob& job, uint32_t group, Tokens x, float* out) {
   const auto width = static_cast<uint32_t>(x.row_bytes / 4);
   for (uint32_t t = 0; t < width; t += kMaxTileTokens) {
-    switch (width - t < kMaxTileTokens ? width - t : kMaxTileTokens) {
-      case 1:
-        FourGroups<W, 1>(job, group, x, out);
-        break;
-      case 2:
-        FourGroups<W, 2>(job, group, x, out);
-        break;
-      case 3:
-        FourGroups<W, 3>(job, group, x, out);
-        break;
-      case 4:
-        FourGroups<W, 4>(job, group, x, out);
-        break;
-      case 5:
-        FourGroups<W, 5>(job, group, x, out);
-        break;
-      default:
-        FourGroups<W, 6>(job, group, x, out);
-    }
+    WithTokens<kMaxTileTokens>(width - t, [&](auto tokens) {
+      FourGroups<W, decltype(tokens)::value>(job, group, x, out);
+    });
     x.record += 4 * kMaxTileTokens;
     out += kMaxTileTokens * job.stride;
   }

@@ -19,6 +19,9 @@ constexpr uint32_t kPieceTokens = kPiecePanels * kPanelTokens;
 #if defined(QUIRE_ISA_avx512)
 constexpr int kTileGroups = 2;
 constexpr uint32_t kTileTokens = 6;  // 24 accumulators, 2 weights, 1 activation of 32 registers
+#elif defined(QUIRE_ISA_portable)
+constexpr int kTileGroups = 1;
+constexpr uint32_t kTileTokens = 1;  // 4 accumulators and their temporaries of 16 registers
 #else
 constexpr int kTileGroups = 1;
 constexpr uint32_t kTileTokens = 3;  // the int32 accumulators take 6 of 16 registers
@@ -67,6 +70,16 @@ struct PieceView {
   int offset_shift;
 };
 
+// What the inner loops must know of a weight type: few kinds, so few copies of the loops.
+template <int bits, bool halves, bool minimum>
+struct Kind {
+  static constexpr int kBits = bits;
+  static constexpr bool kHalves = halves;
+  static constexpr bool kMinimum = minimum;
+};
+template <typename W>
+using KindOf = Kind<QUIRE_DOT_BITS(W::kBits), W::kHalves, W::kMinimum>;
+
 template <typename W>
 void UnpackScales(const Scales& s, BlockScales& to) {
   StoreF32(to.numbers[0], s.d);
@@ -81,16 +94,16 @@ void UnpackScales(const Scales& s, BlockScales& to) {
   }
 }
 
-template <bool halves, bool minimum>
+template <typename K>
 QUIRE_INLINE Scales LoadScales(const BlockScales& from) {
   Scales s;
   s.d = LoadF32(from.numbers[0]);
-  if constexpr (minimum) s.m = LoadF32(from.numbers[1]);
-  if constexpr (halves) {
+  if constexpr (K::kMinimum) s.m = LoadF32(from.numbers[1]);
+  if constexpr (K::kHalves) {
     s.sub[0] = LoadF32(from.numbers[2]);
     s.sub[1] = LoadF32(from.numbers[3]);
   }
-  if constexpr (halves && minimum) {
+  if constexpr (K::kHalves && K::kMinimum) {
     s.min[0] = LoadF32(from.numbers[4]);
     s.min[1] = LoadF32(from.numbers[5]);
   }
@@ -127,58 +140,66 @@ const uint8_t* Unpack(const uint8_t* group, Blocks blocks, Piece& piece) {
 }
 
 // Accumulators of a block or half: types without minimums have an offset, the others have none.
-template <bool minimum, int T>
+template <typename K, int T>
 QUIRE_INLINE void Start(const Tokens& x, uint32_t sum_row, int shift,
                         I32x16 (&acc)[kTileGroups][T]) {
   for (int t = 0; t < T; ++t) {
-    const I32x16 start = minimum ? SplatI32(0) : ShiftLeftBy(x.integer(sum_row, t), shift);
+    const I32x16 start = K::kMinimum ? SplatI32(0) : ShiftLeftBy(x.integer(sum_row, t), shift);
     for (int r = 0; r < kTileGroups; ++r) acc[r][t] = start;
   }
 }
 
-template <int begin, int end, int T>
+template <typename K, int begin, int end, int T>
 QUIRE_INLINE void Dots(const uint8_t* const (&planes)[kTileGroups], const Tokens& x,
                        I32x16 (&acc)[kTileGroups][T]) {
+  using Sum = DotSum<K::kBits>;
+  I32x16 sum[kTileGroups][T];
+  for (int r = 0; r < kTileGroups; ++r) {
+    for (int t = 0; t < T; ++t) sum[r][t] = Sum::Begin(acc[r][t]);
+  }
   Unroll<begin, end>([&](auto step) __attribute__((always_inline)) {
     constexpr int j = decltype(step)::value;
     U8x64 w[kTileGroups];
     for (int r = 0; r < kTileGroups; ++r) w[r] = LoadBytes(planes[r] + 64 * j);
     for (int t = 0; t < T; ++t) {
       const U8x64 a = SplatBytes4(x.at(j, t));
-      for (int r = 0; r < kTileGroups; ++r) acc[r][t] = DotU8S8(acc[r][t], w[r], a);
+      for (int r = 0; r < kTileGroups; ++r) sum[r][t] = Sum::Add(sum[r][t], w[r], a);
     }
   });
+  for (int r = 0; r < kTileGroups; ++r) {
+    for (int t = 0; t < T; ++t) acc[r][t] = Sum::End(sum[r][t], acc[r][t]);
+  }
 }
 
 // Adds one block to the sums of a tile.
-template <bool halves, bool minimum, int T>
+template <typename K, int T>
 QUIRE_INLINE void AddBlock(const PieceView& view, uint32_t block, const Tokens& x,
                            F32x16 (&f)[kTileGroups][T]) {
   I32x16 first[kTileGroups][T];
   I32x16 second[kTileGroups][T];
-  if constexpr (halves) {
-    Start<minimum>(x, 9, view.offset_shift, first);
-    Dots<0, 4>(view.planes, x, first);
-    Start<minimum>(x, 10, view.offset_shift, second);
-    Dots<4, 8>(view.planes, x, second);
+  if constexpr (K::kHalves) {
+    Start<K>(x, 9, view.offset_shift, first);
+    Dots<K, 0, 4>(view.planes, x, first);
+    Start<K>(x, 10, view.offset_shift, second);
+    Dots<K, 4, 8>(view.planes, x, second);
   } else {
-    Start<minimum>(x, 8, view.offset_shift, first);
-    Dots<0, 8>(view.planes, x, first);
+    Start<K>(x, 8, view.offset_shift, first);
+    Dots<K, 0, 8>(view.planes, x, first);
   }
   for (int r = 0; r < kTileGroups; ++r) {
-    const Scales s = LoadScales<halves, minimum>(view.scales[r][block]);
+    const Scales s = LoadScales<K>(view.scales[r][block]);
     for (int t = 0; t < T; ++t) {
-      if constexpr (halves) {
-        f[r][t] = AddHalves<minimum>(first[r][t], second[r][t], s, x, t, f[r][t]);
+      if constexpr (K::kHalves) {
+        f[r][t] = AddHalves<K::kMinimum>(first[r][t], second[r][t], s, x, t, f[r][t]);
       } else {
-        f[r][t] = AddScaled<minimum>(first[r][t], s, x, t, f[r][t]);
+        f[r][t] = AddScaled<K::kMinimum>(first[r][t], s, x, t, f[r][t]);
       }
     }
   }
 }
 
 // All blocks of a piece times T tokens, added to their sums.
-template <bool halves, bool minimum, int T>
+template <typename K, int T>
 void Tile(PieceView view, uint32_t blocks, Tokens x, const Sums& sums) {
   if constexpr (kTileTokens == kPanelTokens) x.row_bytes = 4 * T;  // the panel is T tokens wide
   F32x16 f[kTileGroups][T];
@@ -186,7 +207,7 @@ void Tile(PieceView view, uint32_t blocks, Tokens x, const Sums& sums) {
     for (int t = 0; t < T; ++t) f[r][t] = LoadF32(sums.from[r] + t * sums.from_stride);
   }
   for (uint32_t block = 0; block < blocks; ++block) {
-    AddBlock<halves, minimum>(view, block, x, f);
+    AddBlock<K>(view, block, x, f);
     x.record += kRecordRows * x.row_bytes;
     for (const uint8_t*& planes : view.planes) planes += 512 + (block & 1) * view.gap;
   }
@@ -199,34 +220,17 @@ void Tile(PieceView view, uint32_t blocks, Tokens x, const Sums& sums) {
   }
 }
 
-template <bool halves, bool minimum>
+template <typename K>
 void TilesOfPanel(const PieceView& view, uint32_t blocks, Tokens x, const Sums& panel) {
   const auto width = static_cast<uint32_t>(x.row_bytes / 4);
   for (uint32_t t = 0; t < width; t += kTileTokens, x.record += 4 * kTileTokens) {
     const Sums sums = panel.At(t);
-    switch (width - t < kTileTokens ? width - t : kTileTokens) {
-      case 1:
-        Tile<halves, minimum, 1>(view, blocks, x, sums);
-        break;
-      case 2:
-        Tile<halves, minimum, 2>(view, blocks, x, sums);
-        break;
-      case 3:
-        Tile<halves, minimum, 3>(view, blocks, x, sums);
-        break;
-      case 4:
-        Tile<halves, minimum, 4>(view, blocks, x, sums);
-        break;
-      case 5:
-        Tile<halves, minimum, 5>(view, blocks, x, sums);
-        break;
-      default:
-        Tile<halves, minimum, 6>(view, blocks, x, sums);
-    }
+    WithTokens<kTileTokens>(
+        width - t, [&](auto tokens) { Tile<K, decltype(tokens)::value>(view, blocks, x, sums); });
   }
 }
 
-// What one call of MultiplyTile covers: some groups of rows, some panels of tokens.
+// What one call of MultiplyPart covers: some groups of rows, some panels of tokens.
 struct Part {
   uint32_t first_group;
   uint32_t end_group;  // fewer than kTileGroups at the end of a job: the last is computed twice
@@ -308,7 +312,7 @@ void MultiplyPart(const MatMulJob& job, const Part& part, Scratch& scratch) {
       const size_t row_bytes = size_t{4} * (PanelBegin(job.tokens, p + 1) - token);
       const uint8_t* records = job.int8 + size_t{4} * kRecordRows * token * blocks;
       const Tokens x = {records + begin * kRecordRows * row_bytes, row_bytes};
-      TilesOfPanel<W::kHalves, W::kMinimum>(view, count, x, sums.At(token - part.first_token));
+      TilesOfPanel<KindOf<W>>(view, count, x, sums.At(token - part.first_token));
     }
   }
   StoreTail(job, part, scratch);

@@ -39,6 +39,18 @@ struct Tokens {
   }
 };
 
+// Calls f(Index<n>{}) for n = min(left, max): a tile for as many tokens as there are.
+template <uint32_t max, typename F>
+QUIRE_INLINE void WithTokens(uint32_t left, const F& f) {
+  if constexpr (max == 1) {
+    f(Index<1>{});
+  } else if (left >= max) {
+    f(Index<max>{});
+  } else {
+    WithTokens<max - 1>(left, f);
+  }
+}
+
 // a * b + c where both steps are exact.
 QUIRE_INLINE F32x16 ExactMulAdd(F32x16 a, F32x16 b, F32x16 c) {
 #if defined(QUIRE_ISA_portable)

@@ -4,6 +4,7 @@
 //
 //   kType         its TensorType; the layout is packed_layout.h's
 //   kOffsetShift  the offset of its unsigned weights is 1 << kOffsetShift; none if negative
+//   kBits         weights are below 1 << kBits
 //   kMinimum      has minimums
 //   kHalves       has one scale per 16 columns
 //   Step<j>(p)    the 64 weights of step j, unsigned, from the planes p of a block
@@ -111,6 +112,7 @@ QUIRE_INLINE Scales ScalesHalves(const uint8_t* h, uint32_t i) {
 
 struct WeightQ4_0 {
   static constexpr TensorType kType = TensorType::kQ4_0;
+  static constexpr int kBits = 4;
   static constexpr int kOffsetShift = 3;
   static constexpr bool kMinimum = false;
   static constexpr bool kHalves = false;
@@ -135,6 +137,7 @@ struct WeightQ4_K : WeightQ4_1 {
 
 struct WeightQ5_0 : WeightQ4_0 {
   static constexpr TensorType kType = TensorType::kQ5_0;
+  static constexpr int kBits = 5;
   static constexpr int kOffsetShift = 4;
   template <int j>
   static QUIRE_INLINE U8x64 Step(const uint8_t* p) {
@@ -144,6 +147,7 @@ struct WeightQ5_0 : WeightQ4_0 {
 
 struct WeightQ5_1 : WeightQ4_1 {
   static constexpr TensorType kType = TensorType::kQ5_1;
+  static constexpr int kBits = 5;
   template <int j>
   static QUIRE_INLINE U8x64 Step(const uint8_t* p) {
     return FiveBitStep<j>(p);
@@ -152,6 +156,7 @@ struct WeightQ5_1 : WeightQ4_1 {
 
 struct WeightQ5_K : WeightQ4_K {
   static constexpr TensorType kType = TensorType::kQ5_K;
+  static constexpr int kBits = 5;
   template <int j>
   static QUIRE_INLINE U8x64 Step(const uint8_t* p) {
     return FiveBitStep<j>(p);
@@ -160,6 +165,7 @@ struct WeightQ5_K : WeightQ4_K {
 
 struct WeightQ8_0 : WeightQ4_0 {
   static constexpr TensorType kType = TensorType::kQ8_0;
+  static constexpr int kBits = 8;
   static constexpr int kOffsetShift = 7;
   template <int j>
   static QUIRE_INLINE U8x64 Step(const uint8_t* p) {
@@ -187,6 +193,7 @@ struct WeightIQ4_XS : WeightIQ4_NL {
 
 struct WeightQ6_K {
   static constexpr TensorType kType = TensorType::kQ6_K;
+  static constexpr int kBits = 6;
   static constexpr int kOffsetShift = 5;
   static constexpr bool kMinimum = false;
   static constexpr bool kHalves = true;
@@ -199,6 +206,7 @@ struct WeightQ6_K {
 
 struct WeightQ3_K : WeightQ6_K {
   static constexpr TensorType kType = TensorType::kQ3_K;
+  static constexpr int kBits = 3;
   static constexpr int kOffsetShift = 2;
   template <int j>
   static QUIRE_INLINE U8x64 Step(const uint8_t* p) {
@@ -208,6 +216,7 @@ struct WeightQ3_K : WeightQ6_K {
 
 struct WeightQ2_K : WeightQ6_K {
   static constexpr TensorType kType = TensorType::kQ2_K;
+  static constexpr int kBits = 2;
   static constexpr int kOffsetShift = -1;
   static constexpr bool kMinimum = true;
   template <int j>
