@@ -49,4 +49,6 @@ std::span<const float> ForwardPass::Run(std::span<const BatchItem> items) {
   return {state.buffers.logits, size_t{state.plan.num_logits()} * config.vocab_size};
 }
 
+uint64_t ForwardPass::buffer_bytes() const { return state_->buffers.bytes(); }
+
 }  // namespace quire

@@ -47,7 +47,7 @@ class ForwardPass {
   // bug).
   std::span<const float> Run(std::span<const BatchItem> items);
 
-  uint64_t buffer_bytes() const;  // what this pass allocated
+  uint64_t buffer_bytes() const;  // about what this pass may come to use
 
  private:
   struct State;

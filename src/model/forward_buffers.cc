@@ -20,7 +20,9 @@ HugeBuffer AllocateFloats(size_t count) {
 ActivationSet::ActivationSet(uint32_t max_tokens, const ModelConfig& config)
     : width(max_tokens, config.width),
       heads(max_tokens, config.query_width()),
-      ffn(max_tokens, config.ffn_width) {}
+      ffn(max_tokens, config.ffn_width),
+      bytes(uint64_t{max_tokens} * (config.width + config.query_width() + config.ffn_width) *
+            (sizeof(int8_t) + sizeof(float))) {}
 
 void ActivationSet::SetTokens(uint32_t tokens, const ModelConfig& config) {
   width.SetShape(tokens, config.width);
@@ -43,6 +45,16 @@ ForwardBuffers::ForwardBuffers(const ModelConfig& config, const ForwardLimits& l
     own.push_back(std::make_unique<RowBuffers>(kFewTokens, kFewTokens, config));
   }
   Carve(config, limits, workers);
+}
+
+uint64_t ForwardBuffers::bytes() const {
+  uint64_t sum = memory.size();
+  const auto add = [&sum](const RowBuffers& rows) {
+    sum += rows.memory.size() + rows.all.bytes + rows.selected.bytes;
+  };
+  add(shared);
+  for (const auto& rows : own) add(*rows);
+  return sum;
 }
 
 void ForwardBuffers::Carve(const ModelConfig& config, const ForwardLimits& limits,

@@ -28,6 +28,7 @@ struct ActivationSet {
   Activations width;  // of the residual stream
   Activations heads;  // what attention gave
   Activations ffn;
+  uint64_t bytes;
 };
 
 // What row phases write: one for all workers, and one of each worker's own for few tokens.
@@ -60,6 +61,8 @@ struct ForwardBuffers {
   float* scratch;     // [worker][scratch_stride]: one row of the widest kind
   size_t scratch_stride;
   AttentionScratch attention;
+
+  uint64_t bytes() const;  // about: of activations, the two forms without their headers
 
  private:
   void Carve(const ModelConfig& config, const ForwardLimits& limits, uint32_t workers);
