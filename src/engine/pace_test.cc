@@ -1,0 +1,41 @@
+#include "engine/pace.h"
+
+#include <gtest/gtest.h>
+
+namespace quire {
+namespace {
+
+TEST(Pace, UnpacedFillsTheStep) {
+  const Pace pace(512, false);
+  EXPECT_EQ(pace.PrefillTokens(true), 512u);
+}
+
+TEST(Pace, BoundsPrefillByTimeAndBesideDecodes) {
+  Pace pace(512, true);
+  EXPECT_EQ(pace.PrefillTokens(false), 64u) << "careful before anything is measured";
+  for (int i = 0; i < 50; ++i) pace.NoteStep(0.1, 300);
+  EXPECT_NEAR(pace.PrefillTokens(false), 300, 2);
+  EXPECT_EQ(pace.PrefillTokens(true), 64u);
+  for (int i = 0; i < 100; ++i) pace.NoteStep(1.0, 20);
+  EXPECT_NEAR(pace.PrefillTokens(true), 16, 1);
+  for (int i = 0; i < 100; ++i) pace.NoteStep(0.01, 512);
+  EXPECT_EQ(pace.PrefillTokens(false), 512u);
+}
+
+TEST(Pace, DecodesSayNothingAboutPrefill) {
+  Pace pace(512, true);
+  for (int i = 0; i < 100; ++i) pace.NoteStep(0.1, 2);
+  EXPECT_EQ(pace.PrefillTokens(false), 64u);
+}
+
+TEST(Pace, RetryAfterGrowsWithTheQueueAndTheTimeOfARequest) {
+  Pace pace(512, true);
+  EXPECT_EQ(pace.RetryAfterSeconds(100), 1u) << "nothing measured yet";
+  for (int i = 0; i < 50; ++i) pace.NoteRequestEnd(2.0 * i);
+  EXPECT_EQ(pace.RetryAfterSeconds(0), 2u);
+  EXPECT_EQ(pace.RetryAfterSeconds(20), 22u);
+  EXPECT_EQ(pace.RetryAfterSeconds(1'000'000), 600u);
+}
+
+}  // namespace
+}  // namespace quire

@@ -1,0 +1,257 @@
+#include "engine/step_loop.h"
+
+#include <gtest/gtest.h>
+#include <sodium.h>
+
+#include <random>
+
+#include "engine/fake_model_test.h"
+
+namespace quire {
+namespace {
+
+using test::Ask;
+using test::LoopHarness;
+using test::Story;
+
+std::vector<TokenId> Prompt(uint32_t length, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<TokenId> tokens(length);
+  for (TokenId& token : tokens) token = static_cast<TokenId>(random() % 200);
+  return tokens;
+}
+
+TEST(StepLoop, AnswersAndTellsTheReceipt) {
+  LoopHarness harness(16);
+  const Story story = harness.RunToEnd(Ask(Prompt(20, 1), 5));
+  ASSERT_EQ(story.done.size(), 1u);
+  EXPECT_FALSE(story.done[0].error);
+  EXPECT_EQ(story.tokens.at(0).size(), 5u);
+  EXPECT_EQ(story.ends.at(0).reason, FinishReason::kLength);
+  EXPECT_EQ(story.ends.at(0).logit_hash.size(), 32u);
+  const Receipt& receipt = story.done[0].receipt;
+  EXPECT_EQ(receipt.prompt_tokens, 20u);
+  EXPECT_EQ(receipt.computed_tokens, 20u);
+  EXPECT_EQ(receipt.cached_tokens, 0u);
+  EXPECT_EQ(receipt.generated_tokens, 5u);
+  EXPECT_EQ(receipt.peak_blocks, 2u);
+  EXPECT_GE(receipt.ttft_ms, receipt.prefill_ms);
+}
+
+TEST(StepLoop, SecondTimeReadsOnlyTheLastBlock) {
+  LoopHarness harness(16);
+  const Story cold = harness.RunToEnd(Ask(Prompt(40, 1), 5));
+  const Story warm = harness.RunToEnd(Ask(Prompt(40, 1), 5));
+  EXPECT_EQ(warm.done[0].receipt.cached_tokens, 32u);
+  EXPECT_EQ(warm.done[0].receipt.computed_tokens, 8u);
+  EXPECT_EQ(warm.ends.at(0).logit_hash, cold.ends.at(0).logit_hash);
+  EXPECT_EQ(harness.loop.stats().prompt_tokens_cached, 32u);
+  EXPECT_EQ(harness.loop.stats().prompt_tokens_computed, 48u);
+}
+
+TEST(StepLoop, TenantsSaltsAndNoStoreDoNotShare) {
+  LoopHarness harness(64);
+  GenerationRequest request = Ask(Prompt(40, 1), 2);
+  request.no_store = true;
+  harness.RunToEnd(request);
+  EXPECT_EQ(harness.loop.stats().idle_blocks, 0u) << "no_store leaves nothing behind";
+  request.no_store = false;
+  harness.RunToEnd(request);
+  request.tenant = "other";
+  EXPECT_EQ(harness.RunToEnd(request).done[0].receipt.cached_tokens, 0u);
+  request.cache_salt = "salt";
+  EXPECT_EQ(harness.RunToEnd(request).done[0].receipt.cached_tokens, 0u);
+  EXPECT_EQ(harness.RunToEnd(request).done[0].receipt.cached_tokens, 32u);
+}
+
+TEST(StepLoop, ChoicesAnswerOnePromptReadOnce) {
+  for (const bool prefix_cache : {true, false}) {
+    LoopHarness harness(64, {}, prefix_cache);
+    GenerationRequest request = Ask(Prompt(40, 1), 6);
+    request.choices = 3;
+    request.sampling.temperature = 1;
+    request.sampling.seed = 7;
+    request.ignore_eos = true;
+    const Story story = harness.RunToEnd(request);
+    ASSERT_EQ(story.ends.size(), 3u);
+    EXPECT_NE(story.tokens.at(0), story.tokens.at(1));
+    EXPECT_EQ(story.done[0].receipt.computed_tokens, 40u);
+    EXPECT_EQ(story.done[0].receipt.generated_tokens, 18u);
+    // The others compute only what follows the full blocks: 8 tokens each.
+    EXPECT_EQ(harness.loop.stats().prompt_tokens_computed, 40u + 2 * 8);
+    EXPECT_EQ(harness.loop.stats().live_blocks, 0u);
+  }
+}
+
+TEST(StepLoop, PromptLogprobsComeFromEveryRowAndIgnoreTheCache) {
+  LoopHarness harness(64);
+  harness.RunToEnd(Ask(Prompt(150, 1), 1));
+  GenerationRequest request = Ask(Prompt(150, 1), 0);
+  request.want_prompt_logprobs = true;
+  request.top_logprobs = 2;
+  const Story story = harness.RunToEnd(request);
+  ASSERT_EQ(story.prompt_logprobs.size(), 150u);
+  EXPECT_EQ(story.done[0].receipt.cached_tokens, 0u);
+  EXPECT_TRUE(story.tokens.empty());
+  EXPECT_EQ(story.ends.at(0).reason, FinishReason::kLength);
+  uint64_t hash = 1;
+  std::vector<float> row(harness.tokenizer->vocab_size());
+  for (size_t i = 0; i + 1 < request.prompt.size(); ++i) {
+    hash = test::FakeModel::Extend(hash, request.prompt[i]);
+    test::FakeModel::FillRow(hash, row);
+    const SampledToken expected = LogprobOf(row, request.prompt[i + 1], 2);
+    ASSERT_EQ(story.prompt_logprobs[i + 1].token, expected.token);
+    ASSERT_EQ(story.prompt_logprobs[i + 1].logprob, expected.logprob) << "token " << i + 1;
+    ASSERT_EQ(story.prompt_logprobs[i + 1].top.size(), 2u);
+  }
+}
+
+// The greedy answer to this prompt, so that ends can be placed in it.
+Story Greedy(uint32_t max_tokens) {
+  LoopHarness harness(64);
+  GenerationRequest request = Ask(Prompt(20, 3), max_tokens);
+  request.ignore_eos = true;
+  return harness.RunToEnd(request);
+}
+
+TEST(StepLoop, StopTextEndsTheAnswerBeforeIt) {
+  LoopHarness harness(64);
+  const Story all = Greedy(12);
+  const std::string& text = all.text.at(0);
+  GenerationRequest request = Ask(Prompt(20, 3), 12);
+  request.ignore_eos = true;
+  request.stop = {"never comes", text.substr(text.size() / 2, 3)};
+  const Story story = harness.RunToEnd(request);
+  EXPECT_EQ(story.ends.at(0).reason, FinishReason::kStop);
+  EXPECT_EQ(story.ends.at(0).stopped_by, request.stop[1]);
+  EXPECT_EQ(story.text.at(0), text.substr(0, text.find(request.stop[1])));
+  EXPECT_LT(story.tokens.at(0).size(), 12u);
+}
+
+TEST(StepLoop, EndTokensEndUnlessIgnoredOrTooEarly) {
+  LoopHarness harness(64);
+  const TokenId end = harness.tokenizer->end_of_generation().at(0);
+  GenerationRequest request = Ask(Prompt(20, 3), 6);
+  request.sampling.logit_bias = {{end, 100.0f}};
+  Story story = harness.RunToEnd(request);
+  EXPECT_EQ(story.tokens.at(0), std::vector<TokenId>{end});
+  EXPECT_EQ(story.text.at(0), "");
+  EXPECT_EQ(story.ends.at(0).reason, FinishReason::kStop);
+  request.min_tokens = 3;
+  story = harness.RunToEnd(request);
+  EXPECT_EQ(story.tokens.at(0).size(), 4u);
+  EXPECT_EQ(story.tokens.at(0).back(), end);
+  request.ignore_eos = true;
+  EXPECT_EQ(harness.RunToEnd(request).tokens.at(0).size(), 6u);
+}
+
+TEST(StepLoop, LogprobsAreOfTheChosenTokens) {
+  LoopHarness harness(64);
+  GenerationRequest request = Ask(Prompt(20, 3), 4);
+  request.want_logprobs = true;
+  request.top_logprobs = 3;
+  const Story story = harness.RunToEnd(request);
+  ASSERT_EQ(story.logprobs.size(), story.tokens.at(0).size());
+  for (size_t i = 0; i < story.logprobs.size(); ++i) {
+    EXPECT_EQ(story.logprobs[i].token, story.tokens.at(0)[i]);
+    EXPECT_EQ(story.logprobs[i].top.at(0).token, story.tokens.at(0)[i])
+        << "greedy is the likeliest";
+  }
+}
+
+TEST(StepLoop, CancelEndsEveryChoiceAndFreesTheBlocks) {
+  LoopHarness harness(64);
+  GenerationRequest request = Ask(Prompt(40, 1), 50);
+  request.choices = 2;
+  request.no_store = true;
+  request.ignore_eos = true;
+  const auto events = harness.Start(request);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(harness.loop.Step());
+  harness.loop.Cancel(harness.last());
+  harness.loop.Cancel(harness.last());
+  Story story;
+  story.Read(*events);
+  EXPECT_EQ(story.ends.at(0).reason, FinishReason::kCancelled);
+  EXPECT_EQ(story.ends.at(1).reason, FinishReason::kCancelled);
+  ASSERT_EQ(story.done.size(), 1u);
+  EXPECT_EQ(harness.loop.stats().live_blocks, 0u);
+  EXPECT_FALSE(harness.loop.Step());
+}
+
+TEST(StepLoop, AFailureInsideOneRequestEndsOnlyThatOne) {
+  LoopHarness harness(64);
+  // A client whose wake-up throws: the nearest thing to memory running out that a test can place.
+  auto broken = std::make_shared<EventQueue>([count = 0]() mutable {
+    if (++count == 2) throw std::bad_alloc();
+  });
+  GenerationRequest request = Ask(Prompt(20, 1), 8);
+  request.ignore_eos = true;
+  request.choices = 2;
+  const auto healthy = harness.Start(request);
+  harness.loop.Start({RequestId{77}, request, broken, SteadySeconds()});
+  while (harness.loop.Step()) harness.loop.CheckInvariants();
+  Story story;
+  story.Read(*broken);
+  ASSERT_EQ(story.done.size(), 1u);
+  ASSERT_TRUE(story.done[0].error);
+  EXPECT_EQ(story.done[0].error->code, ErrorCode::kInternal);
+  EXPECT_EQ(story.ends.at(1).reason, FinishReason::kFailed);
+  Story other;
+  other.Read(*healthy);
+  ASSERT_EQ(other.done.size(), 1u);
+  EXPECT_FALSE(other.done[0].error);
+  EXPECT_EQ(other.tokens.at(0).size(), 8u);
+  EXPECT_EQ(harness.loop.stats().live_blocks, 0u);
+}
+
+// What each request is told when it is alone in a fresh engine.
+Story Alone(const GenerationRequest& request) {
+  LoopHarness harness(64);
+  return harness.RunToEnd(request);
+}
+
+// Requests at random in too little memory: each is told exactly what it would be told alone.
+TEST(StepLoop, ACrowdGetsTheAnswersEachWouldGetAlone) {
+  std::mt19937 random(5);
+  LoopHarness harness(
+      24, {.step_tokens = 48, .step_sequences = 8, .step_logit_rows = 64, .prefill_chunk = 17});
+  struct Open {
+    GenerationRequest request;
+    std::shared_ptr<EventQueue> events;
+  };
+  std::vector<Open> open;
+  for (int i = 0; i < 300; ++i) {
+    GenerationRequest request = Ask(Prompt(1 + random() % 90, random() % 12), random() % 160);
+    request.choices = 1 + (random() % 5 == 0);
+    request.sampling.temperature = static_cast<float>(random() % 2);
+    request.sampling.seed = i;
+    request.no_store = random() % 6 == 0;
+    request.want_prompt_logprobs = random() % 10 == 0;
+    open.push_back({request, harness.Start(request)});
+    for (uint32_t step = random() % 24; step > 0; --step) harness.loop.Step();
+    harness.loop.CheckInvariants();
+  }
+  while (harness.loop.Step()) harness.loop.CheckInvariants();
+  for (const Open& one : open) {
+    Story story;
+    story.Read(*one.events);
+    const Story alone = Alone(one.request);
+    ASSERT_EQ(story.done.size(), 1u);
+    ASSERT_EQ(story.tokens, alone.tokens);
+    ASSERT_EQ(story.text, alone.text);
+    for (const auto& [choice, end] : alone.ends) {
+      ASSERT_EQ(story.ends.at(choice).logit_hash, end.logit_hash);
+      ASSERT_EQ(story.ends.at(choice).reason, end.reason);
+    }
+    ASSERT_EQ(story.prompt_logprobs.size(), alone.prompt_logprobs.size());
+  }
+  const EngineStats stats = harness.loop.stats();
+  EXPECT_GT(stats.preemptions, 20u);
+  EXPECT_GT(stats.evicted_blocks, 200u);
+  EXPECT_GT(stats.prompt_tokens_cached, 1000u);
+  EXPECT_GT(stats.batched_steps, stats.steps / 2);
+  EXPECT_EQ(stats.live_blocks, 0u);
+}
+
+}  // namespace
+}  // namespace quire
