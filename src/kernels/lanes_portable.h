@@ -91,25 +91,47 @@ QUIRE_INLINE F4 Round4(F4 x) {
 }
 QUIRE_FOUR(F32x16, Round, (F32x16 a), Round4(a.v[i]));
 
-QUIRE_INLINE F2 Fma2(F2 a, F2 b, F2 c) {
-  const D2 p = __builtin_convertvector(a, D2) * __builtin_convertvector(b, D2);
-  const D2 d = __builtin_convertvector(c, D2);
-  const D2 s = p + d;
-  const D2 q = s - p;
-  const D2 error = (p - (s - q)) + (d - q);  // exact: p + d == s + error
-  // Where inexact and even, step to the odd neighbour on the side of the error.
+struct Sum2 {
+  D2 product, addend, sum;
+};
+QUIRE_INLINE Sum2 SumOf(F2 a, F2 b, F2 c) {
+  Sum2 r;
+  r.product = __builtin_convertvector(a, D2) * __builtin_convertvector(b, D2);
+  r.addend = __builtin_convertvector(c, D2);
+  r.sum = r.product + r.addend;
+  return r;
+}
+// Whether rounding the sum twice, to double and then to float, may differ from rounding it once:
+// where it lies halfway between floats, or the float is subnormal. (Also true now and then without
+// need, as the upper words are tested like the lower ones.)
+QUIRE_INLINE I4 RoundsTwice(D2 sum) {
+  const I4 halfway = ((I4)sum & 0x1fffffff) == 0x10000000;
+  const D2 magnitude = (D2)((L2)sum & INT64_MAX);
+  return halfway | (I4)((magnitude < 0x1p-125) & (sum != 0.0));
+}
+// The sum rounded to odd: where inexact and even, the neighbour on the side of the error.
+QUIRE_INLINE D2 RoundToOdd(const Sum2& x) {
+  const D2 s = x.sum;
+  const D2 q = s - x.product;
+  const D2 error = (x.product - (s - q)) + (x.addend - q);  // exact
   const L2 inexact = (error > 0.0) | (error < 0.0);
   const L2 even = ((L2)s & 1) - 1;  // all ones where even
   const L2 apart = (L2)((M2)((L2)error ^ (L2)s) >> 63);
   const L2 step = 1 - 2 * apart;  // +1 away from zero, -1 towards it
-  return __builtin_convertvector((D2)((L2)s + (step & inexact & even)), F2);
+  return (D2)((L2)s + (step & inexact & even));
 }
 QUIRE_INLINE F2 Low(F4 x) { return F2{x[0], x[1]}; }
-QUIRE_INLINE F4 HighFirst(F4 x) { return __builtin_shufflevector(x, x, 2, 3, 2, 3); }
+QUIRE_INLINE F2 High(F4 x) { return Low(__builtin_shufflevector(x, x, 2, 3, 2, 3)); }
 QUIRE_INLINE F4 Fma4(F4 a, F4 b, F4 c) {
-  const F2 low = Fma2(Low(a), Low(b), Low(c));
-  const F2 high = Fma2(Low(HighFirst(a)), Low(HighFirst(b)), Low(HighFirst(c)));
-  return __builtin_shufflevector(low, high, 0, 1, 2, 3);
+  Sum2 low = SumOf(Low(a), Low(b), Low(c));
+  Sum2 high = SumOf(High(a), High(b), High(c));
+  const L2 care = (L2)(RoundsTwice(low.sum) | RoundsTwice(high.sum));
+  if (__builtin_expect((care[0] | care[1]) != 0, 0)) {
+    low.sum = RoundToOdd(low);
+    high.sum = RoundToOdd(high);
+  }
+  return __builtin_shufflevector(__builtin_convertvector(low.sum, F2),
+                                 __builtin_convertvector(high.sum, F2), 0, 1, 2, 3);
 }
 QUIRE_FOUR(F32x16, Fma, (F32x16 a, F32x16 b, F32x16 c), Fma4(a.v[i], b.v[i], c.v[i]));
 QUIRE_FOUR(Mask16, Less, (F32x16 a, F32x16 b), a.v[i] < b.v[i]);
