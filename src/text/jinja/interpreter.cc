@@ -16,6 +16,7 @@ namespace quire::jinja {
 struct BlockReference : Object {
   explicit BlockReference(Interpreter* owner) : interpreter(owner) {}
   std::string TypeName() const override { return "TemplateReference"; }
+  std::string Repr() const override { return "<TemplateReference None>"; }
   Value Item(const Value& key) const override;
   Interpreter* const interpreter;
 };

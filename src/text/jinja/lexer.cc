@@ -138,7 +138,6 @@ class Lexer {
     if (tag.kind == '{') Push(TokenType::kVariableBegin, "{{");
     if (tag.kind == '%') Push(TokenType::kBlockBegin, "{%");
     Consume(tag.end - tag.start);
-    line_starting_ = source_[at_ - 1] == '\n';
     if (tag.kind == '#') {
       Comment();
     } else if (tag.kind == 'r') {
@@ -164,6 +163,7 @@ class Lexer {
   }
 
   void Comment() {
+    if (at_ == source_.size()) return;  // jinja2 misses an end only if something is there
     const size_t close = source_.find("#}", at_);
     if (close == std::string::npos) Fail("Missing end of comment tag");
     const bool sign = close > at_ && (source_[close - 1] == '-' || source_[close - 1] == '+');
@@ -173,6 +173,7 @@ class Lexer {
   }
 
   void Raw() {
+    if (at_ == source_.size()) return;
     for (size_t open = source_.find("{%", at_); open != std::string::npos;
          open = source_.find("{%", open + 1)) {
       size_t at = open + 2;

@@ -39,7 +39,7 @@ bool IsSequence(const Arguments& arguments) {
   if (value.is(Kind::kObject)) {
     return LengthOf(value).has_value() && value.object_as<Range>() != nullptr;
   }
-  return !value.is(Kind::kUndefined) && LengthOf(value).has_value();
+  return LengthOf(value).has_value();  // of an undefined value too
 }
 
 template <Int kRemainder>

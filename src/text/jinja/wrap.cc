@@ -55,15 +55,41 @@ std::string PrettyItems(const Value& value, size_t indent, size_t allowance) {
   return out + end;
 }
 
-std::string PrettyDict(const Dict& dict, size_t indent, size_t allowance) {
+// By key; keys of different types by the names of their types.
+std::vector<const Dict::Entry*> SortedEntries(const Dict& dict) {
   std::vector<const Dict::Entry*> entries;
   for (const Dict::Entry& entry : dict.entries) entries.push_back(&entry);
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const auto* a, const auto* b) { return Compare("<", a->first, b->first); });
+  const auto before = [](const Dict::Entry* a, const Dict::Entry* b) {
+    const bool numbers = a->first.is_number() && b->first.is_number();
+    const bool texts = a->first.is(Kind::kString) && b->first.is(Kind::kString);
+    if (numbers || texts) return Compare("<", a->first, b->first);
+    return TypeName(a->first) < TypeName(b->first);
+  };
+  std::stable_sort(entries.begin(), entries.end(), before);
+  return entries;
+}
+
+// repr() with the keys of dicts sorted.
+std::string Flat(const Value& value) {
+  std::string out;
+  if (value.is(Kind::kDict)) {
+    for (const Dict::Entry* entry : SortedEntries(value.dict())) {
+      out += (out.empty() ? "" : ", ") + Flat(entry->first) + ": " + Flat(entry->second);
+    }
+    return "{" + out + "}";
+  }
+  if (!value.is_sequence()) return Repr(value);
+  for (const Value& item : value.items()) out += (out.empty() ? "" : ", ") + Flat(item);
+  if (value.is(Kind::kList)) return "[" + out + "]";
+  return "(" + out + (value.items().size() == 1 ? ",)" : ")");
+}
+
+std::string PrettyDict(const Dict& dict, size_t indent, size_t allowance) {
+  const std::vector<const Dict::Entry*> entries = SortedEntries(dict);
   std::string out = "{";
   for (size_t i = 0; i < entries.size(); ++i) {
     const bool last = i + 1 == entries.size();
-    const std::string key = Repr(entries[i]->first) + ": ";
+    const std::string key = Flat(entries[i]->first) + ": ";
     out += key +
            PrettyAt(entries[i]->second, indent + 1 + CodePointCount(key), last ? allowance + 1 : 1);
     if (!last) out += ",\n" + std::string(indent + 1, ' ');
@@ -72,7 +98,7 @@ std::string PrettyDict(const Dict& dict, size_t indent, size_t allowance) {
 }
 
 std::string PrettyAt(const Value& value, size_t indent, size_t allowance) {
-  const std::string flat = Repr(value);
+  const std::string flat = Flat(value);
   const size_t room = kPrettyWidth > indent + allowance ? kPrettyWidth - indent - allowance : 0;
   if (CodePointCount(flat) <= room) return flat;
   if (value.is_sequence() && !value.items().empty()) return PrettyItems(value, indent, allowance);

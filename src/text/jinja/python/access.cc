@@ -97,7 +97,6 @@ Value PythonAttribute(const Value& object, const std::string& name) {
 
 // The attribute as the sandbox shows it, or kMissing.
 Value SandboxedAttribute(const Value& object, const std::string& name) {
-  if (name.starts_with("__") && name.ends_with("__") && object.is(Kind::kUndefined)) return {};
   if (IsHiddenEverywhere(name) || ChangesContainer(object, name)) {
     return Value::UndefinedIn(object, Value::String(name), true);
   }

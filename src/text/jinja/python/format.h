@@ -18,7 +18,7 @@ std::string FormatBraces(const std::string& format, const Arguments& arguments);
 struct FormatSpec {
   std::string fill = " ";
   char align = 0;  // < > = ^, 0: the type's own
-  char sign = '-';
+  char sign = 0;   // + - or space, 0: not given
   bool alternate = false;
   char thousands = 0;  // , or _
   Int width = 0;

@@ -91,7 +91,7 @@ std::string Group(const std::string& digits, char separator) {
 }
 
 std::string SignOf(bool negative, char sign) {
-  return negative ? "-" : sign == '-' ? "" : std::string(1, sign);
+  return negative ? "-" : sign == '-' || sign == 0 ? "" : std::string(1, sign);
 }
 
 std::string FormatNumber(const Value& value, FormatSpec spec) {
@@ -128,6 +128,11 @@ std::string FormatValue(const Value& value, std::string_view text) {
   }
   FormatSpec spec = ParseSpec(text);
   if (spec.type != 0 && spec.type != 's') RaiseCode(spec.type, value);
+  if (spec.sign != 0) Raise(Fault::kValue, "Sign not allowed in string format specifier");
+  if (spec.thousands != 0) Raise(Fault::kValue, "Cannot specify ',' with 's'.");
+  if (spec.alternate) {
+    Raise(Fault::kValue, "Alternate form (#) not allowed in string format specifier");
+  }
   if (spec.align == '=' && spec.fill != "0") {
     Raise(Fault::kValue, "'=' alignment not allowed in string format specifier");
   }

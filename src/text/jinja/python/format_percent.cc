@@ -182,7 +182,7 @@ class PercentFormatter {
   }
 
   static std::string Sign(bool negative, char sign) {
-    return negative ? "-" : sign == '-' ? "" : std::string(1, sign);
+    return negative ? "-" : sign == 0 ? "" : std::string(1, sign);
   }
 
   static std::string ConvertInteger(const Value& value, FormatSpec spec) {

@@ -21,6 +21,7 @@ class Bound {
   Bound(std::string_view function, std::initializer_list<std::string_view> names, size_t required,
         const Arguments& arguments);
 
+  size_t size() const { return values_.size(); }
   bool given(size_t i) const { return !values_[i].is(Kind::kMissing); }
   const Value& operator[](size_t i) const { return values_[i]; }  // kMissing unless given
   Value Or(size_t i, Value otherwise) const { return given(i) ? values_[i] : otherwise; }

@@ -36,7 +36,7 @@ std::vector<std::string> SplitAtSpace(std::string_view text, Int limit) {
   text = StripLeft(text);
   while (!text.empty()) {
     if (limit == 0) {
-      Push(StripRight(text), &out);
+      Push(text, &out);
       break;
     }
     --limit;
@@ -53,7 +53,7 @@ std::vector<std::string> SplitRightAtSpace(std::string_view text, Int limit) {
   text = StripRight(text);
   while (!text.empty()) {
     if (limit == 0) {
-      Push(StripLeft(text), &out);
+      Push(text, &out);
       break;
     }
     --limit;

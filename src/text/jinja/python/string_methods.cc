@@ -227,7 +227,7 @@ FormatSpec Padding(const Bound& args, char align) {
   spec.align = align;
   spec.width = args.Integer(0, 0);
   if (spec.width > 1 << 24) Raise(Fault::kLimit, "the template needs too much memory");
-  if (args.given(1)) {
+  if (args.size() > 1 && args.given(1)) {
     spec.fill = args.String(1);
     if (CodePointCount(spec.fill) != 1) {
       Raise(Fault::kType, "The fill character must be exactly one character long");
