@@ -1,6 +1,5 @@
 #include "server/prepare.h"
 
-#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -51,18 +50,6 @@ AnswerFacts MakeFacts(const ReadyModel& model, const RawRequest& raw,
   return facts;
 }
 
-// What an answer may be long if the client did not say: the rest of the context, as far as the
-// whole KV arena could hold it for all choices.
-uint32_t DefaultLength(const ReadyModel& model, uint32_t prompt_tokens, uint32_t choices) {
-  const uint32_t context = model.engine->context_tokens();
-  const uint32_t rest = context - prompt_tokens;
-  const uint64_t arena = uint64_t{model.engine->stats().blocks} * kBlockTokens;
-  const uint64_t reserved = uint64_t{prompt_tokens} + uint64_t{choices} * kBlockTokens;
-  if (arena <= reserved) return rest;  // the engine says why it never fits
-  const uint64_t each = (arena - reserved) / choices;
-  return static_cast<uint32_t>(std::clamp<uint64_t>(each, 1, rest));
-}
-
 // Puts the prompt into the request and settles max_tokens.
 Result<GenerationRequest> Finish(const ReadyModel& model, const GenerationFields& fields,
                                  std::vector<TokenId> prompt) {
@@ -77,9 +64,9 @@ Result<GenerationRequest> Finish(const ReadyModel& model, const GenerationFields
                   prompt.size() < context && fields.max_tokens ? "max_tokens" : "prompt");
   }
   GenerationRequest request = fields.request;
-  const auto size = static_cast<uint32_t>(prompt.size());
-  request.max_tokens =
-      fields.max_tokens ? *fields.max_tokens : DefaultLength(model, size, request.choices);
+  // Without a wish: as many as context and KV memory have room for.
+  request.cut_max_tokens = !fields.max_tokens;
+  request.max_tokens = fields.max_tokens.value_or(static_cast<uint32_t>(context - prompt.size()));
   request.prompt = std::move(prompt);
   return request;
 }

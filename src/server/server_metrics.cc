@@ -29,8 +29,8 @@ std::string Name(Outcome outcome) {
 
 ServerMetrics::ServerMetrics(const BuildInfo& build)
     : requests_(prometheus::BuildCounter()
-                    .Name("quire_requests_total")
-                    .Help("Requests to generate, by how they ended.")
+                    .Name("quire_answers_total")
+                    .Help("Requests to generate, by how they ended for the client.")
                     .Register(registry_)),
       finishes_(prometheus::BuildCounter()
                     .Name("quire_choices_total")
