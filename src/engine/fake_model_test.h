@@ -19,7 +19,7 @@
 
 namespace quire::test {
 
-inline std::unique_ptr<Tokenizer> TinyTokenizer() {
+inline std::unique_ptr<Tokenizer> LoadTinyTokenizer() {
   GgufWriter writer;
   AddByteLevelVocab(writer, 0);
   static const std::vector<std::byte> bytes = writer.Finish();
@@ -110,7 +110,7 @@ struct Story {
 
 struct LoopHarness {
   explicit LoopHarness(uint32_t num_blocks, StepBudget budget = {}, bool prefix_cache = true)
-      : tokenizer(TinyTokenizer()),
+      : tokenizer(LoadTinyTokenizer()),
         model(num_blocks, tokenizer->vocab_size()),
         loop(
             {.budget = budget,
