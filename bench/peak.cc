@@ -35,8 +35,8 @@ constexpr int kRounds = 2'000'000;
 __attribute__((target("avx512f,avx512vnni"))) void DotsAvx512() {
   int rounds = kRounds;
   asm volatile("1:\n" QUIRE_DOT8("zmm", 0, 1, 2, 3, 4, 5, 6, 7)
-                   QUIRE_DOT8("zmm", 8, 9, 10, 11, 12, 13, 14, 15)
-                       QUIRE_DOT8("zmm", 16, 17, 18, 19, 20, 21, 22, 23) "dec %0\n jnz 1b\n"
+                   QUIRE_DOT8("zmm", 8, 9, 10, 11, 12, 13, 14, 15) QUIRE_DOT8(
+                       "zmm", 16, 17, 18, 19, 20, 21, 22, 23) "dec %0\n jnz 1b\n vzeroupper\n"
                : "+r"(rounds)
                :
                : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
@@ -51,7 +51,7 @@ __attribute__((target("avx512f,avx512vnni"))) void DotsAvx512() {
 __attribute__((target("avx2"))) void DotsAvx2() {
   int rounds = kRounds;
   asm volatile("1:\n" QUIRE_MAD(0) QUIRE_MAD(1) QUIRE_MAD(2) QUIRE_MAD(3) QUIRE_MAD(4) QUIRE_MAD(5)
-                   QUIRE_MAD(6) QUIRE_MAD(7) "dec %0\n jnz 1b\n"
+                   QUIRE_MAD(6) QUIRE_MAD(7) "dec %0\n jnz 1b\n vzeroupper\n"
                : "+r"(rounds)
                :
                : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm12", "xmm13",
@@ -80,7 +80,7 @@ double ReadRate(const void* data, size_t bytes) {
       " prefetcht0 2240(%0)\n vmovdqu (%0), %%ymm0\n vmovdqu 32(%0), %%ymm1\n"
       " vmovdqu 64(%0), %%ymm2\n vmovdqu 96(%0), %%ymm3\n vmovdqu 128(%0), %%ymm4\n"
       " vmovdqu 160(%0), %%ymm5\n vmovdqu 192(%0), %%ymm6\n vmovdqu 224(%0), %%ymm7\n"
-      " add $256, %0\n dec %1\n jnz 1b\n"
+      " add $256, %0\n dec %1\n jnz 1b\n vzeroupper\n"
       : "+r"(p), "+r"(pieces)
       :
       : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "cc", "memory");

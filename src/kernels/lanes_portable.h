@@ -6,6 +6,10 @@
 
 #include <stdint.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace quire::QUIRE_ISA_NAMESPACE {
 
 typedef float F4 __attribute__((vector_size(16)));
@@ -14,7 +18,6 @@ typedef uint32_t N4 __attribute__((vector_size(16)));
 typedef int16_t H8 __attribute__((vector_size(16)));
 typedef uint16_t G8 __attribute__((vector_size(16)));
 typedef uint8_t B16 __attribute__((vector_size(16)));
-typedef float F2 __attribute__((vector_size(8)));
 typedef double D2 __attribute__((vector_size(16)));
 typedef int64_t L2 __attribute__((vector_size(16)));
 typedef uint64_t M2 __attribute__((vector_size(16)));
@@ -91,13 +94,27 @@ QUIRE_INLINE F4 Round4(F4 x) {
 }
 QUIRE_FOUR(F32x16, Round, (F32x16 a), Round4(a.v[i]));
 
+#if defined(__SSE2__)  // baseline there, but g++ 12 converts the upper half one by one
+QUIRE_INLINE D2 WidenLow(F4 x) { return _mm_cvtps_pd(x); }
+QUIRE_INLINE D2 WidenHigh(F4 x) { return _mm_cvtps_pd(_mm_movehl_ps(x, x)); }
+QUIRE_INLINE F4 Narrow(D2 low, D2 high) {
+  return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high));
+}
+#else
+QUIRE_INLINE D2 WidenLow(F4 x) { return D2{x[0], x[1]}; }
+QUIRE_INLINE D2 WidenHigh(F4 x) { return D2{x[2], x[3]}; }
+QUIRE_INLINE F4 Narrow(D2 low, D2 high) {
+  return F4{static_cast<float>(low[0]), static_cast<float>(low[1]), static_cast<float>(high[0]),
+            static_cast<float>(high[1])};
+}
+#endif
 struct Sum2 {
   D2 product, addend, sum;
 };
-QUIRE_INLINE Sum2 SumOf(F2 a, F2 b, F2 c) {
+QUIRE_INLINE Sum2 SumOf(D2 a, D2 b, D2 c) {
   Sum2 r;
-  r.product = __builtin_convertvector(a, D2) * __builtin_convertvector(b, D2);
-  r.addend = __builtin_convertvector(c, D2);
+  r.product = a * b;
+  r.addend = c;
   r.sum = r.product + r.addend;
   return r;
 }
@@ -106,8 +123,9 @@ QUIRE_INLINE Sum2 SumOf(F2 a, F2 b, F2 c) {
 // need, as the upper words are tested like the lower ones.)
 QUIRE_INLINE I4 RoundsTwice(D2 sum) {
   const I4 halfway = ((I4)sum & 0x1fffffff) == 0x10000000;
-  const D2 magnitude = (D2)((L2)sum & INT64_MAX);
-  return halfway | (I4)((magnitude < 0x1p-125) & (sum != 0.0));
+  const I4 magnitude = (I4)sum & INT32_MAX;
+  const I4 subnormal = (magnitude < Splat4(0x38200000)) & (magnitude > Splat4(0));  // 2^-125
+  return halfway | (subnormal & I4{0, -1, 0, -1});
 }
 // The sum rounded to odd: where inexact and even, the neighbour on the side of the error.
 QUIRE_INLINE D2 RoundToOdd(const Sum2& x) {
@@ -120,18 +138,15 @@ QUIRE_INLINE D2 RoundToOdd(const Sum2& x) {
   const L2 step = 1 - 2 * apart;  // +1 away from zero, -1 towards it
   return (D2)((L2)s + (step & inexact & even));
 }
-QUIRE_INLINE F2 Low(F4 x) { return F2{x[0], x[1]}; }
-QUIRE_INLINE F2 High(F4 x) { return Low(__builtin_shufflevector(x, x, 2, 3, 2, 3)); }
 QUIRE_INLINE F4 Fma4(F4 a, F4 b, F4 c) {
-  Sum2 low = SumOf(Low(a), Low(b), Low(c));
-  Sum2 high = SumOf(High(a), High(b), High(c));
+  Sum2 low = SumOf(WidenLow(a), WidenLow(b), WidenLow(c));
+  Sum2 high = SumOf(WidenHigh(a), WidenHigh(b), WidenHigh(c));
   const L2 care = (L2)(RoundsTwice(low.sum) | RoundsTwice(high.sum));
   if (__builtin_expect((care[0] | care[1]) != 0, 0)) {
     low.sum = RoundToOdd(low);
     high.sum = RoundToOdd(high);
   }
-  return __builtin_shufflevector(__builtin_convertvector(low.sum, F2),
-                                 __builtin_convertvector(high.sum, F2), 0, 1, 2, 3);
+  return Narrow(low.sum, high.sum);
 }
 QUIRE_FOUR(F32x16, Fma, (F32x16 a, F32x16 b, F32x16 c), Fma4(a.v[i], b.v[i], c.v[i]));
 QUIRE_FOUR(Mask16, Less, (F32x16 a, F32x16 b), a.v[i] < b.v[i]);
