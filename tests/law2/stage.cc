@@ -1,0 +1,243 @@
+#include "tests/law2/stage.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "base/check.h"
+#include "engine/step_loop.h"
+#include "model/forward.h"
+#include "tier/kv_arena.h"
+
+namespace quire::test {
+
+namespace {
+
+constexpr uint32_t kStepTokens = 576;
+constexpr uint32_t kOlderPrompt = 30;  // two blocks, and soon a third
+constexpr uint32_t kOlderAnswer = 80;
+constexpr uint32_t kOtherPrompt = 60;  // at most
+constexpr uint32_t kSpareBlocks = 2;   // where memory is tight
+
+uint32_t BlocksFor(size_t tokens) {
+  return static_cast<uint32_t>((tokens + kBlockTokens - 1) / kBlockTokens);
+}
+
+// Tight memory holds our request and two blocks more.
+uint32_t ArenaBlocks(const std::vector<TokenId>& prompt, const Conditions& conditions) {
+  const uint32_t ours = BlocksFor(prompt.size() + kAnswerTokens - 1);
+  if (conditions.preempt || conditions.memory == Memory::kPartlyEvicted) {
+    return ours + kSpareBlocks;
+  }
+  return 2 * ours + (conditions.others + 1) * BlocksFor(kOtherPrompt + kAnswerTokens) + 8;
+}
+
+class Stage {
+ public:
+  Stage(const Subject& subject, const std::vector<TokenId>& prompt, const Conditions& conditions)
+      : subject_(subject),
+        prompt_(prompt),
+        conditions_(conditions),
+        pool_(conditions.threads),
+        arena_(MakeArena(subject, ArenaBlocks(prompt, conditions))),
+        forward_(*subject.model, arena_.view(),
+                 {.max_tokens = kStepTokens, .max_logit_rows = 16, .max_context = 2048}, pool_),
+        loop_(
+            LoopOptions(), *subject.tokenizer,
+            [this](std::span<const BatchItem> batch) { return RunBatch(batch); }, metrics_),
+        random_(conditions.seed) {}
+
+  Outcome Play() {
+    if (conditions_.memory != Memory::kCold) {
+      Finish(Start(Ours()));
+      if (conditions_.memory == Memory::kPartlyEvicted) EvictAPart();
+    }
+    if (conditions_.preempt) {
+      Start(Ask(Noise(kOlderPrompt), kOlderAnswer));
+      for (uint32_t read = 0; read < kOlderPrompt; read += conditions_.chunk) loop_.Step();
+    }
+    return Ending(Finish(StartAmongOthers()));
+  }
+
+ private:
+  static KvArena MakeArena(const Subject& subject, uint32_t blocks) {
+    const KvShape shape = subject.model->kv_shape(KvFormat::kF16);
+    auto arena = KvArena::Create(shape, blocks * shape.block_bytes());
+    QUIRE_CHECK(arena, "a test's arena must fit");
+    return std::move(*arena);
+  }
+
+  StepLoopOptions LoopOptions() const {
+    return {.budget = {.step_tokens = kStepTokens,
+                       .step_sequences = 16,
+                       .step_logit_rows = 16,
+                       .prefill_chunk = conditions_.chunk},
+            .queue_limit = 64,
+            .num_blocks = arena_.num_blocks(),
+            .block_bytes = arena_.view().shape.block_bytes(),
+            .prefix_cache = true,
+            .paced = false,
+            .model_digest = subject_.model->digest(),
+            .kv_format = "f16",
+            .scope_secret = std::string(32, 's')};
+  }
+
+  std::span<const float> RunBatch(std::span<const BatchItem> batch) {
+    for (const BatchItem& item : batch) {
+      largest_chunk_ = std::max(largest_chunk_, static_cast<uint32_t>(item.tokens.size()));
+    }
+    return forward_.Run(batch);
+  }
+
+  GenerationRequest Ask(std::vector<TokenId> prompt, uint32_t max_tokens) const {
+    GenerationRequest request;
+    request.prompt = std::move(prompt);
+    request.max_tokens = max_tokens;
+    request.ignore_eos = true;
+    request.return_logit_hash = true;
+    request.sampling.temperature = 0;
+    return request;
+  }
+  GenerationRequest Ours() const { return Ask(prompt_, kAnswerTokens); }
+
+  std::vector<TokenId> Noise(uint32_t length) {
+    std::vector<TokenId> tokens(length);
+    for (TokenId& token : tokens) {
+      token = static_cast<TokenId>(random_() % subject_.tokenizer->vocab_size());
+    }
+    return tokens;
+  }
+
+  // Another's request: half of them begin like ours.
+  GenerationRequest Other() {
+    std::vector<TokenId> tokens = Noise(1 + random_() % kOtherPrompt);
+    if (random_() % 2 == 0) {
+      std::copy_n(prompt_.begin(), std::min(tokens.size(), prompt_.size()) / 2, tokens.begin());
+    }
+    GenerationRequest request = Ask(std::move(tokens), 4 + random_() % 20);
+    request.sampling.temperature = 1;
+    request.sampling.seed = random_();
+    return request;
+  }
+
+  std::shared_ptr<EventQueue> Start(GenerationRequest request) {
+    auto events = std::make_shared<EventQueue>();
+    loop_.Start({RequestId{++last_id_}, std::move(request), events, SteadySeconds()});
+    return events;
+  }
+
+  // Some others are there already, some come while we are being served.
+  std::shared_ptr<EventQueue> StartAmongOthers() {
+    const bool tight = arena_.num_blocks() < 2 * BlocksFor(prompt_.size());
+    const uint32_t before = tight ? 0 : random_() % (conditions_.others + 1);
+    for (uint32_t i = 0; i < before; ++i) Start(Other());
+    if (before > 0) loop_.Step();
+    auto ours = Start(Ours());
+    for (uint32_t i = before; i < conditions_.others; ++i) {
+      for (uint32_t steps = random_() % 3; steps > 0; --steps) loop_.Step();
+      Start(Other());
+    }
+    return ours;
+  }
+
+  // A stranger takes what is free and half of our blocks, and leaves nothing behind.
+  void EvictAPart() {
+    const uint32_t blocks = loop_.stats().free_blocks + BlocksFor(prompt_.size()) / 2;
+    GenerationRequest stranger = Ask(Noise(blocks * kBlockTokens), 1);
+    stranger.no_store = true;
+    const uint64_t evicted = loop_.stats().evicted_blocks;
+    Finish(Start(std::move(stranger)));
+    EXPECT_GT(loop_.stats().evicted_blocks, evicted) << "nothing was evicted";
+  }
+
+  struct Told {
+    std::vector<TokenId> tokens;
+    std::string hash;
+    Receipt receipt;
+  };
+  Told Finish(const std::shared_ptr<EventQueue>& events) {
+    while (loop_.Step()) {
+    }
+    loop_.CheckInvariants();
+    Told told;
+    while (const auto event = events->Pop()) {
+      if (const auto* token = std::get_if<TokenEvent>(&*event)) told.tokens.push_back(token->token);
+      if (const auto* end = std::get_if<ChoiceEndEvent>(&*event)) told.hash = end->logit_hash;
+      if (const auto* done = std::get_if<DoneEvent>(&*event)) told.receipt = done->receipt;
+    }
+    return told;
+  }
+
+  Outcome Ending(Told told) {
+    Outcome outcome{std::move(told.hash), std::move(told.tokens), told.receipt, loop_.stats(),
+                    largest_chunk_};
+    ProveConditions(outcome);
+    return outcome;
+  }
+
+  // A comparison proves nothing unless what was to differ did differ.
+  void ProveConditions(const Outcome& outcome) const {
+    const uint32_t full = (static_cast<uint32_t>(prompt_.size()) - 1) / kBlockTokens * kBlockTokens;
+    EXPECT_EQ(outcome.tokens.size(), kAnswerTokens);
+    if (conditions_.memory == Memory::kWarm && !conditions_.preempt) {
+      EXPECT_EQ(outcome.receipt.cached_tokens, full);
+    }
+    if (conditions_.memory == Memory::kPartlyEvicted) {
+      EXPECT_GT(outcome.receipt.cached_tokens, 0u) << "no block was hit";
+      EXPECT_LT(outcome.receipt.cached_tokens, full) << "no block was missed";
+    }
+    if (conditions_.memory == Memory::kCold && conditions_.others == 0) {
+      EXPECT_EQ(outcome.receipt.cached_tokens, 0u);
+    }
+    if (conditions_.preempt) {
+      EXPECT_GT(outcome.receipt.preemptions, 0u) << "we were not preempted";
+    }
+    if (conditions_.others > 0) {
+      EXPECT_GT(outcome.stats.batched_steps, 0u) << "nothing ran together";
+      if (arena_.num_blocks() > 4 * BlocksFor(kOtherPrompt)) {
+        EXPECT_GT(outcome.stats.max_step_sequences, conditions_.others / 2);
+      }
+    }
+    EXPECT_LE(outcome.largest_chunk, conditions_.chunk);
+    if (conditions_.memory == Memory::kCold && conditions_.others == 0) {
+      EXPECT_EQ(outcome.largest_chunk, std::min<size_t>(conditions_.chunk, prompt_.size()));
+    }
+  }
+
+  const Subject& subject_;
+  const std::vector<TokenId>& prompt_;
+  const Conditions conditions_;
+  WorkerPool pool_;
+  KvArena arena_;
+  ForwardPass forward_;
+  EngineMetrics metrics_;
+  StepLoop loop_;
+  std::mt19937 random_;
+  uint64_t last_id_ = 0;
+  uint32_t largest_chunk_ = 0;
+};
+
+}  // namespace
+
+std::string Describe(const Conditions& conditions) {
+  constexpr const char* kMemory[] = {"cold", "warm", "partly evicted"};
+  return fmt::format("{}, {} threads, chunk {}, {} others, {}{}, seed {}", IsaName(conditions.isa),
+                     conditions.threads, conditions.chunk, conditions.others,
+                     kMemory[static_cast<int>(conditions.memory)],
+                     conditions.preempt ? ", preempted" : "", conditions.seed);
+}
+
+Outcome Run(const Subject& subject, const std::vector<TokenId>& prompt,
+            const Conditions& conditions) {
+  SCOPED_TRACE(subject.name + ": " + Describe(conditions));
+  const Isa before = CurrentIsa();
+  SelectIsa(conditions.isa);
+  auto stage = std::make_unique<Stage>(subject, prompt, conditions);
+  Outcome outcome = stage->Play();
+  SelectIsa(before);
+  return outcome;
+}
+
+}  // namespace quire::test
