@@ -99,6 +99,18 @@ void Decode(benchmark::State& state, TensorType type) {
       [&] { return ReadRate(matrix.data, bytes); });
 }
 
+// Repacking at load: bytes of the file a second.
+void Packing(benchmark::State& state, TensorType type) {
+  constexpr uint32_t kRows = 64;
+  constexpr uint32_t kColumns = 1536;
+  const std::vector<std::byte> source = RandomTensor(type, kRows, kColumns, 1);
+  std::vector<std::byte> packed(PackedBytes(type, kRows, kColumns));
+  for (auto _ : state) {
+    Pack(type, source, kRows, kColumns, packed.data(), {0, kRows / kRowGroup});
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * source.size()));
+}
+
 // Quantising one token.
 void StoreRow(benchmark::State& state) {
   const auto columns = static_cast<uint32_t>(state.range(0));
@@ -126,6 +138,7 @@ BENCHMARK(Peaks)->Iterations(1)->Unit(benchmark::kMillisecond);
 void RegisterAll() {
   for (const TensorType type : kAllTensorTypes) {
     const std::string name(Info(type).name);
+    benchmark::RegisterBenchmark(("Packing/" + name).c_str(), Packing, type);
     benchmark::RegisterBenchmark(("Prefill/" + name).c_str(), Prefill, type)
         ->ArgNames({"rows", "columns", "tokens"})
         ->Args({768, 512, 48})

@@ -2,15 +2,16 @@
 //
 //   out[token][row] (=|+=) bias[row] + sum over k of  weight[row][k] * x[token][k]
 //
-// Weights are repacked once into groups of 16 rows, [row group][32-block][k/4][16 rows][4 bytes],
-// unsigned, at the density of the file; lanes are rows, the reduction axis is never split.
-// Activations are int8, one scale per token and 32 values (or float32 for float weights).
+// Weights are repacked once into groups of 16 rows (kernels/packed_layout.h), unsigned, at about
+// the density of the file; lanes are rows, the reduction axis is never split. Activations are int8,
+// one scale per token and 32 values (or float32 for float weights).
 //
-// Numerics, the same on every instruction set and for any number of tokens, threads or tiles:
-//   integer weights  per 32-block, ascending: exact int32 dot; one multiply of the two scales; one
-//                    FMA into f32; a second FMA where the type has minimums.
+// Numerics, the same on every instruction set and for any number of tokens, threads or tiles, from
+// the bias (or 0) on; the exact sequence stands in kernels/matmul_steps.h:
+//   integer weights  per 32-block, ascending: exact integer dot; one multiply of the two scales;
+//                    one FMA into f32; a second FMA where the type has minimums.
 //   float weights    one f32 FMA per k, ascending.
-// A change of any of this bumps kNumericsVersion (kernels/numerics.h).
+// A residual is added last. A change of any of this bumps kNumericsVersion (kernels/numerics.h).
 //
 // Threads  all functions are pure over their arguments: workers call them on disjoint ranges.
 // Errors   none: shapes were checked when the model was loaded; misuse aborts.

@@ -121,6 +121,17 @@ struct Problem {
   std::vector<float> expected;  // residual + (bias + product)
 };
 
+void FillExpected(Problem& p) {
+  p.expected = p.residual;
+  for (uint32_t t = 0; t < p.tokens; ++t) {
+    for (uint32_t r = 0; r < p.rows; ++r) {
+      p.expected[t * p.rows + r] +=
+          DotReference(p.type, RowOf(p.type, p.source, p.columns, r),
+                       p.x.data() + size_t{t} * p.columns, p.columns, p.bias[r]);
+    }
+  }
+}
+
 Problem MakeProblem(TensorType type, uint32_t rows, uint32_t columns, uint32_t tokens) {
   const uint32_t seed = rows * 131 + columns * 7 + tokens + static_cast<uint32_t>(type) * 1009;
   Problem p = {type,
@@ -133,14 +144,7 @@ Problem MakeProblem(TensorType type, uint32_t rows, uint32_t columns, uint32_t t
                RandomFloats(size_t{tokens} * rows, seed + 3),
                {}};
   for (uint32_t k = 0; k < std::min(32u, columns); ++k) p.x[k] = 0;  // a block without a scale
-  p.expected = p.residual;
-  for (uint32_t t = 0; t < tokens; ++t) {
-    for (uint32_t r = 0; r < rows; ++r) {
-      p.expected[t * rows + r] +=
-          DotReference(type, RowOf(type, p.source, columns, r), p.x.data() + size_t{t} * columns,
-                       columns, p.bias[r]);
-    }
-  }
+  FillExpected(p);
   return p;
 }
 
@@ -206,6 +210,35 @@ TEST_P(MatMulTest, ManyTokensAndColumnsGiveTheDefinitionsBits) {
   Check(40, 1536, 33);
   Check(24, 2816, 64);
   Check(20, 768, 300);
+}
+
+// All quants at one end of their range and all activations at +-127: where 16-bit sums inside a
+// kernel would overflow first.
+TEST_P(MatMulTest, ExtremeValuesStayExact) {
+  const TensorType type = GetParam();
+  if (ActivationKindOf(type) == ActivationKind::kF32) return;
+  for (const int pattern : {0x00, 0xff, 0x80, 0x7f, 0xf0}) {
+    for (const uint32_t tokens : {1u, 9u}) {
+      Problem p = MakeProblem(type, 16, 512, tokens);
+      const std::vector<std::byte> scales = p.source;
+      std::fill(p.source.begin(), p.source.end(), static_cast<std::byte>(pattern));
+      for (size_t block = 0; block < p.source.size(); block += Info(type).block_bytes) {
+        for (const int offset : HalfOffsets(type)) {
+          if (offset < 0) continue;
+          std::copy_n(scales.begin() + static_cast<ptrdiff_t>(block) + offset, 2,
+                      p.source.begin() + static_cast<ptrdiff_t>(block) + offset);
+        }
+      }
+      for (size_t i = 0; i < p.x.size(); ++i) p.x[i] = i / 512 % 2 == 0 ? 1.0f : -1.0f;
+      FillExpected(p);
+      const AlignedBytes packed = PackAll(type, p.source, p.rows, p.columns);
+      Activations x(tokens, p.columns);
+      for (const Isa isa : AvailableIsas()) {
+        SelectIsa(isa);
+        ExpectSameBits(Multiply(p, packed.get(), x), p.expected, std::string(IsaName(isa)));
+      }
+    }
+  }
 }
 
 // The definition itself is right: close to the product of the dequantised numbers.
