@@ -6,6 +6,7 @@
 #include "text/jinja/attribute_path.h"
 #include "text/jinja/python/access.h"
 #include "text/jinja/python/error.h"
+#include "text/jinja/python/merge_sort.h"
 #include "text/jinja/python/meter.h"
 #include "text/jinja/python/operators.h"
 #include "text/jinja/python/parameters.h"
@@ -20,27 +21,11 @@ struct Keyed {
   Value item;
 };
 
-// Python's sorted(): stable, also when reversed. A merge sort of our own: std::stable_sort may not
-// be given a comparison that throws halfway or contradicts itself (NaN).
+// Python's sorted(): stable, also when reversed.
 void Sort(std::vector<Keyed>* items, bool reverse) {
-  const auto before = [reverse](const Keyed& a, const Keyed& b) {
+  MergeSort(items, [reverse](const Keyed& a, const Keyed& b) {
     return reverse ? Compare("<", b.key, a.key) : Compare("<", a.key, b.key);
-  };
-  std::vector<Keyed> buffer(items->size());
-  for (size_t width = 1; width < items->size(); width *= 2) {
-    for (size_t begin = 0; begin < items->size(); begin += 2 * width) {
-      const size_t middle = std::min(begin + width, items->size());
-      const size_t end = std::min(begin + 2 * width, items->size());
-      size_t left = begin;
-      size_t right = middle;
-      for (size_t out = begin; out < end; ++out) {
-        const bool take_right =
-            right < end && (left == middle || before((*items)[right], (*items)[left]));
-        buffer[out] = (*items)[take_right ? right++ : left++];
-      }
-    }
-    items->swap(buffer);
-  }
+  });
 }
 
 // The key by which sort() compares: a list of attributes, as with "a,b".

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "text/jinja/python/merge_sort.h"
 #include "text/jinja/python/operators.h"
 #include "text/jinja/python/repr.h"
 #include "text/jinja/python/unicode.h"
@@ -65,7 +66,7 @@ std::vector<const Dict::Entry*> SortedEntries(const Dict& dict) {
     if (numbers || texts) return Compare("<", a->first, b->first);
     return TypeName(a->first) < TypeName(b->first);
   };
-  std::stable_sort(entries.begin(), entries.end(), before);
+  MergeSort(&entries, before);
   return entries;
 }
 

@@ -1,9 +1,9 @@
 #include "text/jinja/python/json.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "text/jinja/python/error.h"
+#include "text/jinja/python/merge_sort.h"
 #include "text/jinja/python/meter.h"
 #include "text/jinja/python/operators.h"
 #include "text/jinja/python/repr.h"
@@ -122,9 +122,8 @@ class Dumper {
     std::vector<const Dict::Entry*> entries;
     for (const Dict::Entry& entry : dict.entries) entries.push_back(&entry);
     if (style_.sort_keys) {
-      std::stable_sort(entries.begin(), entries.end(), [](const auto* a, const auto* b) {
-        return Compare("<", a->first, b->first);
-      });
+      MergeSort(&entries,
+                [](const auto* a, const auto* b) { return Compare("<", a->first, b->first); });
     }
     out_.push_back('{');
     ++level_;
