@@ -3,14 +3,13 @@
 #include <gtest/gtest.h>
 #include <prometheus/registry.h>
 
-#include <chrono>
 #include <map>
 #include <set>
 #include <thread>
 
 #include "base/worker_pool.h"
-#include "engine/fake_model_test.h"
 #include "model/model.h"
+#include "tests/engine/fake_model.h"
 #include "tests/support/tiny_model.h"
 
 namespace quire {
@@ -66,7 +65,7 @@ Story RunOne(Engine& engine, GenerationRequest request) {
 }
 
 void WaitUntilIdle(const Engine& engine) {
-  while (!engine.idle()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (!engine.idle()) std::this_thread::yield();
 }
 
 GenerationRequest Endless(uint32_t max_tokens = 400) {

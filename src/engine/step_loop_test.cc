@@ -5,7 +5,7 @@
 
 #include <random>
 
-#include "engine/fake_model_test.h"
+#include "tests/engine/fake_model.h"
 
 namespace quire {
 namespace {

@@ -193,7 +193,8 @@ void Scheduler::AddItem(Sequence& sequence, uint32_t num_tokens) {
                    .num_logit_rows = end > first_row ? end - first_row : 0,
                    .completes = end == sequence.num_tokens()});
   const uint32_t prompt = sequence.num_prompt;
-  sequence.counts.computed_prompt += std::min(end, prompt) - std::min(sequence.num_computed, prompt);
+  const uint32_t start = std::min(sequence.num_computed, prompt);
+  sequence.counts.computed_prompt += std::min(end, prompt) - start;
   planned_tokens_ += num_tokens;
   planned_rows_ += plan_.back().num_logit_rows;
 }

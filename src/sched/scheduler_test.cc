@@ -243,6 +243,27 @@ TEST(Scheduler, CancelFreesTheBlocksAtOnceAndIsIdempotent) {
   harness.scheduler.CheckInvariants();
 }
 
+TEST(Scheduler, FollowersGoOnWithoutTheirLeader) {
+  Harness harness(32, {.step_tokens = 8, .step_sequences = 4, .step_logit_rows = 4});
+  const auto leader = harness.scheduler.Submit(Spec(Prompt(20, 1), 3, 3));
+  ASSERT_TRUE(harness.Step());
+  EXPECT_EQ(harness.sequences_in_step, 1u) << "the others wait for the prompt";
+  harness.scheduler.Cancel(*leader);
+  harness.RunAll();
+  EXPECT_EQ(harness.ended.size(), 2u);
+  for (const auto& [id, tokens] : harness.ended) EXPECT_EQ(tokens, Continue(Prompt(20, 1), 3));
+}
+
+TEST(Scheduler, AYoungerRequestIsServedWhileFollowersWaitForTheirLeader) {
+  Harness harness(32, {.step_tokens = 8, .step_sequences = 4, .step_logit_rows = 4});
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(20, 1), 3, 2)));
+  const auto young = harness.scheduler.Submit(Spec(Prompt(2, 2), 1));
+  ASSERT_TRUE(harness.Step());
+  EXPECT_EQ(harness.scheduler.Get(*young).state, SequenceState::kRunning);
+  harness.RunAll();
+  EXPECT_EQ(harness.ended.size(), 3u);
+}
+
 // Requests come, are cancelled and finish at random, with far too little memory. Every request
 // ends exactly once, with the tokens it would have had alone, and no block leaks.
 class Simulation {

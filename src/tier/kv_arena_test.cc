@@ -1,8 +1,10 @@
 #include "tier/kv_arena.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 #include <set>
 #include <utility>
 
@@ -76,6 +78,45 @@ TEST(KvArena, MovesKeepTheBytesWhereTheyAre) {
   const KvArena moved = std::move(*arena);
   EXPECT_EQ(moved.view().base, base);
   EXPECT_EQ(moved.view().base[0], std::byte{1});
+}
+
+// Pages of this process that are in RAM.
+uint64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t total_pages = 0;
+  uint64_t resident_pages = 0;
+  statm >> total_pages >> resident_pages;
+  return resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+TEST(KvArena, TakesMemoryOnlyWhenItIsWritten) {
+  const uint64_t before = ResidentBytes();
+  const auto arena = KvArena::Create(kShape, 64 * kMiB);
+  ASSERT_TRUE(arena);
+  EXPECT_LT(ResidentBytes(), before + 16 * kMiB);
+  std::memset(arena->view().base, 1, arena->bytes());
+  EXPECT_GT(ResidentBytes(), before + 48 * kMiB);
+}
+
+TEST(KvArena, GivesItsMemoryBack) {
+  const uint64_t before = ResidentBytes();
+  for (int i = 0; i < 20; ++i) {
+    const auto arena = KvArena::Create(kShape, 16 * kMiB);
+    ASSERT_TRUE(arena);
+    std::memset(arena->view().base, 1, arena->bytes());
+  }
+  EXPECT_LT(ResidentBytes(), before + 64 * kMiB);
+}
+
+// The last block's values end where the arena ends, in either format.
+TEST(KvArena, FormatsDifferOnlyInTheSizeOfAValue) {
+  KvShape wide = kShape;
+  wide.format = KvFormat::kF32;
+  EXPECT_EQ(wide.block_bytes(), 2 * kShape.block_bytes());
+  const auto arena = KvArena::Create(wide, 3 * wide.block_bytes());
+  ASSERT_TRUE(arena);
+  const std::byte* last = arena->view().values(2, 2, 1);
+  EXPECT_EQ(last + wide.head_bytes(), arena->view().base + arena->bytes());
 }
 
 TEST(KvArena, DescribesItself) {

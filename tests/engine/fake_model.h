@@ -1,4 +1,4 @@
-// engine/fake_model_test.h -- a model without arithmetic, and a step loop around it, for tests.
+// tests/engine/fake_model.h -- a model without arithmetic, and a step loop around it, for tests.
 //
 // Its "KV" is the token and position of every slot. Logits are a function of all tokens it reads
 // back through a block table, so a wrong table, a stale block or a foreign one changes the answer
