@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -67,7 +68,8 @@ Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
     sequence->scope = spec.scope;
     sequence->lookup = spec.lookup && !spec.all_rows;
     sequence->store = spec.store;
-    sequence->awaits_leader = i > 0;
+    if (i > 0) sequence->awaits = leader;
+    sequence->awaited_tokens = static_cast<uint32_t>(spec.prompt.size());
     sequence->tokens = spec.prompt;
     sequence->num_prompt = sequence->num_tokens();
     sequence->max_tokens = spec.max_tokens;
@@ -110,8 +112,11 @@ void Scheduler::KeepRunning() {
 // Blocks that a preemption just won are for the older ones.
 void Scheduler::Admit() {
   while (!preempted_in_plan_ && running_.size() < budget_.step_sequences) {
-    const auto next = std::ranges::find(waiting_, false, &Sequence::awaits_leader);
-    if (next == waiting_.end() || !TryStart(**next)) return;
+    const auto next = std::ranges::find(waiting_, kNoSequence, &Sequence::awaits);
+    if (next == waiting_.end()) return;
+    Sequence& sequence = **next;
+    // Who waits for a prefix is passed over; who waits for room holds up those behind it.
+    if (!TryStart(sequence) && sequence.awaits == kNoSequence) return;
   }
 }
 
@@ -120,6 +125,7 @@ bool Scheduler::TryStart(Sequence& sequence) {
   const int64_t room = int64_t{cache_.available()} - num_running();
   if (!running_.empty() && sequence.id == blocked_ && room <= blocked_room_) return false;
   const uint32_t found_tokens = TakeCached(sequence);
+  if (AwaitPrefix(sequence, found_tokens)) return false;
   const uint32_t missing = cache_.BlocksFor(sequence.num_tokens()) - sequence.table.size();
   if (int64_t{cache_.available()} - num_running() < missing ||
       !cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kPrefill)) {
@@ -161,6 +167,27 @@ uint32_t Scheduler::TakeCached(Sequence& sequence) {
   cache_.Release(sequence.table);
   cache_.Fork(leader->table, shared_blocks, sequence.table);
   return shared_blocks * cache_.block_tokens();
+}
+
+// True if an older running sequence is computing more blocks that this one can use than it found:
+// then it waits for them, holding nothing.
+bool Scheduler::AwaitPrefix(Sequence& sequence, uint32_t found_tokens) {
+  if (!sequence.lookup) return false;
+  const uint32_t block = cache_.block_tokens();
+  for (const Sequence* older : running_) {
+    if (older->id > sequence.id) break;
+    if (!older->store || older->scope != sequence.scope) continue;
+    const auto differ = std::ranges::mismatch(sequence.tokens, older->tokens).in1;
+    const uint32_t common = std::min(static_cast<uint32_t>(differ - sequence.tokens.begin()),
+                                     sequence.num_tokens() - 1);
+    const uint32_t useful = common / block * block;
+    if (useful <= found_tokens || useful <= older->num_computed) continue;
+    sequence.awaits = older->id;
+    sequence.awaited_tokens = useful;
+    cache_.Release(sequence.table);
+    return true;
+  }
+  return false;
 }
 
 void Scheduler::PlanDecodes() {
@@ -226,12 +253,14 @@ void Scheduler::NoteComputed(Sequence& sequence, const PlanItem& item) {
   sequence.num_computed = end;
   sequence.first_logit_row = std::max(sequence.first_logit_row, end);
   if (sequence.store) cache_.Commit(sequence.scope, sequence.tokens, end, sequence.table);
-  if (sequence.id == sequence.leader && end >= sequence.num_prompt) StartFollowers(sequence.leader);
+  StopWaitingFor(sequence.id, end);
 }
 
-void Scheduler::StartFollowers(SequenceId leader) {
+void Scheduler::StopWaitingFor(SequenceId id, uint32_t computed_tokens) {
   for (Sequence* sequence : waiting_) {
-    if (sequence->leader == leader) sequence->awaits_leader = false;
+    if (sequence->awaits == id && sequence->awaited_tokens <= computed_tokens) {
+      sequence->awaits = kNoSequence;
+    }
   }
 }
 
@@ -252,10 +281,8 @@ void Scheduler::Cancel(SequenceId id) {
 }
 
 void Scheduler::End(Sequence& sequence) {
-  if (sequence.id == sequence.leader) {
-    StartFollowers(sequence.leader);
-    if (!sequence.has_run()) --num_new_requests_;
-  }
+  StopWaitingFor(sequence.id, std::numeric_limits<uint32_t>::max());
+  if (sequence.id == sequence.leader && !sequence.has_run()) --num_new_requests_;
   cache_.Release(sequence.table);
   std::erase(sequence.state == SequenceState::kRunning ? running_ : waiting_, &sequence);
   sequences_.erase(sequence.id);
@@ -301,6 +328,9 @@ void Scheduler::CheckInvariants() const {
   for (const Sequence* sequence : waiting_) {
     QUIRE_CHECK(sequence->state == SequenceState::kWaiting);
     QUIRE_CHECK(sequence->table.empty() && sequence->num_computed == 0, "S4: it holds blocks");
+    QUIRE_CHECK(sequence->awaits < sequence->id, "S3: an older sequence waits for a younger one");
+    QUIRE_CHECK(sequence->awaits == kNoSequence || Find(sequence->awaits) != nullptr,
+                "S3: it waits for a sequence that is gone");
     new_requests += sequence->id == sequence->leader && !sequence->has_run();
   }
   QUIRE_CHECK(new_requests == num_new_requests_ && new_requests <= queue_limit_);

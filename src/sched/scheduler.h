@@ -6,8 +6,9 @@
 //          decodes first, then prefill chunks up to the step's budget
 //   Apply  note what was computed, commit full blocks, append the tokens that were chosen
 //
-// First come, first served. A sequence is admitted with the blocks of all its tokens, so a prefill
-// never stops half-way for want of memory, and its blocks are contiguous where possible.
+// First come, first served; only those are passed over who wait for blocks that are being computed.
+// A sequence is admitted with the blocks of all its tokens, so a prefill never stops half-way for
+// want of memory, and its blocks are contiguous where possible.
 //
 // Deterministic: no clock, no randomness, no I/O, no threads. How much prefill a step may hold is
 // an argument, so that a caller with a clock can bound its latency and a seed replays any schedule.
@@ -94,11 +95,12 @@ class Scheduler {
   bool TryStart(Sequence& sequence);
   void NoteFirstStart(Sequence& sequence, uint32_t found_tokens);
   uint32_t TakeCached(Sequence& sequence);
+  bool AwaitPrefix(Sequence& sequence, uint32_t found_tokens);
   void PlanDecodes();
   void PlanPrefills(uint32_t prefill_tokens);
   void AddItem(Sequence& sequence, uint32_t num_tokens);
   void NoteComputed(Sequence& sequence, const PlanItem& item);
-  void StartFollowers(SequenceId leader);
+  void StopWaitingFor(SequenceId id, uint32_t computed_tokens);
   void Preempt(Sequence& sequence);
   void End(Sequence& sequence);
   Sequence* Find(SequenceId sequence) const;

@@ -157,6 +157,23 @@ TEST(Scheduler, SecondRequestReusesTheFullBlocksOfTheFirst) {
   EXPECT_EQ(harness.ended[*second], harness.ended[*first]);
 }
 
+TEST(Scheduler, APrefixBeingComputedIsAwaitedNotComputedAgain) {
+  Harness harness(64, {.step_tokens = 16, .step_sequences = 8, .step_logit_rows = 8});
+  const auto first = harness.scheduler.Submit(Spec(Prompt(60, 1), 2));
+  std::vector<TokenId> longer = Prompt(60, 1);
+  longer[30] ^= 1;  // seven blocks are common
+  const auto second = harness.scheduler.Submit(Spec(longer, 2));
+  const auto other = harness.scheduler.Submit(Spec(Prompt(9, 7), 2));
+  ASSERT_TRUE(harness.Step());
+  EXPECT_EQ(harness.scheduler.Get(*second).awaits, *first);
+  EXPECT_EQ(harness.scheduler.Get(*other).state, SequenceState::kRunning) << "not held up";
+  ASSERT_TRUE(harness.Step());
+  EXPECT_EQ(harness.scheduler.Get(*second).awaits, kNoSequence) << "28 tokens are computed";
+  harness.RunAll();
+  EXPECT_EQ(harness.counts[*second].cached_tokens, 28u);
+  EXPECT_EQ(harness.ended[*second], Continue(longer, 2));
+}
+
 TEST(Scheduler, GeneratedBlocksAreReusedByTheNextTurn) {
   Harness harness(32, {});
   const auto first = harness.scheduler.Submit(Spec(Prompt(6, 1), 8));

@@ -8,7 +8,8 @@
 // makes it a decode, more a prefill chunk.
 //
 // A request with n choices is n sequences. Choice 0 leads: it computes the prompt; the others start
-// when it has, and share its full blocks.
+// when it has, and share its full blocks. Nothing is computed twice at once: a sequence also waits
+// for an older one of its scope that is computing blocks it can use.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +49,11 @@ struct Sequence {
   Scope scope;
   bool lookup = true;
   bool store = true;
-  bool awaits_leader = false;  // choices > 0, until the leader has computed the prompt
+
+  // While waiting: an older sequence that is computing what this one needs, and how much of it. The
+  // leader, for the other choices; else any of the same scope whose prompt begins alike.
+  SequenceId awaits = kNoSequence;
+  uint32_t awaited_tokens = 0;
 
   std::vector<TokenId> tokens;  // the prompt, then what was generated
   uint32_t num_prompt = 0;
