@@ -7,6 +7,8 @@
 // A handler that waits for long calls Watch: it is then told when the client goes away or the
 // server cuts it off. After gone() or a failed write nothing can be sent; the handler just returns.
 //
+// A client that closes its sending side counts as gone: nothing tells it from one that left.
+//
 // Threads  the I/O thread.
 #pragma once
 

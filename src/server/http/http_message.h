@@ -15,7 +15,6 @@ struct HttpRequest {
   std::string path;    // percent-decoded, without the query
   std::string query;   // as sent, without "?"
   std::string body;
-  std::string origin;      // of the page that asks, if a browser does
   std::string request_id;  // the client's X-Request-Id if it is harmless, else a fresh one
   bool keep_alive = true;  // the client's wish
   bool http_1_1 = true;    // chunked transfer coding is understood

@@ -221,7 +221,6 @@ asio::awaitable<std::expected<IncomingRequest, NoRequest>> RequestReader::Next()
   if (!SplitTarget(message.target(), incoming.request)) {
     co_return std::unexpected(Refusal(400, "malformed_http", "broken escape in the path"));
   }
-  incoming.request.origin = message[http::field::origin];
   incoming.request.keep_alive = message.keep_alive();
   incoming.request.http_1_1 = message.version() == 11;
   incoming.request.body = std::move(message.body());

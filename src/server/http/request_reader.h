@@ -38,7 +38,8 @@ class RequestReader {
   boost::asio::awaitable<std::expected<IncomingRequest, NoRequest>> Next();
 
   // While a request is being handled: reads what the client sends ahead, until it goes away (true)
-  // or StopReadingAhead (false).
+  // or StopReadingAhead (false). With max_pipelined_bytes waiting it reads no more, and sees no
+  // more: such a client is found gone only when something is written to it.
   boost::asio::awaitable<bool> ReadAhead();
   void StopReadingAhead();
 

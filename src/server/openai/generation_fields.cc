@@ -151,12 +151,14 @@ Status ReadStop(FieldReader& reader, GenerationRequest& request) {
     return Refuse(ErrorCode::kInvalidArgument,
                   "'stop' has more than " + std::to_string(kMaxStops) + " texts", "stop");
   }
-  for (const std::string& text : request.stop) {
-    if (text.size() > kMaxStopBytes) {
-      return Refuse(ErrorCode::kInvalidArgument,
-                    "a stop text is longer than " + std::to_string(kMaxStopBytes) + " bytes",
-                    "stop");
-    }
+  size_t bytes = 0;
+  for (const std::string& text : request.stop) bytes += text.size();
+  if (bytes > kMaxStopBytes || bytes * request.choices > kMaxStopBytesTimesChoices) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "the texts in 'stop' have " + std::to_string(bytes) + " bytes; at most " +
+                      std::to_string(kMaxStopBytes) + ", and times 'n' at most " +
+                      std::to_string(kMaxStopBytesTimesChoices),
+                  "stop");
   }
   return {};
 }

@@ -18,7 +18,9 @@ namespace quire {
 inline constexpr int64_t kMaxChoices = 128;
 inline constexpr int64_t kMaxTopLogprobs = 20;
 inline constexpr size_t kMaxStops = 16;
-inline constexpr size_t kMaxStopBytes = 1024;  // of one stop text
+// Of all stop texts. Each byte costs a choice 1 KiB of automaton, hence the second bound.
+inline constexpr size_t kMaxStopBytes = 1024;
+inline constexpr size_t kMaxStopBytesTimesChoices = 8192;
 inline constexpr int64_t kMaxTokensBound = int64_t{1} << 30;
 
 struct GenerationFields {

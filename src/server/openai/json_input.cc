@@ -1,5 +1,6 @@
 #include "server/openai/json_input.h"
 
+#include <array>
 #include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -13,11 +14,39 @@ std::string Show(double value) {
   return {buffer, end};
 }
 
-// One pass over the text before any tree exists: depth, and the number of values (a comma or an
-// opening bracket begins one).
+std::unexpected<Error> TooMuch(const std::string& what, size_t limit) {
+  return Refuse(ErrorCode::kInvalidArgument,
+                "the JSON has more than " + std::to_string(limit) + " " + what);
+}
+
+// Counts what a text would become, from its brackets and commas alone.
+class ShapeCheck {
+ public:
+  Status Structural(char c) {
+    if (c == '[' || c == '{') {
+      if (++depth_ > kMaxJsonDepth) return TooMuch("levels of nesting", kMaxJsonDepth);
+      keys_[depth_] = 1;
+      is_object_[depth_] = c == '{';
+    }
+    if ((c == ']' || c == '}') && depth_ > 0) --depth_;
+    if (c == ',' && is_object_[depth_] && ++keys_[depth_] > kMaxJsonKeys) {
+      return TooMuch("keys in one object", kMaxJsonKeys);
+    }
+    const bool begins_value = c == ',' || c == '[' || c == '{';
+    if (begins_value && ++values_ > kMaxJsonValues) return TooMuch("values", kMaxJsonValues);
+    return {};
+  }
+
+ private:
+  uint32_t depth_ = 0;
+  size_t values_ = 1;
+  std::array<uint32_t, kMaxJsonDepth + 1> keys_{};
+  std::array<bool, kMaxJsonDepth + 1> is_object_{};
+};
+
+// One pass over the text before any tree exists.
 Status CheckShape(std::string_view text) {
-  size_t values = 1;
-  uint32_t depth = 0;
+  ShapeCheck check;
   bool in_string = false;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -27,17 +56,7 @@ Status CheckShape(std::string_view text) {
       continue;
     }
     if (c == '"') in_string = true;
-    if (c == ',' || c == '[' || c == '{') ++values;
-    if (c == '[' || c == '{') ++depth;
-    if ((c == ']' || c == '}') && depth > 0) --depth;
-    if (depth > kMaxJsonDepth) {
-      return Refuse(ErrorCode::kInvalidArgument,
-                    "the JSON is nested deeper than " + std::to_string(kMaxJsonDepth) + " levels");
-    }
-  }
-  if (values > kMaxJsonValues) {
-    return Refuse(ErrorCode::kInvalidArgument,
-                  "the JSON has more than " + std::to_string(kMaxJsonValues) + " values");
+    if (const Status fine = check.Structural(c); !fine) return fine;
   }
   return {};
 }

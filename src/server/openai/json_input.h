@@ -1,8 +1,9 @@
 // server/openai/json_input.h -- reads what clients send: strict types, and nothing lost silently.
 //
-// ParseJson refuses what could hurt before it builds anything: nesting and number of values are
-// bounded, bytes must be UTF-8, numbers finite. FieldReader takes fields out of an object by name
-// and type; what nobody took is listed by Unknown(). An explicit null is the same as absent.
+// ParseJson refuses what could hurt before it builds anything: nesting, number of values and of
+// keys in an object are bounded, bytes must be UTF-8, numbers finite. FieldReader takes fields out
+// of an object by name and type; what nobody took is listed by Unknown(). An explicit null is the
+// same as absent.
 //
 // Threads  none. Errors  kInvalidArgument with `param` naming the field.
 #pragma once
@@ -24,6 +25,8 @@ using Json = nlohmann::ordered_json;  // key order reaches chat templates
 
 inline constexpr uint32_t kMaxJsonDepth = 64;
 inline constexpr size_t kMaxJsonValues = size_t{2} << 20;
+// Of one object: keeping the order of keys makes an insertion linear in their number.
+inline constexpr uint32_t kMaxJsonKeys = 1024;
 
 Result<Json> ParseJson(std::string_view text);
 

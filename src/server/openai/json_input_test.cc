@@ -44,6 +44,16 @@ TEST(ParseJson, BoundsTheNumberOfValues) {
   EXPECT_FALSE(ParseJson(many + "]"));
 }
 
+TEST(ParseJson, BoundsTheKeysOfAnObject) {
+  const auto with_keys = [](size_t count) {
+    std::string text = "{\"k0\": [1, 2]";
+    for (size_t i = 1; i < count; ++i) text += ", \"k" + std::to_string(i) + "\": {\"a\": 1}";
+    return text + "}";
+  };
+  EXPECT_TRUE(ParseJson(with_keys(kMaxJsonKeys)));
+  EXPECT_FALSE(ParseJson(with_keys(kMaxJsonKeys + 1)));
+}
+
 class FieldReaderTest : public ::testing::Test {
  protected:
   FieldReader Read(const char* text) {
