@@ -163,6 +163,7 @@ void Engine::Impl::WarmUp() {
   const uint32_t rows = static_cast<uint32_t>(
       std::min<uint64_t>({kWarmUpRows, options.step_tokens, limits.kv_tokens - 1,
                           uint64_t{options.context_tokens} - 1}));
+  if (rows == 0) return;  // a context of one token has nothing to warm up with
   std::vector<uint32_t> table(rows / kBlockTokens + 1);
   for (uint32_t i = 0; i < table.size(); ++i) table[i] = i;
   const std::vector<TokenId> tokens(rows + 1, 0);

@@ -39,21 +39,22 @@ Scheduler::Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& ca
   running_.reserve(budget.step_sequences);
 }
 
-Status Scheduler::CheckFits(uint64_t num_prompt, uint64_t max_tokens) const {
-  const uint64_t tokens = TokensWithKv(num_prompt, max_tokens);
+// What S3 rests on: whoever is alone fits.
+Status Scheduler::CheckFits(const SequenceSpec& spec) const {
+  const uint64_t tokens = TokensWithKv(spec.prompt.size(), spec.max_tokens);
   const uint64_t blocks = (tokens + cache_.block_tokens() - 1) / cache_.block_tokens();
   if (blocks <= cache_.pool().capacity()) return {};
-  return Refuse(
-      ErrorCode::kNeverFits,
-      fmt::format("{} prompt tokens and {} to generate need {} blocks of {} tokens of KV "
-                  "memory; all of it is {} blocks ({} tokens)",
-                  num_prompt, max_tokens, blocks, cache_.block_tokens(), cache_.pool().capacity(),
-                  uint64_t{cache_.pool().capacity()} * cache_.block_tokens()));
+  return Refuse(ErrorCode::kNeverFits,
+                fmt::format("{} prompt tokens and {} to generate need {} blocks of {} tokens of KV "
+                            "memory; all of it is {} blocks ({} tokens)",
+                            spec.prompt.size(), spec.max_tokens, blocks, cache_.block_tokens(),
+                            cache_.pool().capacity(),
+                            uint64_t{cache_.pool().capacity()} * cache_.block_tokens()));
 }
 
 Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
   QUIRE_CHECK(!spec.prompt.empty() && spec.choices > 0);
-  if (const Status fits = CheckFits(spec.prompt.size(), spec.max_tokens); !fits) {
+  if (const Status fits = CheckFits(spec); !fits) {
     return std::unexpected(fits.error());
   }
   if (num_new_requests_ >= queue_limit_) {

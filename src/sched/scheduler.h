@@ -21,7 +21,7 @@
 //       preempted, and no sequence is preempted for a younger one.
 //   S4  a waiting sequence holds no blocks.
 //
-// Threads  none, but for CheckFits, which reads only constants.
+// Threads  none.
 // Errors   Submit refuses at the door, never half-way: kOverloaded when the queue is full,
 //          kNeverFits when a sequence could not be held even by an empty cache.
 #pragma once
@@ -64,9 +64,6 @@ class Scheduler {
   // `queue_limit` bounds the requests that never ran. `cache` outlives the scheduler.
   Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& cache);
 
-  // Whether an empty cache could hold `num_tokens` tokens and those it will compute after them.
-  Status CheckFits(uint64_t num_prompt, uint64_t max_tokens) const;
-
   // Queues a request. Returns the id of choice 0; choice i has the id i higher.
   [[nodiscard]] Result<SequenceId> Submit(SequenceSpec spec);
 
@@ -90,6 +87,7 @@ class Scheduler {
   void CheckInvariants() const;
 
  private:
+  Status CheckFits(const SequenceSpec& spec) const;
   void KeepRunning();
   void Admit();
   bool TryStart(Sequence& sequence);
