@@ -96,7 +96,7 @@ TEST(ChatAnswer, StreamsRoleTextFinishAndReceipt) {
 }
 
 TEST(ChatAnswer, PutsUsageInAChunkOfItsOwn) {
-  AnswerFacts facts = Facts(true, 2);
+  AnswerFacts facts = Facts(true, 3);
   facts.include_usage = true;
   ChatAnswer answer(std::move(facts));
   std::string out;
@@ -104,15 +104,17 @@ TEST(ChatAnswer, PutsUsageInAChunkOfItsOwn) {
   answer.Take(0, ChoiceEnd(FinishReason::kStop, 0), out);
   answer.Take(0, Token("x", 1), out);
   answer.Take(0, ChoiceEnd(FinishReason::kStop, 1), out);
+  answer.Take(0, ChoiceEnd(FinishReason::kLength, 2), out);
   answer.Take(0, Done(), out);
   answer.End(out);
   const auto events = Events(out);
-  ASSERT_EQ(events.size(), 7u);  // 2 roles, finish 0, x, finish 1, usage, DONE
+  ASSERT_EQ(events.size(), 9u);  // 3 roles, finish 0, x, finish 1, finish 2, usage, DONE
   EXPECT_TRUE(events[0]["usage"].is_null());
-  EXPECT_EQ(events[2]["choices"][0]["finish_reason"], "stop");
-  EXPECT_EQ(events[3]["choices"][0]["index"], 1);
-  EXPECT_TRUE(events[5]["choices"].empty());
-  EXPECT_EQ(events[5]["usage"]["completion_tokens"], 2);
+  EXPECT_EQ(events[3]["choices"][0]["finish_reason"], "stop");
+  EXPECT_EQ(events[4]["choices"][0]["index"], 1);
+  EXPECT_EQ(events[6]["choices"][0]["finish_reason"], "length");
+  EXPECT_TRUE(events[7]["choices"].empty());
+  EXPECT_EQ(events[7]["usage"]["completion_tokens"], 2);
 }
 
 TEST(CompletionAnswer, NumbersChoicesOverPrompts) {

@@ -50,6 +50,9 @@ TEST_F(ControlTextGuardTest, MarksHalvesAtTheEdges) {
   const std::string joined = Marked("a<|im_") + Marked("end|>b");
   EXPECT_EQ(joined.find("<|im_end|>"), std::string::npos);
   EXPECT_EQ(ControlTextGuard::WithoutMarks(joined, kMark), "a<|im_end|>b");
+  // The other half may be the template's.
+  EXPECT_EQ(("<|im_" + Marked("end|>b")).find("<|im_end|>"), std::string::npos);
+  EXPECT_EQ((Marked("a<|im_") + "end|>").find("<|im_end|>"), std::string::npos);
 }
 
 TEST_F(ControlTextGuardTest, MarksKeysAndEverythingInside) {
