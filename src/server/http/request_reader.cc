@@ -154,10 +154,7 @@ std::optional<NoRequest> RequestReader::CheckHeader(Parse& parse) const {
   if (!encoding.empty() && encoding != "identity") {
     return Refusal(415, "content_encoding", "bodies must come without Content-Encoding");
   }
-  const auto length = parse.parser.content_length();
-  if (length && *length > limits_.max_body_bytes) {
-    return ParseRefusal(http::error::body_limit, limits_);
-  }
+  const auto length = parse.parser.content_length();  // within body_limit, or the parser refused
   if (length && !parse.share->GrowTo(*length)) {
     return Busy();
   }
