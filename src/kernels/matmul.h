@@ -1,17 +1,19 @@
 // kernels/matmul.h -- multiplies activations by the weight matrices of a GGUF file.
 //
-//   out[token][row] (=|+=) bias[row] + sum over k of  weight[row][k] * x[token][k]
+//   out[token][row] (=|+=) (sum over k of weight[row][k] * x[token][k]) + bias[row]
 //
 // Weights are repacked once into groups of 16 rows (kernels/packed_layout.h), unsigned, at about
 // the density of the file; lanes are rows, the reduction axis is never split. Activations are int8,
 // one scale per token and 32 values (or float32 for float weights).
 //
-// Numerics, the same on every instruction set and for any number of tokens, threads or tiles, from
-// the bias (or 0) on; the exact sequence stands in kernels/matmul_steps.h:
+// Numerics, the same on every instruction set and for any number of tokens, threads or tiles; the
+// exact sequence stands in kernels/matmul_steps.h. The sum starts at 0:
 //   integer weights  per 32-block, ascending: exact integer dot; one multiply of the two scales;
 //                    one FMA into f32; a second FMA where the type has minimums.
 //   float weights    one f32 FMA per k, ascending.
-// A residual is added last. A change of any of this bumps kNumericsVersion (kernels/numerics.h).
+// Then the bias is added, rounded once: some of qwen's are so large that products added to them one
+// after another would lose their lower half. A residual comes last. A change of any of this bumps
+// kNumericsVersion (kernels/numerics.h).
 //
 // Threads  all functions are pure over their arguments: workers call them on disjoint ranges.
 // Errors   none: shapes were checked when the model was loaded; misuse aborts.
@@ -91,7 +93,7 @@ class Activations {
 struct MatMulOut {
   float* data = nullptr;        // out[token * stride + row]
   size_t stride = 0;            // in floats
-  const float* bias = nullptr;  // [rows] or null; added first
+  const float* bias = nullptr;  // [rows] or null; added to the finished sum
   bool accumulate = false;      // += (a residual) instead of =
 };
 

@@ -87,17 +87,10 @@ template <typename W, int T>
 void Tile(const MatMulJob& job, uint32_t group, uint32_t token) {
   const uint8_t* data = job.groups + group * GroupBytes(W::kType, job.columns);
   const uint32_t row = group * 16;
-  const uint32_t rows = job.rows - row < 16 ? job.rows - row : 16;
   F32x16 f[T];
-  for (int t = 0; t < T; ++t) {
-    f[t] = job.bias != nullptr ? LoadF32Partial(job.bias + row, rows) : ZeroF32();
-  }
+  for (int t = 0; t < T; ++t) f[t] = ZeroF32();
   AddBlocks<W>(data, job.columns / 32, {job.int8 + 4 * token, size_t{4} * job.tokens}, f);
-  for (int t = 0; t < T; ++t) {
-    float* to = job.out + (token + t) * job.stride + row;
-    if (job.accumulate) f[t] = LoadF32Partial(to, rows) + f[t];
-    StoreF32Partial(to, f[t], rows);
-  }
+  for (int t = 0; t < T; ++t) StoreSums(job, row, f[t], job.out + (token + t) * job.stride + row);
 }
 
 template <typename W>

@@ -43,10 +43,7 @@ void Tile(const MatMulJob& job, uint32_t group, Tokens x, float* out) {
   for (int r = 0; r < R; ++r) {
     const uint32_t g = group + r < groups ? group + r : groups - 1;
     data[r] = job.groups + g * GroupBytes(job.type, job.columns);
-    for (int t = 0; t < T; ++t) {
-      f[r][t] =
-          job.bias == nullptr ? ZeroF32() : LoadF32Partial(job.bias + g * 16, job.rows - g * 16);
-    }
+    for (int t = 0; t < T; ++t) f[r][t] = ZeroF32();
   }
   for (uint32_t k = 0; k < job.columns; ++k, x.record += x.row_bytes) {
     F32x16 w[R];
@@ -58,12 +55,7 @@ void Tile(const MatMulJob& job, uint32_t group, Tokens x, float* out) {
   }
   for (uint32_t r = 0; r < R && group + r < groups; ++r) {
     const uint32_t row = (group + r) * 16;
-    const uint32_t rows = job.rows - row < 16 ? job.rows - row : 16;
-    for (int t = 0; t < T; ++t) {
-      float* to = out + t * job.stride + row;
-      if (job.accumulate) f[r][t] = LoadF32Partial(to, rows) + f[r][t];
-      StoreF32Partial(to, f[r][t], rows);
-    }
+    for (int t = 0; t < T; ++t) StoreSums(job, row, f[r][t], out + t * job.stride + row);
   }
 }
 

@@ -27,6 +27,8 @@ constexpr int kTileGroups = 1;
 constexpr uint32_t kTileTokens = 3;  // the int32 accumulators take 6 of 16 registers
 #endif
 
+alignas(64) constexpr float kZeros[16] = {};
+
 struct BlockScales {
   alignas(64) float numbers[6][16];  // d, m, sub0, sub1, min0, min1
 };
@@ -39,18 +41,18 @@ struct Piece {
 
 struct Scratch {
   Piece pieces[kTileGroups];
-  alignas(64) float start[kTileGroups][16];  // the bias, or zero
   alignas(64) float partial[kPieceTokens][kTileGroups][16];
 };
 
 // Where the sums of a tile come from and go to, at its first token: whole groups of rows. The first
-// piece of columns starts from the bias (token stride 0), the last one ends in the output.
+// piece of columns starts from zeros (token stride 0), the last one ends in the output.
 struct Sums {
   const float* from[kTileGroups];
   size_t from_stride;  // in floats, between tokens
   float* to[kTileGroups];
   size_t to_stride[kTileGroups];
-  bool accumulate[kTileGroups];
+  const float* bias[kTileGroups];  // where the sums are finished and there is one, else null
+  bool accumulate[kTileGroups];    // likewise
 
   QUIRE_INLINE Sums At(uint32_t token) const {
     Sums s = *this;
@@ -214,6 +216,7 @@ void Tile(PieceView view, uint32_t blocks, Tokens x, const Sums& sums) {
   for (int r = 0; r < kTileGroups; ++r) {
     for (int t = 0; t < T; ++t) {
       float* to = sums.to[r] + t * sums.to_stride[r];
+      if (sums.bias[r] != nullptr) f[r][t] = f[r][t] + LoadF32(sums.bias[r]);
       if (sums.accumulate[r]) f[r][t] = LoadF32(to) + f[r][t];
       StoreF32(to, f[r][t]);
     }
@@ -248,23 +251,16 @@ struct Part {
   }
 };
 
-void StoreStart(const MatMulJob& job, const Part& part, Scratch& scratch) {
-  for (int r = 0; r < kTileGroups; ++r) {
-    const uint32_t row = part.group(r) * 16;
-    StoreF32(scratch.start[r],
-             job.bias == nullptr ? ZeroF32() : LoadF32Partial(job.bias + row, job.rows - row));
-  }
-}
-
 Sums SumsOf(const MatMulJob& job, const Part& part, bool first, bool last, Scratch& scratch) {
   Sums sums = {};
   sums.from_stride = first ? 0 : kTileGroups * 16;
   for (int r = 0; r < kTileGroups; ++r) {
     const bool out = last && part.whole(r, job.rows);
-    sums.from[r] = first ? scratch.start[r] : scratch.partial[0][r];
+    sums.from[r] = first ? kZeros : scratch.partial[0][r];
     sums.to[r] =
         out ? job.out + part.first_token * job.stride + part.group(r) * 16 : scratch.partial[0][r];
     sums.to_stride[r] = out ? job.stride : kTileGroups * 16;
+    sums.bias[r] = out && job.bias != nullptr ? job.bias + part.group(r) * 16 : nullptr;
     sums.accumulate[r] = out && job.accumulate;
   }
   return sums;
@@ -273,14 +269,11 @@ Sums SumsOf(const MatMulJob& job, const Part& part, bool first, bool last, Scrat
 // Stores the last group of a matrix whose rows are not a multiple of 16.
 void StoreTail(const MatMulJob& job, const Part& part, const Scratch& scratch) {
   const uint32_t row = (part.end_group - 1) * 16;
-  const uint32_t rows = job.rows - row;
-  if (rows >= 16) return;
+  if (job.rows - row >= 16) return;
   const uint32_t r = part.end_group - 1 - part.first_group;
   for (uint32_t t = 0; t < part.tokens; ++t) {
-    float* to = job.out + (part.first_token + t) * job.stride + row;
-    F32x16 f = LoadF32(scratch.partial[t][r]);
-    if (job.accumulate) f = LoadF32Partial(to, rows) + f;
-    StoreF32Partial(to, f, rows);
+    StoreSums(job, row, LoadF32(scratch.partial[t][r]),
+              job.out + (part.first_token + t) * job.stride + row);
   }
 }
 
@@ -302,7 +295,6 @@ void MultiplyPart(const MatMulJob& job, const Part& part, Scratch& scratch) {
   const uint32_t blocks = job.columns / 32;
   const uint32_t pieces = (blocks + kPieceBlocks - 1) / kPieceBlocks;
   const uint32_t piece_blocks = ((blocks + pieces - 1) / pieces + 1) / 2 * 2;
-  StoreStart(job, part, scratch);
   for (uint32_t begin = 0; begin < blocks; begin += piece_blocks) {
     const uint32_t count = blocks - begin < piece_blocks ? blocks - begin : piece_blocks;
     const PieceView view = UnpackPiece<W>(job, part, {begin, count}, scratch);

@@ -1,7 +1,7 @@
 // kernels/matmul_steps.h -- the arithmetic of one block of 32 columns, for every kernel alike.
 //
-// The float sequence of one output, the same for any number of tokens, rows or sets. f starts at
-// the bias (or 0); for each block, ascending, with dot = sum of q * a, exact:
+// The float sequence of one output, the same for any number of tokens, rows or sets. f starts at 0;
+// for each block, ascending, with dot = sum of q * a, exact:
 //
 //   one scale      f = fma(float(dot - offset * sum(a)), d * da, f)
 //     minimum      f = fma(m, da * sum(a), f)            d, m: exact products with their sub-scales
@@ -10,7 +10,8 @@
 //     minimum      j = min0 * sum0 + min1 * sum1         exact
 //                  f = fma(-float(j), dmin * da, f)
 //
-// and for float weights f = fma(w, x, f), columns ascending. Last, where asked, out + f.
+// and for float weights f = fma(w, x, f), columns ascending. Last, where asked, f = f + bias, then
+// f = out + f.
 //
 // i and j are taken in float: all terms are integers below 2^24 (32 * 16 * 127 * 128 for Q6_K, the
 // largest), so every step is exact.
@@ -38,6 +39,14 @@ struct Tokens {
     return LanesOf(SplatBytes4(at(row, token)));
   }
 };
+
+// Stores the finished sums of up to 16 rows from `row` on: of one token, at `to`.
+QUIRE_INLINE void StoreSums(const MatMulJob& job, uint32_t row, F32x16 f, float* to) {
+  const uint32_t rows = job.rows - row < 16 ? job.rows - row : 16;
+  if (job.bias != nullptr) f = f + LoadF32Partial(job.bias + row, rows);
+  if (job.accumulate) f = LoadF32Partial(to, rows) + f;
+  StoreF32Partial(to, f, rows);
+}
 
 // Calls f(Index<n>{}) for n = min(left, max): a tile for as many tokens as there are.
 template <uint32_t max, typename F>

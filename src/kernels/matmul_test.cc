@@ -94,7 +94,8 @@ float AddBlockReference(TensorType type, const QuantBlock& w, const ReferenceBlo
 }
 
 float DotReference(TensorType type, std::span<const std::byte> row, const float* x,
-                   uint32_t columns, float f) {
+                   uint32_t columns) {
+  float f = 0;
   if (ActivationKindOf(type) == ActivationKind::kF32) {
     std::vector<float> w(columns);
     DequantizeRow(type, row, w);
@@ -118,16 +119,16 @@ struct Problem {
   std::vector<float> x;
   std::vector<float> bias;
   std::vector<float> residual;
-  std::vector<float> expected;  // residual + (bias + product)
+  std::vector<float> expected;  // residual + (product + bias)
 };
 
 void FillExpected(Problem& p) {
   p.expected = p.residual;
   for (uint32_t t = 0; t < p.tokens; ++t) {
     for (uint32_t r = 0; r < p.rows; ++r) {
-      p.expected[t * p.rows + r] +=
-          DotReference(p.type, RowOf(p.type, p.source, p.columns, r),
-                       p.x.data() + size_t{t} * p.columns, p.columns, p.bias[r]);
+      p.expected[t * p.rows + r] += DotReference(p.type, RowOf(p.type, p.source, p.columns, r),
+                                                 p.x.data() + size_t{t} * p.columns, p.columns) +
+                                    p.bias[r];
     }
   }
 }
@@ -271,7 +272,7 @@ TEST_P(MatMulTest, WithoutBiasAndResidualItOverwrites) {
          p.rows);
   for (uint32_t r = 0; r < p.rows; ++r) {
     EXPECT_EQ(out[r],
-              DotReference(p.type, RowOf(p.type, p.source, p.columns, r), p.x.data(), p.columns, 0))
+              DotReference(p.type, RowOf(p.type, p.source, p.columns, r), p.x.data(), p.columns))
         << r;
   }
 }

@@ -238,17 +238,11 @@ void WorkerPass::Multiply(const Activations& x, std::initializer_list<Product> p
 void WorkerPass::MultiplyRows(const Activations& x, const Product& product,
                               Worker::Range groups) const {
   const PackedMatrix& matrix = product.linear.matrix;
-  const float* bias = product.linear.bias;
   const uint32_t first = groups.begin * kRowGroup;
   const uint32_t end = std::min(groups.end * kRowGroup, matrix.rows);
-  MatMul(matrix, x, {.data = product.out, .stride = matrix.rows}, first, end);
-  if (bias == nullptr) return;
-  // Last, and rounded once: some of qwen's biases are so large that products added to them one
-  // after another would lose their lower half.
-  for (uint32_t token = 0; token < x.tokens(); ++token) {
-    float* out = product.out + size_t{token} * matrix.rows;
-    for (uint32_t row = first; row < end; ++row) out[row] += bias[row];
-  }
+  const MatMulOut out{
+      .data = product.out, .stride = matrix.rows, .bias = product.linear.bias, .accumulate = false};
+  MatMul(matrix, x, out, first, end);
 }
 
 }  // namespace quire
