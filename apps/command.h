@@ -5,13 +5,16 @@
 #include <functional>
 #include <memory>
 
+#include "apps/flags/settings.h"
+
 namespace quire {
 
 // Registers one subcommand: its flags on a new CLI subcommand, and what to run if it is chosen.
-// `run` returns the process's exit code (apps/exit_code.h).
+// `run` returns the process's exit code (apps/exit_code.h). A command with a flag --config gets
+// what the command line left open from the environment and the file.
 struct Command {
   CLI::App* app = nullptr;
-  std::function<int()> run;
+  std::function<int(const Settings&)> run;
 };
 
 Command AddServe(CLI::App& parent);

@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <CLI/Option.hpp>
-#include <CLI/Validators.hpp>
 #include <algorithm>
 
+#include "apps/exit_code.h"
+#include "apps/flags/flag_values.h"
 #include "apps/progress_bar.h"
 #include "base/machine.h"
 #include "base/size.h"
 #include "base/worker_pool.h"
+#include "kernels/kv_view.h"
+#include "model/config.h"
 
 namespace quire {
 namespace {
@@ -17,37 +20,76 @@ namespace {
 // Room for this many whole contexts is as much KV memory as a default should take.
 constexpr uint64_t kDefaultContexts = 16;
 
-// --kv-memory's default: half of the memory that is free once the weights are in, and never more
-// than kDefaultContexts whole contexts need.
-uint64_t DefaultKvMemory(const Model& model, uint32_t context) {
-  const KvShape shape = model.kv_shape(KvFormat::kF16);
-  const uint64_t blocks = (uint64_t{context} + kBlockTokens - 1) / kBlockTokens + 1;
-  const uint64_t wanted = kDefaultContexts * blocks * shape.block_bytes();
-  return std::max<uint64_t>(std::min(AvailableMemory() / 2, wanted), shape.block_bytes());
+uint64_t BlockBytes(const ModelConfig& config) {
+  return config.kv_values_per_token() * sizeof(uint16_t) * kBlockTokens;
 }
 
-Result<EngineOptions> MakeOptions(const EngineFlags& flags, const Model& model) {
-  EngineOptions options;
-  const uint32_t trained = model.config().context_length;
-  if (flags.context > trained) {
+uint64_t TensorBytes(const GgufFile& file) {
+  uint64_t bytes = 0;
+  for (const TensorInfo& tensor : file.tensors()) bytes += tensor.data.size();
+  return bytes;
+}
+
+// --kv-memory's default: half of the memory that is free once the weights are in, and never more
+// than kDefaultContexts whole contexts need.
+uint64_t DefaultKvMemory(const ModelConfig& config, uint32_t context) {
+  const uint64_t blocks = (uint64_t{context} + kBlockTokens - 1) / kBlockTokens + 1;
+  const uint64_t wanted = kDefaultContexts * blocks * BlockBytes(config);
+  return std::max(std::min(AvailableMemory() / 2, wanted), BlockBytes(config));
+}
+
+// At least one block, and no more than what the weights leave of the free memory.
+Status CheckKvMemory(uint64_t wanted, const ModelConfig& config, const GgufFile& file) {
+  const auto refuse = [wanted](const std::string& why) {
     return Refuse(ErrorCode::kInvalidArgument,
-                  fmt::format("--context {} is more than the {} tokens this model was trained for",
-                              flags.context, trained),
-                  "context");
+                  fmt::format("--kv-memory {} {}", FormatSize(wanted), why), "kv-memory");
+  };
+  const uint64_t block = BlockBytes(config);
+  if (wanted < block) {
+    return refuse(fmt::format(
+        "cannot hold one block of {} tokens: 2 x {} layers x {} KV heads x {} values x 2 bytes x "
+        "{} tokens = {}; a whole context of {} tokens takes {}",
+        kBlockTokens, config.layers, config.kv_heads, config.head_dim, kBlockTokens,
+        FormatSize(block), config.context_length,
+        FormatSize(block / kBlockTokens * config.context_length)));
   }
-  options.context_tokens = flags.context == 0 ? trained : flags.context;
-  options.kv_memory_bytes = DefaultKvMemory(model, options.context_tokens);
-  if (!flags.kv_memory.empty()) {
+  const uint64_t available = AvailableMemory();
+  const uint64_t weights = TensorBytes(file);
+  const uint64_t left = available - std::min(available, weights);
+  if (available == 0 || wanted <= left) return {};
+  return refuse(
+      fmt::format("does not fit: {} of memory is free, the weights take {}, which leaves "
+                  "{}",
+                  FormatSize(available), FormatSize(weights), FormatSize(left)));
+}
+
+Status CheckContext(uint32_t context, const ModelConfig& config) {
+  const auto refuse = [context](const std::string& why) {
+    return Refuse(ErrorCode::kInvalidArgument, fmt::format("--context {} {}", context, why),
+                  "context");
+  };
+  if (context > config.context_length) {
+    return refuse(
+        fmt::format("is more than the {} tokens this model was trained for; 0 takes all "
+                    "of them",
+                    config.context_length));
+  }
+  if (context != 0 && context < kBlockTokens) {
+    return refuse(fmt::format("is less than one block of {} tokens", kBlockTokens));
+  }
+  return {};
+}
+
+// Everything that can be refused without the weights. `kv_memory_bytes` stays 0 for "auto".
+Result<EngineOptions> MakeOptions(const EngineFlags& flags, const ModelConfig& config,
+                                  const GgufFile& file) {
+  EngineOptions options;
+  if (Status ok = CheckContext(flags.context, config); !ok) return std::unexpected(ok.error());
+  options.context_tokens = flags.context == 0 ? config.context_length : flags.context;
+  if (flags.kv_memory != "auto") {
     QUIRE_TRY(options.kv_memory_bytes, ParseSize(flags.kv_memory));
-    const uint64_t available = AvailableMemory();
-    if (available != 0 && options.kv_memory_bytes > available) {
-      return Refuse(ErrorCode::kInvalidArgument,
-                    fmt::format("--kv-memory {} does not fit: {} of memory is free after loading "
-                                "the model's {}",
-                                FormatSize(options.kv_memory_bytes), FormatSize(available),
-                                FormatSize(model.weight_bytes())),
-                    "kv-memory");
-    }
+    Status ok = CheckKvMemory(options.kv_memory_bytes, config, file);
+    if (!ok) return std::unexpected(ok.error());
   }
   options.max_sequences = flags.max_sequences;
   options.queue_limit = flags.queue_limit;
@@ -55,48 +97,52 @@ Result<EngineOptions> MakeOptions(const EngineFlags& flags, const Model& model) 
   return options;
 }
 
-Status ReadChatTemplate(RunningModel& running) {
+// A broken template takes chat away, not the model: completions still work.
+void ReadChatTemplate(RunningModel& running) {
   const auto source = running.file->GetString("tokenizer.chat_template");
-  if (!source) return {};
+  if (!source) return;
   auto parsed = ChatTemplate::Parse(std::string(*source));
-  // A broken template takes chat away, not the model: completions still work.
   if (parsed) {
     running.chat_template = std::make_shared<const ChatTemplate>(*std::move(parsed));
   } else {
     running.chat_template_error = parsed.error().message;
   }
-  return {};
 }
 
 }  // namespace
 
 void AddModelFlags(CLI::App& app, EngineFlags& flags) {
-  app.add_option("--threads", flags.threads, "worker threads; 0: every core this process may use")
-      ->check(CLI::Range(0u, 1024u))
+  Whole(app.add_option("--threads", flags.threads,
+                       "worker threads (default 0: every core this process may use)"),
+        0, 1024)
       ->capture_default_str();
-  app.add_option("--context", flags.context,
-                 "most tokens of one request, prompt and answer; 0: the model's own")
+  Whole(app.add_option("--context", flags.context,
+                       "most tokens of one request, prompt and answer (default 0: the model's)"),
+        0, UINT32_MAX)
       ->capture_default_str();
-  app.add_option("--kv-memory", flags.kv_memory,
-                 "memory for the KV cache, as 512MiB or 4GiB; default: half of what is free, at "
-                 "most 16 whole contexts")
-      ->type_name("SIZE");
-  app.add_option("--kv-format", flags.kv_format, "how keys and values are stored")
-      ->check(CLI::IsMember({"auto", "f16"}))
+  Size(app.add_option("--kv-memory", flags.kv_memory,
+                      "memory for the KV cache, as 512MiB or 4GiB (default auto: half of what is "
+                      "free, at most 16 whole contexts)"),
+       1, true)
       ->capture_default_str();
+  OneOf(app.add_option("--kv-format", flags.kv_format, "how keys and values are stored"),
+        {"auto", "f16"})
+      ->capture_default_str();
+  app.add_option("--config", flags.config, "settings file (default: ./quire.toml if it exists)")
+      ->type_name("FILE");
 }
 
 void AddSchedulerFlags(CLI::App& app, EngineFlags& flags) {
-  app.add_option("--max-sequences", flags.max_sequences, "answers computed at the same time")
-      ->check(CLI::Range(1u, 4096u))
+  Whole(app.add_option("--max-sequences", flags.max_sequences, "answers computed at the same time"),
+        1, 4096)
       ->capture_default_str();
-  app.add_option("--queue-limit", flags.queue_limit,
-                 "requests that may wait; more are answered 429 with Retry-After")
-      ->check(CLI::Range(1u, 1000000u))
+  Whole(app.add_option("--queue-limit", flags.queue_limit,
+                       "requests that may wait; more are answered 429 with Retry-After"),
+        1, 1000000)
       ->capture_default_str();
-  app.add_option("--step-tokens", flags.step_tokens,
-                 "tokens of one forward pass; 0: what suits the machine")
-      ->check(CLI::Range(0u, 65536u))
+  Whole(app.add_option("--step-tokens", flags.step_tokens,
+                       "tokens of one forward pass (default 0: what suits the machine)"),
+        0, 65536)
       ->capture_default_str();
 }
 
@@ -104,18 +150,41 @@ Result<RunningModel> StartModel(const EngineFlags& flags) {
   RunningModel running;
   QUIRE_TRY(GgufFile file, GgufFile::Open(flags.model));
   running.file = std::make_shared<const GgufFile>(std::move(file));
+  QUIRE_TRY(const ModelConfig config, ReadModelConfig(*running.file));
+  QUIRE_TRY(EngineOptions options, MakeOptions(flags, config, *running.file));
   QUIRE_TRY(running.tokenizer, Tokenizer::Create(*running.file));
-  if (Status read = ReadChatTemplate(running); !read) return std::unexpected(read.error());
+  ReadChatTemplate(running);
   auto pool = std::make_unique<WorkerPool>(flags.threads == 0 ? UsableCores() : flags.threads);
-  ProgressBar bar("loading " + flags.model);
+  ProgressBar bar("loading " + config.name);
   LoadOptions load;
   load.progress = [&bar](uint64_t done, uint64_t total) { bar.Update(done, total); };
   QUIRE_TRY(running.model, Model::Load(running.file, load, *pool));
   bar.Finish();
-  QUIRE_TRY(const EngineOptions options, MakeOptions(flags, *running.model));
+  if (flags.kv_memory == "auto") {
+    options.kv_memory_bytes = DefaultKvMemory(config, options.context_tokens);
+  }
   QUIRE_TRY(running.engine,
             Engine::Create(options, running.model, running.tokenizer, std::move(pool)));
   return running;
+}
+
+Status CheckCanChat(const GgufFile& file) {
+  const auto source = file.GetString("tokenizer.chat_template");
+  if (!source) {
+    return Refuse(ErrorCode::kUnsupported,
+                  "this model has no chat template: it completes text but was not made to chat; "
+                  "give it the whole prompt with `quire run MODEL.gguf -p TEXT`");
+  }
+  if (auto parsed = ChatTemplate::Parse(std::string(*source)); !parsed) {
+    return Refuse(ErrorCode::kUnsupported,
+                  "this model's chat template cannot be read: " + parsed.error().message);
+  }
+  return {};
+}
+
+int FailToStart(const Error& error) {
+  const bool flag = error.code == ErrorCode::kInvalidArgument && !error.param.empty();
+  return Fail(error, flag ? kExitUsage : kExitModel);
 }
 
 }  // namespace quire

@@ -17,17 +17,18 @@
 namespace quire {
 
 struct EngineFlags {
-  std::string model;      // path
-  uint32_t threads = 0;   // 0: every core this process may use
-  uint32_t context = 0;   // tokens of one request; 0: the model's own
-  std::string kv_memory;  // size; empty: a share of the free memory
+  std::string model;               // path
+  uint32_t threads = 0;            // 0: every core this process may use
+  uint32_t context = 0;            // tokens of one request; 0: the model's own
+  std::string kv_memory = "auto";  // size; auto: a share of the free memory
   std::string kv_format = "auto";
   uint32_t max_sequences = 64;
   uint32_t queue_limit = 256;
   uint32_t step_tokens = 0;
+  std::string config;  // settings file
 };
 
-// The flags that every command with a model has, and those only a server needs.
+// The flags that every command with a running model has, and those only a server needs.
 void AddModelFlags(CLI::App& app, EngineFlags& flags);
 void AddSchedulerFlags(CLI::App& app, EngineFlags& flags);
 
@@ -41,7 +42,15 @@ struct RunningModel {
   std::shared_ptr<Engine> engine;
 };
 
-// Opens, checks, repacks (with a progress bar) and warms up. What fails here is exit code 3.
+// Opens, checks, repacks (with a progress bar) and warms up. Flags that cannot work are refused
+// before the weights are read.
 Result<RunningModel> StartModel(const EngineFlags& flags);
+
+// Reports why StartModel failed: exit code 2 if a flag is to blame, 3 if the model is.
+int FailToStart(const Error& error);
+
+// "this model has no chat template ..." with advice, or why the one it has cannot be read; also for
+// a model that was not loaded yet.
+Status CheckCanChat(const GgufFile& file);
 
 }  // namespace quire

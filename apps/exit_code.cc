@@ -1,6 +1,10 @@
 #include "apps/exit_code.h"
 
+#include <fmt/format.h>
+
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 namespace quire {
 
@@ -18,6 +22,15 @@ int Fail(const Error& error) {
     default:
       return Fail(error, kExitFailed);
   }
+}
+
+int FinishOutput() {
+  errno = 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  if (flushed && std::ferror(stdout) == 0) return kExitFine;
+  if (errno == EPIPE) return kExitFailed;
+  const std::string why = errno == 0 ? "a write failed" : std::strerror(errno);
+  return Fail({ErrorCode::kIo, "cannot write to stdout: " + why, ""}, kExitFailed);
 }
 
 }  // namespace quire

@@ -19,4 +19,8 @@ int Fail(const Error& error, ExitCode code);
 // The same with the code chosen by the kind of error; used once the model is loaded.
 int Fail(const Error& error);
 
+// Flushes stdout: kExitFine, or kExitFailed if something written there got lost. Says so, unless
+// the reader of a pipe just had enough.
+int FinishOutput();
+
 }  // namespace quire

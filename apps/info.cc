@@ -105,7 +105,8 @@ int PrintInfo(const InfoFlags& flags) {
                  tensor.rows());
     }
   }
-  return config ? kExitFine : kExitModel;
+  const int written = FinishOutput();
+  return config ? written : static_cast<int>(kExitModel);
 }
 
 }  // namespace
@@ -113,14 +114,15 @@ int PrintInfo(const InfoFlags& flags) {
 Command AddInfo(CLI::App& parent) {
   auto flags = std::make_shared<InfoFlags>();
   CLI::App* app = parent.add_subcommand(
-      "info",
-      "What a model file is: architecture, sizes, KV bytes per token, memory it will need.\n\n"
+      "info", "What a model file is: architecture, sizes, memory it will need.");
+  app->footer(
       "Example:\n"
       "  quire info model.gguf --tensors");
-  app->add_option("model", flags->model, "GGUF file")->required()->type_name("MODEL.gguf");
+  app->add_option("MODEL.gguf", flags->model, "the model; of a split one the first part")
+      ->required();
   app->add_flag("--metadata", flags->metadata, "also every metadata key");
   app->add_flag("--tensors", flags->tensors, "also every tensor");
-  return {app, [flags] { return PrintInfo(*flags); }};
+  return {app, [flags](const Settings&) { return PrintInfo(*flags); }};
 }
 
 }  // namespace quire

@@ -4,12 +4,10 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/Option.hpp>
-#include <CLI/Validators.hpp>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <optional>
 #include <string>
 #include <thread>
@@ -18,7 +16,8 @@
 #include "apps/command.h"
 #include "apps/engine_flags.h"
 #include "apps/exit_code.h"
-#include "apps/settings.h"
+#include "apps/flags/flag_values.h"
+#include "apps/flags/settings.h"
 #include "base/size.h"
 #include "kernels/dispatch.h"
 #include "server/server.h"
@@ -31,7 +30,6 @@ struct ServeFlags {
   ServerOptions server;
   std::vector<std::string> aliases;
   std::string max_body = "32MiB";
-  std::string config;
   std::string log_level = "info";
   bool print_config = false;
 };
@@ -54,13 +52,19 @@ class SignalWatch {
     thread_.join();
   }
 
+  bool stopping() const { return stopping_.load(); }
+
   void Start(Server& server) {
     thread_ = std::thread([this, &server] {
       int signal = 0;
       while (sigwait(&set_, &signal) == 0 && !done_.load()) {
         if (signal == SIGUSR1) continue;
-        spdlog::info("{}: no new work; running answers may finish",
-                     signal == SIGINT ? "interrupted" : "asked to stop");
+        if (stopping_.exchange(true)) {
+          spdlog::info("asked again: running answers are cut off");
+        } else {
+          spdlog::info("{}: no new work; running answers may finish",
+                       signal == SIGINT ? "interrupted" : "asked to stop");
+        }
         server.Stop();
       }
     });
@@ -69,19 +73,25 @@ class SignalWatch {
  private:
   sigset_t set_;
   std::atomic<bool> done_{false};
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 
 void Announce(const ServeFlags& flags, const RunningModel& running, const std::string& url) {
   const EngineOptions& options = running.engine->options();
+  const uint64_t kv_tokens = options.kv_memory_bytes /
+                             running.model->kv_shape(options.kv_format).block_bytes() *
+                             kBlockTokens;
+  const uint32_t context = running.engine->context_tokens();
   spdlog::info("{}: {} weights, {} of KV ({} tokens), context {}, {} kernels",
                running.model->config().name, FormatSize(running.model->weight_bytes()),
-               FormatSize(options.kv_memory_bytes),
-               options.kv_memory_bytes / running.model->kv_shape(options.kv_format).block_bytes() *
-                   kBlockTokens,
-               running.engine->context_tokens(), IsaName(CurrentIsa()));
-  if (!running.chat_template_error.empty()) {
-    spdlog::warn("chat is off: {}", running.chat_template_error);
+               FormatSize(options.kv_memory_bytes), kv_tokens, context, IsaName(CurrentIsa()));
+  if (kv_tokens < context) {
+    spdlog::warn("requests of more than {} tokens will be refused: the KV memory holds no more",
+                 kv_tokens);
+  }
+  if (Status chat = CheckCanChat(*running.file); !chat) {
+    spdlog::warn("chat requests will be refused: {}", chat.error().message);
   }
   spdlog::info("ready at {} as \"{}\"", url, flags.server.model_names.front());
 }
@@ -89,21 +99,24 @@ void Announce(const ServeFlags& flags, const RunningModel& running, const std::s
 // Loads beside the listening server, so that /health can say so meanwhile.
 class Loader {
  public:
-  Loader(const ServeFlags& flags, Server& server)
-      : thread_([this, &flags, &server] { Load(flags, server); }) {}
+  Loader(const ServeFlags& flags, Server& server, const SignalWatch& signals)
+      : thread_([this, &flags, &server, &signals] { Load(flags, server, signals); }) {}
 
   // What went wrong, if it did. A load that was interrupted ends with the process.
   std::optional<Error> Finish() {
-    if (!finished_.load()) std::_Exit(kExitFine);
+    if (!finished_.load()) {
+      spdlog::info("stopped before the model was loaded");
+      std::_Exit(kExitFine);
+    }
     thread_.join();
     return error_;
   }
 
  private:
-  void Load(const ServeFlags& flags, Server& server) {
+  void Load(const ServeFlags& flags, Server& server, const SignalWatch& signals) {
     auto running = StartModel(flags.engine);
     if (running) {
-      Announce(flags, *running, server.url());
+      if (!signals.stopping()) Announce(flags, *running, server.url());
       server.SetReady({running->engine, running->tokenizer, running->chat_template,
                        running->chat_template_error});
     } else {
@@ -118,11 +131,7 @@ class Loader {
   std::thread thread_;
 };
 
-Status CompleteFlags(ServeFlags& flags, const std::string& description) {
-  if (flags.print_config) {
-    std::cout << description << std::flush;
-    return {};
-  }
+Status CompleteFlags(ServeFlags& flags) {
   QUIRE_TRY(flags.server.max_body_bytes, ParseSize(flags.max_body));
   flags.server.model_names = {std::filesystem::path(flags.engine.model).stem().string()};
   for (const std::string& alias : flags.aliases) flags.server.model_names.push_back(alias);
@@ -140,39 +149,45 @@ int Serve(ServeFlags& flags) {
   auto server = Server::Listen(flags.server);
   if (!server) return Fail(server.error());
   signals.Start(**server);
-  Loader loader(flags, **server);
+  Loader loader(flags, **server, signals);
   (*server)->Run();
-  if (const auto error = loader.Finish()) {
-    return Fail(*error, error->code == ErrorCode::kInvalidArgument ? kExitUsage : kExitModel);
-  }
+  if (const auto error = loader.Finish()) return FailToStart(*error);
   spdlog::info("stopped");
   return kExitFine;
 }
 
 void AddServerFlags(CLI::App& app, ServeFlags& flags) {
   ServerOptions& server = flags.server;
-  app.add_option("--host", server.host, "address to listen on")->capture_default_str();
-  app.add_option("--port", server.port, "port to listen on; 0: any free one")
+  app.add_option("--host", server.host, "address to listen on")
+      ->type_name("ADDRESS")
+      ->capture_default_str();
+  Whole(app.add_option("--port", server.port, "port to listen on; 0: any free one"), 0, 65535)
       ->capture_default_str();
   app.add_flag("--insecure", server.insecure,
                "allow a --host that other machines can reach, though no key is asked for");
   app.add_option("--alias", flags.aliases,
-                 "another name the model answers to; '*' accepts any (repeatable)");
+                 "another name the model answers to; '*' accepts any; may be repeated "
+                 "(environment: separated by commas)")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
   app.add_option("--cors-origin", server.cors_origin,
-                 "origin whose pages may call this server; none by default");
-  app.add_option("--max-body", flags.max_body, "largest request body")
-      ->type_name("SIZE")
+                 "origin whose pages may call this server (default: none)")
+      ->type_name("ORIGIN");
+  Size(app.add_option("--max-body", flags.max_body, "largest request body"), 1024, false)
       ->capture_default_str();
-  app.add_option("--max-connections", server.max_connections, "connections open at once")
-      ->check(CLI::Range(1u, 1000000u))
+  Whole(app.add_option("--max-connections", server.max_connections, "connections open at once"), 1,
+        1000000)
       ->capture_default_str();
-  app.add_option("--stall-seconds", server.stall_seconds,
-                 "cancel a stream that its client does not read for this long")
-      ->check(CLI::Range(1, 86400))
+  Whole(app.add_option("--stall-seconds", server.stall_seconds,
+                       "cancel a stream that its client does not read for this long"),
+        1, 86400)
       ->capture_default_str();
-  app.add_option("--drain-seconds", server.drain_seconds,
-                 "how long running answers may finish after SIGTERM")
-      ->check(CLI::Range(0, 86400))
+  Whole(app.add_option("--drain-seconds", server.drain_seconds,
+                       "how long running answers may finish after SIGTERM"),
+        0, 86400)
+      ->capture_default_str();
+  OneOf(app.add_option("--log-level", flags.log_level, "how much is written to stderr"),
+        {"trace", "debug", "info", "warn", "error", "off"})
       ->capture_default_str();
 }
 
@@ -180,40 +195,30 @@ void AddServerFlags(CLI::App& app, ServeFlags& flags) {
 
 Command AddServe(CLI::App& parent) {
   auto flags = std::make_shared<ServeFlags>();
-  CLI::App* app = parent.add_subcommand(
-      "serve",
-      "An OpenAI-compatible server.\n\n"
+  CLI::App* app = parent.add_subcommand("serve", "An OpenAI-compatible server.");
+  app->footer(
       "Examples:\n"
       "  quire serve model.gguf\n"
       "  quire serve model.gguf --port 9000 --kv-memory 4GiB --alias gpt-4o-mini\n"
       "  QUIRE_THREADS=8 quire serve model.gguf --config quire.toml\n\n"
-      "Every flag is also a key of quire.toml and an environment variable QUIRE_<FLAG>:\n"
-      "flag > environment > file > default.");
-  app->add_option("model", flags->engine.model, "GGUF file; of a split model the first part")
-      ->type_name("MODEL.gguf");
+      "Every flag is also a key of quire.toml and an environment variable QUIRE_<FLAG>,\n"
+      "as in QUIRE_KV_MEMORY: flag > environment > file > default.");
+  app->add_option("MODEL.gguf", flags->engine.model, "the model; of a split one the first part");
+  AddServerFlags(*app, *flags);
   AddModelFlags(*app, flags->engine);
   AddSchedulerFlags(*app, flags->engine);
-  AddServerFlags(*app, *flags);
-  app->add_option("--log-level", flags->log_level, "how much is written to stderr")
-      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
-      ->capture_default_str();
-  app->add_option("--config", flags->config, "settings file; default: ./quire.toml if it exists")
-      ->type_name("FILE");
   app->add_flag("--print-config", flags->print_config,
                 "print every setting and where it came from, and exit");
-  return {app, [app, flags]() -> int {
-            Settings settings(*app);
-            if (Status resolved = settings.Resolve(flags->config); !resolved) {
-              return Fail(resolved.error());
+  return {app, [flags](const Settings& settings) -> int {
+            if (flags->print_config) {
+              fmt::print("{}", settings.Describe());
+              return FinishOutput();
             }
-            if (Status done = CompleteFlags(*flags, settings.Describe()); !done) {
-              return Fail(done.error());
-            }
-            if (flags->print_config) return static_cast<int>(kExitFine);
             if (flags->engine.model.empty()) {
               return Fail({ErrorCode::kInvalidArgument,
                            "which model? quire serve MODEL.gguf; see `quire serve --help`", ""});
             }
+            if (Status done = CompleteFlags(*flags); !done) return Fail(done.error());
             return Serve(*flags);
           }};
 }

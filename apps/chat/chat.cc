@@ -3,9 +3,6 @@
 #include <unistd.h>
 
 #include <CLI/Option.hpp>
-#include <CLI/Validators.hpp>
-#include <atomic>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -14,16 +11,30 @@
 #include <string>
 #include <vector>
 
-#include "apps/chat_backend.h"
+#include "apps/chat/chat_backend.h"
+#include "apps/chat/interrupt.h"
+#include "apps/chat/line_editor.h"
 #include "apps/command.h"
 #include "apps/exit_code.h"
-#include "apps/line_editor.h"
+#include "apps/flags/flag_values.h"
+#include "text/utf8.h"
 
 namespace quire {
 namespace {
 
-std::atomic<bool> interrupted{false};
-void OnInterrupt(int) { interrupted.store(true); }
+// What a model writes must not steer the terminal: control characters but line ends and tabs go.
+std::string Harmless(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const bool c1 = byte == 0xC2 && at + 1 < text.size() &&
+                    static_cast<unsigned char>(text[at + 1]) < 0xA0;  // U+0080 to U+009F
+    if (c1) ++at;
+    if (c1 || byte == 0x7F || (byte < 0x20 && byte != '\n' && byte != '\t')) continue;
+    out += text[at];
+  }
+  return out;
+}
 
 constexpr const char* kHelp =
     "  /help          this list\n"
@@ -44,16 +55,18 @@ class Chat {
  public:
   Chat(ChatBackend& backend, ChatSettings settings, std::string system)
       : backend_(backend), settings_(settings), system_(std::move(system)) {
-    colours_ = isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+    const char* no_colour = std::getenv("NO_COLOR");
+    terminal_ = isatty(STDOUT_FILENO) != 0;
+    colours_ = terminal_ && (no_colour == nullptr || *no_colour == '\0');
     conversations_.push_back(Fresh());
   }
 
   int Loop() {
     fmt::print("{} — /help for help\n", backend_.name());
-    while (true) {
+    while (std::fflush(stdout) == 0) {
       const auto line = editor_.Read(Prompt());
       if (!line || *line == "/quit" || *line == "/exit") break;
-      if (line->empty()) continue;
+      if (line->find_first_not_of(" \t") == std::string::npos) continue;
       if ((*line)[0] == '/') {
         RunCommand(*line);
       } else if (Status answered = Answer(*line); !answered) {
@@ -61,7 +74,8 @@ class Chat {
         failed_ = true;
       }
     }
-    return failed_ ? kExitFailed : kExitFine;
+    const int written = FinishOutput();
+    return failed_ ? static_cast<int>(kExitFailed) : written;
   }
 
  private:
@@ -90,21 +104,20 @@ class Chat {
   }
 
   Status Answer(const std::string& question) {
-    current().messages.push_back({"user", question});
-    interrupted.store(false);
-    const auto previous = std::signal(SIGINT, OnInterrupt);
-    auto answer = backend_.Ask(current().messages, settings_, [](std::string_view text) {
-      fmt::print("{}", text);
-      std::fflush(stdout);
-      return !interrupted.load();
-    });
-    std::signal(SIGINT, previous);
-    fmt::print("\n");
-    if (!answer) {
-      current().messages.pop_back();  // so that the question can be asked again
-      return std::unexpected(answer.error());
+    if (!IsValidUtf8(question)) {
+      return Refuse(ErrorCode::kInvalidArgument, "the question is not UTF-8; ask it again");
     }
-    current().messages.push_back({"assistant", answer->text});
+    current().messages.push_back({"user", question});
+    const InterruptWatch watch;
+    auto answer = backend_.Ask(current().messages, settings_, [&](std::string_view text) {
+      fmt::print("{}", terminal_ ? Harmless(text) : std::string(text));
+      return std::fflush(stdout) == 0 && !watch.interrupted();
+    });
+    if (!answer || answer->text.empty()) current().messages.pop_back();  // it can be asked again
+    if (!answer) return std::unexpected(answer.error());
+    fmt::print("\n");
+    if (answer->cancelled) Dim("stopped");
+    if (!answer->text.empty()) current().messages.push_back({"assistant", answer->text});
     current().last = *std::move(answer);
     ShowTokens();
     return {};
@@ -150,6 +163,7 @@ class Chat {
       Switch(argument);
     } else if (name == "/clear") {
       current() = Fresh();
+      Dim("forgotten");
     } else {
       Dim("no such command; /help lists them");
     }
@@ -158,6 +172,7 @@ class Chat {
   ChatBackend& backend_;
   ChatSettings settings_;
   std::string system_;
+  bool terminal_ = false;
   bool colours_ = false;
   bool failed_ = false;
   LineEditor editor_;
@@ -173,46 +188,67 @@ struct ChatFlags {
   ChatSettings settings;
 };
 
+std::string ApiKey(const ChatFlags& flags) {
+  const char* usual = std::getenv("OPENAI_API_KEY");
+  return flags.api_key.empty() && usual != nullptr ? usual : flags.api_key;
+}
+
+// Looks at the template before the weights are read.
+Result<std::unique_ptr<ChatBackend>> StartLocal(const EngineFlags& flags) {
+  QUIRE_TRY(const GgufFile file, GgufFile::Open(flags.model));
+  if (Status can = CheckCanChat(file); !can) {
+    return Refuse(ErrorCode::kUnsupported, can.error().message, "model");
+  }
+  return MakeLocalChat(flags);
+}
+
 int RunChat(const ChatFlags& flags) {
   if (flags.server.empty() == flags.engine.model.empty()) {
     return Fail({ErrorCode::kInvalidArgument,
                  "give either a model file or --server URL; see `quire chat --help`", ""},
                 kExitUsage);
   }
-  std::unique_ptr<ChatBackend> backend;
-  if (!flags.server.empty()) {
-    backend = MakeRemoteChat(flags.server, flags.api_key);
-  } else {
-    auto local = MakeLocalChat(flags.engine);
-    if (!local) return Fail(local.error(), kExitModel);
-    backend = *std::move(local);
+  auto backend =
+      flags.server.empty() ? StartLocal(flags.engine) : MakeRemoteChat(flags.server, ApiKey(flags));
+  if (!backend) {
+    if (!flags.server.empty()) return Fail(backend.error());
+    // A model that loads but cannot chat is no model that cannot be loaded.
+    return backend.error().code == ErrorCode::kUnsupported && backend.error().param == "model"
+               ? Fail(backend.error(), kExitFailed)
+               : FailToStart(backend.error());
   }
-  return Chat(*backend, flags.settings, flags.system).Loop();
+  return Chat(**backend, flags.settings, flags.system).Loop();
 }
 
 }  // namespace
 
 Command AddChat(CLI::App& parent) {
   auto flags = std::make_shared<ChatFlags>();
-  CLI::App* app = parent.add_subcommand("chat",
-                                        "Talk to a model in the terminal.\n\n"
-                                        "Examples:\n"
-                                        "  quire chat model.gguf\n"
-                                        "  quire chat --server http://127.0.0.1:8080");
-  app->add_option("model", flags->engine.model, "GGUF file")->type_name("MODEL.gguf");
+  CLI::App* app = parent.add_subcommand("chat", "Talk to a model in the terminal.");
+  app->footer(
+      "Examples:\n"
+      "  quire chat model.gguf\n"
+      "  quire chat model.gguf --system 'Answer in one sentence.' --temperature 0\n"
+      "  quire chat --server http://127.0.0.1:8080");
+  app->add_option("MODEL.gguf", flags->engine.model, "the model; of a split one the first part");
   app->add_option("--server", flags->server, "talk to this server instead")->type_name("URL");
-  app->add_option("--api-key", flags->api_key, "key for the server")->envname("OPENAI_API_KEY");
-  app->add_option("--system", flags->system, "what the model is told first");
-  app->add_option("--temperature", flags->settings.temperature, "0: always the likeliest token")
-      ->check(CLI::Range(0.0f, 2.0f))
+  app->add_option("--api-key", flags->api_key, "key for the server (default: $OPENAI_API_KEY)")
+      ->type_name("KEY");
+  app->add_option("--system", flags->system, "what the model is told first")->type_name("TEXT");
+  Real(app->add_option("--temperature", flags->settings.temperature,
+                       "0: always the likeliest token"),
+       0, 2)
+      ->default_str("0.7");
+  Whole(app->add_option("--max-tokens", flags->settings.max_tokens,
+                        "most tokens of an answer (default 0: the rest of the context)"),
+        0, 1u << 24)
       ->capture_default_str();
-  app->add_option("--max-tokens", flags->settings.max_tokens,
-                  "most tokens of an answer; 0: the rest of the context")
-      ->capture_default_str();
-  CLI::Option* seed =
-      app->add_option("--seed", flags->settings.seed, "the same seed gives the same answers");
+  CLI::Option* seed = Whole(app->add_option("--seed", flags->settings.seed,
+                                            "the same seed gives the same answers (default: "
+                                            "drawn)"),
+                            0, UINT64_MAX);
   AddModelFlags(*app, flags->engine);
-  return {app, [flags, seed] {
+  return {app, [flags, seed](const Settings&) {
             flags->settings.has_seed = seed->count() > 0;
             return RunChat(*flags);
           }};

@@ -1,4 +1,4 @@
-// apps/line_editor.h -- reads one line from a person: UTF-8 editing and history on a terminal.
+// apps/chat/line_editor.h -- reads one line from a person: UTF-8 editing and history on a terminal.
 #pragma once
 
 #include <memory>
@@ -17,7 +17,7 @@ class LineEditor {
   LineEditor(const LineEditor&) = delete;
   LineEditor& operator=(const LineEditor&) = delete;
 
-  // nullopt at the end of input. Ctrl-C gives an empty line.
+  // nullopt at the end of input. Ctrl-C throws away what was typed and gives an empty line.
   std::optional<std::string> Read(const std::string& prompt);
 
  private:

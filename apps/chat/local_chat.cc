@@ -1,23 +1,32 @@
 // The model of `quire chat` in this process.
+#include <fmt/format.h>
+
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <semaphore>
 #include <variant>
 
-#include "apps/chat_backend.h"
+#include "apps/chat/chat_backend.h"
+#include "server/openai/chat_request.h"
+#include "server/openai/prompt_encoder.h"
 
 namespace quire {
 namespace {
 
 class LocalChat : public ChatBackend {
  public:
-  explicit LocalChat(RunningModel running) : running_(std::move(running)) {}
+  explicit LocalChat(RunningModel running)
+      : running_(std::move(running)),
+        encoder_(running_.tokenizer, running_.chat_template, running_.chat_template_error) {}
 
   Result<ChatAnswer> Ask(const std::vector<ChatMessage>& messages, const ChatSettings& settings,
                          const std::function<bool(std::string_view)>& show) override {
     QUIRE_TRY(GenerationRequest request, MakeRequest(messages, settings));
-    auto events = std::make_shared<EventQueue>();
+    auto pushed = std::make_shared<std::counting_semaphore<>>(0);
+    auto events = std::make_shared<EventQueue>([pushed] { pushed->release(); });
     QUIRE_TRY(const RequestId id, running_.engine->Submit(std::move(request), events));
-    return Follow(id, *events, show);
+    return Follow(id, *events, *pushed, show);
   }
 
   std::string name() const override { return running_.model->config().name; }
@@ -25,32 +34,30 @@ class LocalChat : public ChatBackend {
  private:
   Result<GenerationRequest> MakeRequest(const std::vector<ChatMessage>& messages,
                                         const ChatSettings& settings) {
-    const Tokenizer& tokenizer = *running_.tokenizer;
-    nlohmann::ordered_json input;
-    input["messages"] = nlohmann::ordered_json::array();
+    ChatRequest chat;
+    chat.variables["messages"] = Json::array();
     for (const ChatMessage& message : messages) {
-      input["messages"].push_back({{"role", message.role}, {"content", message.content}});
+      chat.variables["messages"].push_back({{"role", message.role}, {"content", message.content}});
     }
-    input["add_generation_prompt"] = true;
-    if (tokenizer.bos() != kNoToken) input["bos_token"] = tokenizer.Piece(tokenizer.bos());
-    if (tokenizer.eos() != kNoToken) input["eos_token"] = tokenizer.Piece(tokenizer.eos());
-    QUIRE_TRY(const std::string text, running_.chat_template->Render(input));
     GenerationRequest request;
-    request.prompt = tokenizer.Encode(text, {.parse_special = true});
-    const uint32_t context = running_.engine->context_tokens();
-    const auto used = static_cast<uint32_t>(request.prompt.size());
-    if (used >= context) {
+    QUIRE_TRY(request.prompt, encoder_.Chat(chat));
+    if (request.prompt.size() >= running_.engine->context_tokens()) {
       return Refuse(ErrorCode::kContextLength,
-                    "the conversation is longer than the context; /clear starts a new one");
+                    fmt::format("the conversation has {} tokens, the context {}; /clear starts a "
+                                "new one",
+                                request.prompt.size(), running_.engine->context_tokens()));
     }
-    request.max_tokens = settings.max_tokens == 0 ? context - used : settings.max_tokens;
+    request.cut_max_tokens = true;
+    request.max_tokens =
+        settings.max_tokens == 0 ? running_.engine->context_tokens() : settings.max_tokens;
     request.sampling.temperature = settings.temperature;
     request.sampling.seed = settings.has_seed ? settings.seed : std::random_device()();
     return request;
   }
 
-  Result<ChatAnswer> Follow(RequestId id, EventQueue& events,
+  Result<ChatAnswer> Follow(RequestId id, EventQueue& events, std::counting_semaphore<>& pushed,
                             const std::function<bool(std::string_view)>& show) {
+    using namespace std::chrono_literals;
     ChatAnswer answer;
     const auto add = [&](const std::string& text) {
       answer.text += text;
@@ -60,7 +67,12 @@ class LocalChat : public ChatBackend {
       }
     };
     while (true) {
-      const Event event = events.WaitPop();
+      const auto popped = pushed.try_acquire_for(50ms) ? events.Pop() : std::nullopt;
+      if (!popped) {
+        add("");
+        continue;
+      }
+      const Event& event = *popped;
       if (const auto* token = std::get_if<TokenEvent>(&event)) {
         add(token->text);
       } else if (const auto* end = std::get_if<ChoiceEndEvent>(&event)) {
@@ -78,19 +90,13 @@ class LocalChat : public ChatBackend {
   }
 
   RunningModel running_;
+  PromptEncoder encoder_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<ChatBackend>> MakeLocalChat(const EngineFlags& flags) {
   QUIRE_TRY(RunningModel running, StartModel(flags));
-  if (running.chat_template == nullptr) {
-    return Refuse(ErrorCode::kUnsupported,
-                  running.chat_template_error.empty()
-                      ? "this model has no chat template: it completes text but was not made to "
-                        "chat; try `quire run`"
-                      : running.chat_template_error);
-  }
   return std::make_unique<LocalChat>(std::move(running));
 }
 

@@ -1,4 +1,4 @@
-// apps/chat_backend.h -- who answers in `quire chat`: a model in this process, or a server.
+// apps/chat/chat_backend.h -- who answers in `quire chat`: a model in this process, or a server.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,8 @@ class ChatBackend {
  public:
   virtual ~ChatBackend() = default;
 
-  // Answers the conversation. `show` gets the text as it comes and returns false to cancel.
+  // Answers the conversation. `show` gets the text as it comes and returns false to cancel; while
+  // nothing comes it is asked now and then with an empty text.
   virtual Result<ChatAnswer> Ask(const std::vector<ChatMessage>& messages,
                                  const ChatSettings& settings,
                                  const std::function<bool(std::string_view)>& show) = 0;
@@ -48,8 +49,11 @@ class ChatBackend {
   virtual std::string name() const = 0;  // for the greeting
 };
 
+// Loads the model; FailToStart knows the exit code for an error.
 Result<std::unique_ptr<ChatBackend>> MakeLocalChat(const EngineFlags& flags);
-// `url`: http://host:port of an OpenAI-compatible server; `api_key` may be empty.
-std::unique_ptr<ChatBackend> MakeRemoteChat(std::string url, std::string api_key);
+
+// `url`: http://host:port of an OpenAI-compatible server, with or without "/v1"; `api_key` may be
+// empty. Asks the server for its models, so that one that is not there is noticed now.
+Result<std::unique_ptr<ChatBackend>> MakeRemoteChat(std::string url, std::string api_key);
 
 }  // namespace quire

@@ -1,0 +1,24 @@
+// apps/chat/interrupt.h -- whether Ctrl-C was pressed, for as long as somebody wants to know.
+#pragma once
+
+#include <csignal>
+
+namespace quire {
+
+// While one lives, SIGINT does not end the process: it is remembered, and a read that waits is
+// broken off with EINTR. Afterwards everything is as before.
+// Threads  one at a time; the signal may arrive on any.
+class InterruptWatch {
+ public:
+  InterruptWatch();
+  ~InterruptWatch();
+  InterruptWatch(const InterruptWatch&) = delete;
+  InterruptWatch& operator=(const InterruptWatch&) = delete;
+
+  bool interrupted() const;
+
+ private:
+  struct sigaction before_{};
+};
+
+}  // namespace quire

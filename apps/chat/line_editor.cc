@@ -1,0 +1,114 @@
+#include "apps/chat/line_editor.h"
+
+#include <histedit.h>
+#include <langinfo.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <clocale>
+#include <cstdio>
+#include <cstring>
+#include <cwchar>
+#include <iostream>
+
+#include "apps/chat/interrupt.h"
+
+namespace quire {
+
+struct LineEditor::Impl {
+  EditLine* edit = nullptr;
+  History* history = nullptr;
+  std::string prompt;
+  const InterruptWatch* watch = nullptr;  // while a line is read
+
+  static Impl* Self(EditLine* edit) {
+    Impl* self = nullptr;
+    el_get(edit, EL_CLIENTDATA, &self);
+    return self;
+  }
+
+  static char* Prompt(EditLine* edit) { return Self(edit)->prompt.data(); }
+
+  // One character from the terminal; libedit's own reader hides Ctrl-C. 1, 0 at the end, or -1.
+  static int ReadCharacter(EditLine* edit, wchar_t* out) {
+    std::mbstate_t state{};
+    while (true) {
+      char byte = 0;
+      const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
+      if (got < 0 && errno == EINTR && !Self(edit)->watch->interrupted()) continue;  // resized
+      if (got <= 0) return static_cast<int>(got);
+      const size_t size = std::mbrtowc(out, &byte, 1, &state);
+      if (size == static_cast<size_t>(-2)) continue;  // the character goes on
+      if (size == static_cast<size_t>(-1)) {
+        state = {};  // no UTF-8: as if it had not been typed
+        continue;
+      }
+      return 1;
+    }
+  }
+
+  // One line without its end; nullopt at the end of input or on Ctrl-C.
+  std::optional<std::string> ReadOne() {
+    if (edit == nullptr) {
+      std::string line;
+      if (!std::getline(std::cin, line)) return std::nullopt;
+      if (line.ends_with('\r')) line.pop_back();
+      return line;
+    }
+    int count = 0;
+    const char* line = el_gets(edit, &count);
+    if (line == nullptr || count <= 0 || watch->interrupted()) {
+      std::fputc('\n', stdout);
+      return std::nullopt;
+    }
+    std::string text(line, static_cast<size_t>(count));
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    HistEvent event;
+    if (!text.empty()) ::history(history, &event, H_ENTER, text.c_str());
+    return text;
+  }
+};
+
+LineEditor::LineEditor() : impl_(std::make_unique<Impl>()) {
+  if (isatty(STDIN_FILENO) == 0 || isatty(STDOUT_FILENO) == 0) return;
+  // UTF-8 editing needs a UTF-8 character set, which a bare container does not ask for; numbers
+  // keep the C locale.
+  std::setlocale(LC_CTYPE, "");
+  if (std::strcmp(nl_langinfo(CODESET), "UTF-8") != 0) std::setlocale(LC_CTYPE, "C.UTF-8");
+  impl_->edit = el_init("quire", stdin, stdout, stderr);
+  if (impl_->edit == nullptr) return;
+  impl_->history = history_init();
+  HistEvent event;
+  ::history(impl_->history, &event, H_SETSIZE, 1000);
+  el_set(impl_->edit, EL_CLIENTDATA, impl_.get());
+  el_set(impl_->edit, EL_PROMPT, &Impl::Prompt);
+  el_set(impl_->edit, EL_EDITOR, "emacs");
+  el_set(impl_->edit, EL_HIST, ::history, impl_->history);
+  el_set(impl_->edit, EL_GETCFN, &Impl::ReadCharacter);
+}
+
+LineEditor::~LineEditor() {
+  if (impl_->history != nullptr) history_end(impl_->history);
+  if (impl_->edit != nullptr) el_end(impl_->edit);
+}
+
+std::optional<std::string> LineEditor::Read(const std::string& prompt) {
+  std::optional<InterruptWatch> watch;
+  if (impl_->edit != nullptr) {  // a pipe has no keys: Ctrl-C ends the process as usual
+    impl_->watch = &watch.emplace();
+    el_resize(impl_->edit);
+  }
+  impl_->prompt = prompt;
+  std::string whole;
+  while (true) {
+    const std::optional<std::string> line = impl_->ReadOne();
+    if (watch && watch->interrupted()) return std::string();
+    if (!line) return whole.empty() ? std::nullopt : std::optional(whole);
+    whole += *line;
+    if (!whole.ends_with('\\')) return whole;
+    whole.back() = '\n';
+    impl_->prompt = "… ";
+  }
+}
+
+}  // namespace quire
