@@ -48,6 +48,8 @@ BODIES = [
     ("invalid UTF-8", b'{"messages": [{"role": "user", "content": "\xff\xfe"}]}', 400),
     ("lone surrogate", '{"messages": [{"role": "user", "content": "\\ud800"}]}', 400),
     ("nested", '{"a": ' + "[" * 100000 + "]" * 100000 + "}", 400),
+    ("many keys", "{" + ", ".join(f'"k{i}": 0' for i in range(200000)) + "}", 400),
+    ("many values", '{"prompt": [' + "0," * 5000000 + "0]}", 400),
     ("nested and open", "[" * 1000000, 400),
 ]
 
