@@ -58,21 +58,21 @@ void WriteKHeader(TensorType type, const GroupBlocks& blocks, BlockPlace place) 
   }
 }
 
-// ORs `bits` bits of every q, from bit `from` on, into a plane of `bits` * 64 bytes: the 4 bytes of
-// a step at once, since no bit leaves its byte.
+// Writes `bits` bits of every q, from bit `from` on, as a plane of `bits` * 64 bytes: the 4 bytes
+// of a step at once, since no bit leaves its byte.
 template <uint32_t from, uint32_t bits>
 void WritePlane(const GroupBlocks& blocks, uint8_t* plane) {
   constexpr uint32_t kStepsPerVector = 8 / bits;
   constexpr uint32_t kMask = ((1u << bits) - 1) * 0x01010101u;
   for (uint32_t row = 0; row < kRowGroup; ++row) {
-    for (uint32_t step = 0; step < 8; ++step) {
-      uint32_t q;
-      std::memcpy(&q, &blocks[row].q[4 * step], 4);
-      uint8_t* to = plane + step / kStepsPerVector * 64 + row * 4;
-      uint32_t packed;
-      std::memcpy(&packed, to, 4);
-      packed |= (q >> from & kMask) << step % kStepsPerVector * bits;
-      std::memcpy(to, &packed, 4);
+    std::array<uint32_t, 8> steps;
+    std::memcpy(steps.data(), blocks[row].q.data(), sizeof(steps));
+    for (uint32_t vector = 0; vector < bits; ++vector) {
+      uint32_t packed = 0;
+      for (uint32_t i = 0; i < kStepsPerVector; ++i) {
+        packed |= (steps[vector * kStepsPerVector + i] >> from & kMask) << (i * bits);
+      }
+      std::memcpy(plane + vector * 64 + row * 4, &packed, 4);
     }
   }
 }
@@ -108,11 +108,15 @@ struct SourceRows {
 
 void PackQuantGroup(TensorType type, const SourceRows& source, uint32_t columns, uint8_t* group) {
   const PackedLayout layout = LayoutOf(type);
+  const TensorTypeInfo& info = Info(type);
+  const uint32_t file_blocks = info.block_values / kQuantBlock;  // of ours in one of the file's
+  const QuantReader read = ReaderOf(type);
   std::memset(group, 0, GroupBytes(type, columns));
+  GroupBlocks blocks = {};  // rows that do not exist stay zero
   for (uint32_t block = 0; block < columns / kQuantBlock; ++block) {
-    GroupBlocks blocks = {};
+    const std::byte* from = source.row + size_t{block / file_blocks} * info.block_bytes;
     for (uint32_t r = 0; r < source.count; ++r) {
-      blocks[r] = ReadQuantBlock(type, source.row + r * source.row_bytes, block);
+      blocks[r] = read(from + r * source.row_bytes, block % file_blocks);
     }
     const BlockPlace place = PlaceOf(layout, group, block);
     if (layout.unit_blocks == 8) {
@@ -124,13 +128,13 @@ void PackQuantGroup(TensorType type, const SourceRows& source, uint32_t columns,
   }
 }
 
-void PackFloatGroup(uint32_t element_bytes, const SourceRows& source, uint32_t columns,
-                    uint8_t* group) {
-  std::memset(group, 0, size_t{columns} * kRowGroup * element_bytes);
-  for (uint32_t r = 0; r < source.count; ++r) {
-    const std::byte* row = source.row + r * source.row_bytes;
-    for (uint32_t k = 0; k < columns; ++k) {
-      std::memcpy(group + (size_t{k} * kRowGroup + r) * element_bytes, row + k * element_bytes,
+template <uint32_t element_bytes>
+void PackFloatGroup(const SourceRows& source, uint32_t columns, uint8_t* group) {
+  if (source.count < kRowGroup) std::memset(group, 0, size_t{columns} * kRowGroup * element_bytes);
+  for (size_t k = 0; k < columns; ++k) {
+    uint8_t* to = group + k * kRowGroup * element_bytes;
+    for (uint32_t r = 0; r < source.count; ++r) {
+      std::memcpy(to + r * element_bytes, source.row + r * source.row_bytes + k * element_bytes,
                   element_bytes);
     }
   }
@@ -156,11 +160,15 @@ void Pack(TensorType type, std::span<const std::byte> source, uint32_t rows, uin
     const SourceRows group_rows = {source.data() + first * row_bytes, row_bytes,
                                    rows - first < kRowGroup ? rows - first : kRowGroup};
     auto* group = reinterpret_cast<uint8_t*>(packed + g * group_bytes);
-    const uint32_t element_bytes = LayoutOf(type).float_bytes;
-    if (element_bytes != 0) {
-      PackFloatGroup(element_bytes, group_rows, columns, group);
-    } else {
-      PackQuantGroup(type, group_rows, columns, group);
+    switch (LayoutOf(type).float_bytes) {
+      case 2:
+        PackFloatGroup<2>(group_rows, columns, group);
+        break;
+      case 4:
+        PackFloatGroup<4>(group_rows, columns, group);
+        break;
+      default:
+        PackQuantGroup(type, group_rows, columns, group);
     }
   }
 }

@@ -22,44 +22,88 @@ uint32_t U32(const std::byte* p) {
   return x;
 }
 
-// 16 bytes of nibbles: columns 0..15 low, 16..31 high.
-void ReadNibbles16(const std::byte* p, QuantBlock& b) {
-  for (uint32_t i = 0; i < 16; ++i) {
-    b.q[i] = U8(p, i) & 15;
-    b.q[i + 16] = U8(p, i) >> 4;
+// Small numbers in bytes, 32 side by side, 8 to a word: what a block is read with.
+struct Bytes32 {
+  std::array<uint64_t, 4> words;
+
+  // Each byte moved down by `shift` bits, of which `mask` stays.
+  Bytes32 Bits(uint32_t shift, uint8_t mask) const {
+    const uint64_t masks = mask * kOnes;
+    return {{words[0] >> shift & masks, words[1] >> shift & masks, words[2] >> shift & masks,
+             words[3] >> shift & masks}};
   }
+  // Each byte with the bits of `other`'s moved up by `shift`, which stay inside the byte.
+  Bytes32 With(const Bytes32& other, uint32_t shift) const {
+    return {{words[0] | other.words[0] << shift, words[1] | other.words[1] << shift,
+             words[2] | other.words[2] << shift, words[3] | other.words[3] << shift}};
+  }
+  void Store(QuantBlock& b) const { std::memcpy(b.q.data(), words.data(), 32); }
+
+  static constexpr uint64_t kOnes = 0x0101010101010101;
+};
+
+Bytes32 Load32(const std::byte* p) {
+  Bytes32 x;
+  std::memcpy(x.words.data(), p, 32);
+  return x;
 }
 
-// Bit i of `bits` becomes bit 4 of column i.
-void AddFifthBits(uint32_t bits, QuantBlock& b) {
-  for (uint32_t i = 0; i < 32; ++i) b.q[i] |= static_cast<uint8_t>((bits >> i & 1) << 4);
+// 16 bytes of nibbles: columns 0..15 low, 16..31 high.
+Bytes32 Nibbles16(const std::byte* p) {
+  std::array<uint64_t, 2> x;
+  std::memcpy(x.data(), p, 16);
+  constexpr uint64_t kLow = 15 * Bytes32::kOnes;
+  return {{x[0] & kLow, x[1] & kLow, x[0] >> 4 & kLow, x[1] >> 4 & kLow}};
 }
 
-QuantBlock ReadSimple(TensorType type, const std::byte* p) {
+// Byte i is bit i of `bits`.
+Bytes32 BytesOfBits(uint32_t bits) {
+  Bytes32 x;
+  for (uint64_t& word : x.words) {
+    // Byte i of a word keeps bit i of the eight; adding 127 to it reaches bit 7 unless it is 0.
+    const uint64_t kept = (bits & 0xff) * Bytes32::kOnes & 0x8040201008040201;
+    word = (kept + 0x7f * Bytes32::kOnes) >> 7 & Bytes32::kOnes;
+    bits >>= 8;
+  }
+  return x;
+}
+
+QuantBlock ReadQ4_0(const std::byte* p, uint32_t) {
   QuantBlock b;
   b.d = U16(p);
-  switch (type) {
-    case TensorType::kQ4_0:
-    case TensorType::kIQ4_NL:
-      ReadNibbles16(p + 2, b);
-      break;
-    case TensorType::kQ4_1:
-      b.m = U16(p + 2);
-      ReadNibbles16(p + 4, b);
-      break;
-    case TensorType::kQ5_0:
-      ReadNibbles16(p + 6, b);
-      AddFifthBits(U32(p + 2), b);
-      break;
-    case TensorType::kQ5_1:
-      b.m = U16(p + 2);
-      ReadNibbles16(p + 8, b);
-      AddFifthBits(U32(p + 4), b);
-      break;
-    default:
-      QUIRE_CHECK(type == TensorType::kQ8_0);
-      for (uint32_t i = 0; i < 32; ++i) b.q[i] = U8(p, i + 2) ^ 0x80;
-  }
+  Nibbles16(p + 2).Store(b);
+  return b;
+}
+
+QuantBlock ReadQ4_1(const std::byte* p, uint32_t) {
+  QuantBlock b;
+  b.d = U16(p);
+  b.m = U16(p + 2);
+  Nibbles16(p + 4).Store(b);
+  return b;
+}
+
+QuantBlock ReadQ5_0(const std::byte* p, uint32_t) {
+  QuantBlock b;
+  b.d = U16(p);
+  Nibbles16(p + 6).With(BytesOfBits(U32(p + 2)), 4).Store(b);
+  return b;
+}
+
+QuantBlock ReadQ5_1(const std::byte* p, uint32_t) {
+  QuantBlock b;
+  b.d = U16(p);
+  b.m = U16(p + 2);
+  Nibbles16(p + 8).With(BytesOfBits(U32(p + 4)), 4).Store(b);
+  return b;
+}
+
+QuantBlock ReadQ8_0(const std::byte* p, uint32_t) {
+  QuantBlock b;
+  b.d = U16(p);
+  Bytes32 x = Load32(p + 2);
+  for (uint64_t& word : x.words) word ^= 0x80 * Bytes32::kOnes;
+  x.Store(b);
   return b;
 }
 
@@ -79,8 +123,8 @@ void ReadSixBitPair(const std::byte* p, uint32_t j, QuantBlock& b) {
 }
 
 // Nibbles of block j of 256 columns: 32 bytes hold block 2i low and block 2i + 1 high.
-void ReadNibbles32(const std::byte* p, uint32_t j, QuantBlock& b) {
-  for (uint32_t i = 0; i < 32; ++i) b.q[i] = U8(p, j / 2 * 32 + i) >> (j % 2 * 4) & 15;
+Bytes32 Nibbles32(const std::byte* p, uint32_t j) {
+  return Load32(p + j / 2 * 32).Bits(j % 2 * 4, 15);
 }
 
 QuantBlock ReadQ4K(const std::byte* p, uint32_t j) {
@@ -88,7 +132,7 @@ QuantBlock ReadQ4K(const std::byte* p, uint32_t j) {
   b.d = U16(p);
   b.m = U16(p + 2);
   ReadSixBitPair(p + 4, j, b);
-  ReadNibbles32(p + 16, j, b);
+  Nibbles32(p + 16, j).Store(b);
   return b;
 }
 
@@ -97,19 +141,15 @@ QuantBlock ReadQ5K(const std::byte* p, uint32_t j) {
   b.d = U16(p);
   b.m = U16(p + 2);
   ReadSixBitPair(p + 4, j, b);
-  ReadNibbles32(p + 48, j, b);
-  for (uint32_t i = 0; i < 32; ++i) b.q[i] |= static_cast<uint8_t>((U8(p, 16 + i) >> j & 1) << 4);
+  Nibbles32(p + 48, j).With(Load32(p + 16).Bits(j, 1), 4).Store(b);
   return b;
 }
 
 QuantBlock ReadQ6K(const std::byte* p, uint32_t j) {
   QuantBlock b;
-  const std::byte* low = p + j / 4 * 64 + j % 2 * 32;
-  const std::byte* high = p + 128 + j / 4 * 32;
-  for (uint32_t i = 0; i < 32; ++i) {
-    const int nibble = U8(low, i) >> (j % 4 / 2 * 4) & 15;
-    b.q[i] = static_cast<uint8_t>(nibble | (U8(high, i) >> (j % 4 * 2) & 3) << 4);
-  }
+  const Bytes32 low = Load32(p + j / 4 * 64 + j % 2 * 32).Bits(j % 4 / 2 * 4, 15);
+  const Bytes32 high = Load32(p + 128 + j / 4 * 32).Bits(j % 4 * 2, 3);
+  low.With(high, 4).Store(b);
   b.sub_scale = {static_cast<int8_t>(U8(p, 192 + 2 * j)),
                  static_cast<int8_t>(U8(p, 192 + 2 * j + 1))};
   b.d = U16(p + 208);
@@ -125,10 +165,8 @@ int16_t Q3Scale(const std::byte* p, uint32_t s) {
 
 QuantBlock ReadQ3K(const std::byte* p, uint32_t j) {
   QuantBlock b;
-  for (uint32_t i = 0; i < 32; ++i) {
-    const int low = U8(p, 32 + j / 4 * 32 + i) >> (j % 4 * 2) & 3;
-    b.q[i] = static_cast<uint8_t>(low | (U8(p, i) >> j & 1) << 2);
-  }
+  const Bytes32 low = Load32(p + 32 + j / 4 * 32).Bits(j % 4 * 2, 3);
+  low.With(Load32(p).Bits(j, 1), 2).Store(b);
   b.sub_scale = {Q3Scale(p + 96, 2 * j), Q3Scale(p + 96, 2 * j + 1)};
   b.d = U16(p + 108);
   return b;
@@ -140,7 +178,7 @@ QuantBlock ReadQ2K(const std::byte* p, uint32_t j) {
     b.sub_scale[h] = U8(p, 2 * j + h) & 15;
     b.sub_min[h] = U8(p, 2 * j + h) >> 4;
   }
-  for (uint32_t i = 0; i < 32; ++i) b.q[i] = U8(p, 16 + j / 4 * 32 + i) >> (j % 4 * 2) & 3;
+  Load32(p + 16 + j / 4 * 32).Bits(j % 4 * 2, 3).Store(b);
   b.d = U16(p + 80);
   b.m = U16(p + 82);
   return b;
@@ -152,34 +190,47 @@ QuantBlock ReadIq4Xs(const std::byte* p, uint32_t j) {
   const int low = U8(p, 4 + j / 2) >> (j % 2 * 4) & 15;
   const int high = U16(p + 2) >> (2 * j) & 3;
   b.sub_scale.fill(static_cast<int16_t>((low | high << 4) - 32));
-  ReadNibbles16(p + 8 + 16 * j, b);
+  Nibbles16(p + 8 + 16 * j).Store(b);
   return b;
 }
 
 }  // namespace
 
+QuantReader ReaderOf(TensorType type) {
+  switch (type) {
+    case TensorType::kQ4_0:
+    case TensorType::kIQ4_NL:
+      return ReadQ4_0;
+    case TensorType::kQ4_1:
+      return ReadQ4_1;
+    case TensorType::kQ5_0:
+      return ReadQ5_0;
+    case TensorType::kQ5_1:
+      return ReadQ5_1;
+    case TensorType::kQ8_0:
+      return ReadQ8_0;
+    case TensorType::kQ2_K:
+      return ReadQ2K;
+    case TensorType::kQ3_K:
+      return ReadQ3K;
+    case TensorType::kQ4_K:
+      return ReadQ4K;
+    case TensorType::kQ5_K:
+      return ReadQ5K;
+    case TensorType::kQ6_K:
+      return ReadQ6K;
+    case TensorType::kIQ4_XS:
+      return ReadIq4Xs;
+    default:
+      break;
+  }
+  QUIRE_CHECK(false, "not a quantised type");
+}
+
 QuantBlock ReadQuantBlock(TensorType type, const std::byte* row, uint32_t index) {
   const TensorTypeInfo& info = Info(type);
   const uint32_t blocks = info.block_values / 32;
-  QUIRE_CHECK(blocks > 0, "not a quantised type");
-  const std::byte* p = row + size_t{index / blocks} * info.block_bytes;
-  const uint32_t j = index % blocks;
-  switch (type) {
-    case TensorType::kQ2_K:
-      return ReadQ2K(p, j);
-    case TensorType::kQ3_K:
-      return ReadQ3K(p, j);
-    case TensorType::kQ4_K:
-      return ReadQ4K(p, j);
-    case TensorType::kQ5_K:
-      return ReadQ5K(p, j);
-    case TensorType::kQ6_K:
-      return ReadQ6K(p, j);
-    case TensorType::kIQ4_XS:
-      return ReadIq4Xs(p, j);
-    default:
-      return ReadSimple(type, p);
-  }
+  return ReaderOf(type)(row + size_t{index / blocks} * info.block_bytes, index % blocks);
 }
 
 void DequantizeBlock(TensorType type, const QuantBlock& b, float* out) {

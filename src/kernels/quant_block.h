@@ -57,7 +57,11 @@ struct QuantBlock {
   std::array<int16_t, 2> sub_min = {};
 };
 
-// Reads columns [32 * index, 32 * index + 32) of a row of `type`, a quantised type.
+// Reads the 32 columns `index` of one block as the file has it (of 32 or 256 columns).
+using QuantReader = QuantBlock (*)(const std::byte* block, uint32_t index);
+QuantReader ReaderOf(TensorType type);  // a quantised type
+
+// Reads columns [32 * index, 32 * index + 32) of a row of `type`.
 QuantBlock ReadQuantBlock(TensorType type, const std::byte* row, uint32_t index);
 
 // Its 32 values.

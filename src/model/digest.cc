@@ -7,6 +7,8 @@
 #include <bit>
 #include <vector>
 
+#include "model/file_pages.h"
+
 namespace quire {
 namespace {
 
@@ -53,17 +55,18 @@ std::vector<Piece> CutIntoPieces(std::span<const TensorInfo> tensors) {
 
 }  // namespace
 
-std::string DigestModel(const ModelConfig& config, Precision precision,
-                        std::span<const TensorInfo> tensors, WorkerPool& pool) {
-  std::vector<Piece> pieces = CutIntoPieces(tensors);
-  pool.Run([&pieces](const Worker& worker) {
+std::string DigestModel(const ModelConfig& config, Precision precision, const GgufFile& file,
+                        WorkerPool& pool) {
+  std::vector<Piece> pieces = CutIntoPieces(file.tensors());
+  pool.Run([&](const Worker& worker) {
     const auto [begin, end] = worker.Share(static_cast<uint32_t>(pieces.size()));
     for (uint32_t i = begin; i < end; ++i) {
       pieces[i].hash = XXH3_128bits(pieces[i].bytes.data(), pieces[i].bytes.size());
+      ReleasePages(file, pieces[i].bytes);
     }
   });
   std::string all = Describe(config, precision);
-  for (const TensorInfo& tensor : tensors) {
+  for (const TensorInfo& tensor : file.tensors()) {
     all += fmt::format("{} {} {} {}\n", tensor.name, static_cast<uint32_t>(tensor.type),
                        tensor.columns(), tensor.rows());
   }

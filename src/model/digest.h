@@ -2,10 +2,10 @@
 //
 // XXH3-128 over the configuration and, for each tensor in file order, its name, type, shape and the
 // hashes of its bytes in pieces of 4 MiB. Pieces are hashed by all workers. It tells models apart;
-// it does not defend against somebody who builds collisions.
+// it does not defend against somebody who builds collisions. Pages of the file are released once
+// hashed.
 #pragma once
 
-#include <span>
 #include <string>
 
 #include "base/worker_pool.h"
@@ -15,7 +15,7 @@
 
 namespace quire {
 
-std::string DigestModel(const ModelConfig& config, Precision precision,
-                        std::span<const TensorInfo> tensors, WorkerPool& pool);
+std::string DigestModel(const ModelConfig& config, Precision precision, const GgufFile& file,
+                        WorkerPool& pool);
 
 }  // namespace quire

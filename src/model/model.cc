@@ -1,13 +1,11 @@
 #include "model/model.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
 #include "model/digest.h"
+#include "model/file_pages.h"
 #include "model/weight_plan.h"
 #include "model/weights.h"
 
@@ -39,14 +37,6 @@ void PackShareAsFloat(const Worker& worker, const WeightPlace& place, std::byte*
   }
   const auto source = std::as_bytes(std::span(decoded).first(size_t{rows} * columns));
   Pack(TensorType::kF32, source, rows, columns, packed, {begin, end});
-}
-
-// Lets the system drop a tensor's file pages from our memory; they stay in its cache.
-void ReleasePages(std::span<const std::byte> bytes) {
-  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const uintptr_t start = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page;
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(bytes.data()) + bytes.size()) / page * page;
-  if (end > start) madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
 }
 
 void PackPlace(const WeightPlace& place, std::byte* memory, WorkerPool& pool) {
@@ -90,14 +80,13 @@ Result<std::unique_ptr<Model>> Model::Load(std::shared_ptr<const GgufFile> file,
   QUIRE_TRY(const WeightPlan plan, PlanWeights(source, model->config_, options.precision, weights));
   QUIRE_TRY(weights.memory, HugeBuffer::Allocate(plan.bytes));
   model->weight_bytes_ = plan.bytes;
-  model->digest_ = DigestModel(model->config_, options.precision, source.tensors(), pool);
+  model->digest_ = DigestModel(model->config_, options.precision, source, pool);
 
   const uint64_t total_bytes = TensorBytes(plan);
   uint64_t done_bytes = 0;
   for (const WeightPlace& place : plan.places) {
     PackPlace(place, weights.memory.data(), pool);
-    // Bytes given to Parse are somebody's memory, not a file's, and must stay.
-    if (!source.paths().empty()) ReleasePages(place.tensor->data);
+    ReleasePages(source, place.tensor->data);
     done_bytes += place.tensor->data.size();
     if (options.progress) options.progress(done_bytes, total_bytes);
   }
