@@ -5,11 +5,32 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <string>
+#include <string_view>
+
+#include "text/utf8.h"
 
 namespace quire {
 
+namespace {
+
+// Messages quote files and flags: what is no text there must neither steer nor break a terminal.
+std::string Printable(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const Utf8Step step = NextUtf8(text);
+    const bool control = static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7F;
+    out += step.kind != Utf8Kind::kValid || control ? kReplacementCharacter
+                                                    : text.substr(0, step.size);
+    text.remove_prefix(step.size);
+  }
+  return out;
+}
+
+}  // namespace
+
 int Fail(const Error& error, ExitCode code) {
-  std::fprintf(stderr, "quire: %s\n", error.message.c_str());
+  std::fprintf(stderr, "quire: %s\n", Printable(error.message).c_str());
   return code;
 }
 

@@ -4,12 +4,13 @@
 Who may include whom, how long files and functions may be, which words and calls are banned and what
 to use instead. Prints one line per finding and exits 1 if there is any. No exceptions list: a rule
 that does not hold is changed here, in the open.
+
+    tools/tidy.py [--root FOLDER]    default: the project this file belongs to
 """
+import argparse
 import pathlib
 import re
 import sys
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # folder -> what it may include besides itself and base/: folders, or single headers.
 MAY_INCLUDE = {
@@ -63,9 +64,9 @@ BANNED = [
 BANNED_FILES = {"utils.h", "util.h", "common.h", "types.h", "helpers.h", "misc.h"}
 
 
-def tracked():
+def tracked(root):
     for top in ("src", "apps", "tests", "bench", "fuzz"):
-        for path in sorted((ROOT / top).rglob("*")):
+        for path in sorted((root / top).rglob("*")):
             if path.suffix in (".h", ".cc") and "corpus" not in path.parts:
                 yield path
 
@@ -195,9 +196,13 @@ def check_header(relative, text, report):
 
 
 def main():
+    parser = argparse.ArgumentParser(description="Checks the rules of the house.")
+    parser.add_argument("--root", type=pathlib.Path,
+                        default=pathlib.Path(__file__).resolve().parent.parent)
+    root = parser.parse_args().root
     findings = []
-    for path in tracked():
-        relative = path.relative_to(ROOT)
+    for path in tracked(root):
+        relative = path.relative_to(root)
         text = path.read_text(encoding="utf-8")
         def report(number, message, name=relative.as_posix()):
             findings.append(f"{name}:{number}: {message}")

@@ -118,6 +118,8 @@ class Chat {
     fmt::print("\n");
     if (answer->cancelled) Dim("stopped");
     if (!answer->text.empty()) current().messages.push_back({"assistant", answer->text});
+    // A server that was broken off did not get to say what it computed.
+    if (answer->cancelled && answer->cached_tokens + answer->computed_tokens == 0) return {};
     current().last = *std::move(answer);
     ShowTokens();
     return {};

@@ -20,6 +20,8 @@ InterruptWatch::InterruptWatch() {
 
 InterruptWatch::~InterruptWatch() { sigaction(SIGINT, &before_, nullptr); }
 
+void InterruptWatch::Clear() { pressed.store(false); }
+
 bool InterruptWatch::interrupted() const { return pressed.load(); }
 
 }  // namespace quire

@@ -6,7 +6,8 @@
 namespace quire {
 
 // While one lives, SIGINT does not end the process: it is remembered, and a read that waits is
-// broken off with EINTR. Afterwards everything is as before.
+// broken off with EINTR. Afterwards everything is as before. They may be nested, and share what
+// they remember.
 // Threads  one at a time; the signal may arrive on any.
 class InterruptWatch {
  public:
@@ -16,6 +17,7 @@ class InterruptWatch {
   InterruptWatch& operator=(const InterruptWatch&) = delete;
 
   bool interrupted() const;
+  void Clear();  // forgets; so does the start of a watch
 
  private:
   struct sigaction before_{};

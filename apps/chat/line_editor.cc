@@ -19,7 +19,9 @@ struct LineEditor::Impl {
   EditLine* edit = nullptr;
   History* history = nullptr;
   std::string prompt;
-  const InterruptWatch* watch = nullptr;  // while a line is read
+  // On a terminal, all the time: a second Ctrl-C between two lines must not end the process either.
+  // A pipe has no keys: there Ctrl-C ends it as usual.
+  std::optional<InterruptWatch> watch;
 
   static Impl* Self(EditLine* edit) {
     Impl* self = nullptr;
@@ -85,6 +87,7 @@ LineEditor::LineEditor() : impl_(std::make_unique<Impl>()) {
   el_set(impl_->edit, EL_EDITOR, "emacs");
   el_set(impl_->edit, EL_HIST, ::history, impl_->history);
   el_set(impl_->edit, EL_GETCFN, &Impl::ReadCharacter);
+  impl_->watch.emplace();
 }
 
 LineEditor::~LineEditor() {
@@ -93,16 +96,15 @@ LineEditor::~LineEditor() {
 }
 
 std::optional<std::string> LineEditor::Read(const std::string& prompt) {
-  std::optional<InterruptWatch> watch;
-  if (impl_->edit != nullptr) {  // a pipe has no keys: Ctrl-C ends the process as usual
-    impl_->watch = &watch.emplace();
+  if (impl_->edit != nullptr) {
+    impl_->watch->Clear();
     el_resize(impl_->edit);
   }
   impl_->prompt = prompt;
   std::string whole;
   while (true) {
     const std::optional<std::string> line = impl_->ReadOne();
-    if (watch && watch->interrupted()) return std::string();
+    if (impl_->watch && impl_->watch->interrupted()) return std::string();
     if (!line) return whole.empty() ? std::nullopt : std::optional(whole);
     whole += *line;
     if (!whole.ends_with('\\')) return whole;

@@ -1,0 +1,96 @@
+"""Finds the binary and the model, and runs the one on the other.
+
+QUIRE_BINARY  the binary (default build/release/quire)
+QUIRE_MODEL   the model (default smollm2-135m.gguf in models/ or the cache)
+"""
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("QUIRE_BINARY", ROOT / "build" / "release" / "quire"))
+
+
+def find_model(name):
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
+    places = [ROOT / "models" / name, cache / "quire" / "models" / name]
+    return next((place for place in places if place.exists()), None)
+
+
+@pytest.fixture(scope="session")
+def model():
+    found = os.environ.get("QUIRE_MODEL") or find_model("smollm2-135m.gguf")
+    assert found, "no smollm2-135m.gguf; tools/fetch_model smollm2-135m fetches it"
+    return str(found)
+
+
+def environment(**more):
+    """The caller's, without settings that would change what is tested."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("QUIRE_")}
+    kept.pop("OPENAI_API_KEY", None)
+    return {**kept, **more}
+
+
+@pytest.fixture
+def quire(tmp_path):
+    """Runs the binary in an empty folder; returns code, out, err (bytes kept apart on request)."""
+    def run(*arguments, stdin=b"", env=None, timeout=30, **more):
+        return subprocess.run([BINARY, *map(str, arguments)], input=stdin, cwd=tmp_path,
+                              env=environment(**(env or {})), timeout=timeout,
+                              stderr=subprocess.PIPE, **{"stdout": subprocess.PIPE, **more})
+    return run
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Serving:
+    """A `quire serve` whose stderr is read until it says where it is ready."""
+
+    def __init__(self, model, *flags, cwd):
+        command = [BINARY, "serve", model, "--port", "0", *flags]
+        self.process = subprocess.Popen(command, cwd=cwd, env=environment(), text=True,
+                                        stderr=subprocess.PIPE)
+        self.url = ""
+        for line in self.process.stderr:
+            if found := re.search(r"ready at (http://\S+)", line):
+                self.url = found.group(1)
+                return
+        raise AssertionError("the server ended before it was ready")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout=15)
+        finally:
+            self.process.kill()
+            self.process.stderr.close()
+
+
+@pytest.fixture(scope="session")
+def serving(model, tmp_path_factory):
+    """Starts servers; all are stopped when the tests are over."""
+    started = []
+
+    def start(*flags):
+        started.append(Serving(model, *flags, cwd=tmp_path_factory.mktemp("server")))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture(scope="session")
+def server(serving):
+    return serving()
