@@ -36,6 +36,8 @@ class ActiveRequest {
   ActiveRequest& operator=(const ActiveRequest&) = delete;
 
   RequestId id() const { return arrival_.id; }
+  void SetLeader(SequenceId leader) { leader_ = leader; }
+  SequenceId leader() const { return leader_; }  // of choice 0; choice i has the id i higher
   const GenerationRequest& request() const { return arrival_.request; }
   uint32_t num_choices() const { return static_cast<uint32_t>(answers_.size()); }
   Answer& answer(uint32_t choice) { return answers_[choice]; }
@@ -63,6 +65,7 @@ class ActiveRequest {
 
  private:
   Arrival arrival_;
+  SequenceId leader_ = kNoSequence;
   std::vector<Answer> answers_;
   std::vector<SampledToken> prompt_logprobs_;
   std::optional<Error> error_;

@@ -54,22 +54,22 @@ TokenId Answer::Choose(std::span<const float> logits, uint32_t position, EventQu
 
 void Answer::End(FinishReason reason, EventQueue& events) {
   QUIRE_CHECK(!ended_, "an answer ends once");
-  ended_ = true;
   ChoiceEndEvent event;
   event.choice = choice_;
   event.reason = reason;
   if (stopped_by_ < 0) {
     StopMatcher::Out out = stop_matcher_.Append(detokenizer_.Finish());
     event.text = std::move(out.text);
-    if (out.stopped) {  // the last half character made a stop text complete
+    if (!out.stopped) {
+      event.text += stop_matcher_.Finish();
+    } else if (reason == FinishReason::kLength) {  // a last half character completed a stop text
       stopped_by_ = out.which;
       event.reason = FinishReason::kStop;
-    } else {
-      event.text += stop_matcher_.Finish();
     }
   }
   if (stopped_by_ >= 0) event.stopped_by = request_.stop[static_cast<size_t>(stopped_by_)];
   if (hash_) event.logit_hash = hash_->Hex();
+  ended_ = true;
   events.Push(std::move(event));
 }
 

@@ -1,8 +1,8 @@
 // engine/answer.h -- one choice of a request: from rows of logits to tokens, text and an end.
 //
 // Threads  none: the engine thread owns it.
-// Errors   std::bad_alloc may come out of the constructor and Choose; End does not throw it away:
-//          it is called once for every answer, whatever happened before.
+// Errors   std::bad_alloc may come out of the constructor and of Choose. If ended() is false then,
+//          End is still to be called: once for every answer, whatever happened before.
 #pragma once
 
 #include <cstdint>

@@ -132,6 +132,10 @@ void EngineMetrics::Ended(const ActiveRequest& request, uint64_t block_bytes) {
   }
 }
 
+void EngineMetrics::NotStarted(const std::string& tenant) {
+  requests_.Add({{"outcome", "failed"}, {kTenant, tenant}}).Increment();
+}
+
 void EngineMetrics::Step(double seconds, uint32_t tokens) {
   step_seconds_.Observe(seconds);
   step_tokens_.Observe(tokens);

@@ -35,6 +35,7 @@ class EngineMetrics {
   void Rejected(ErrorCode code);
   void InterToken(double seconds) { inter_token_seconds_.Observe(seconds); }
   void Ended(const ActiveRequest& request, uint64_t block_bytes);
+  void NotStarted(const std::string& tenant);  // accepted, but there was no memory to begin
   void Step(double seconds, uint32_t tokens);
   void Publish(const EngineStats& stats, const CacheReport& report);
 

@@ -26,6 +26,8 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
       pace_(options.budget.step_tokens, options.paced) {
   batch_.reserve(options.budget.step_sequences);
   chosen_.reserve(options.budget.step_sequences);
+  // Per sequence of a step: its choice failed, and it left. And one that was cancelled.
+  settling_.reserve(2 * size_t{options.budget.step_sequences} + 1);
   stats_.blocks = options.num_blocks;
   stats_.block_bytes = options.block_bytes;
   Publish();
@@ -67,32 +69,49 @@ SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) const {
 void StepLoop::Start(Arrival arrival) {
   const std::shared_ptr<EventQueue> events = arrival.events;
   const uint32_t choices = arrival.request.choices;
+  std::string tenant;
+  Status started;
   try {
-    Enqueue(std::make_unique<ActiveRequest>(std::move(arrival), tokenizer_));
-  } catch (const std::exception& failure) {  // there was no memory for its answers
-    for (uint32_t i = 0; i < choices; ++i) {
-      ChoiceEndEvent end;
-      end.choice = i;
-      end.reason = FinishReason::kFailed;
-      events->Push(std::move(end));
-    }
-    events->Push(DoneEvent{{}, Error{ErrorCode::kInternal, failure.what(), {}}});
+    tenant = arrival.request.tenant;
+    started = Enqueue(std::make_unique<ActiveRequest>(std::move(arrival), tokenizer_));
+  } catch (const std::exception& failure) {  // there was no memory for it
+    started = Refuse(ErrorCode::kInternal, failure.what());
   }
+  if (started) return;
+  for (uint32_t i = 0; i < choices; ++i) {
+    ChoiceEndEvent end;
+    end.choice = i;
+    end.reason = FinishReason::kFailed;
+    events->Push(std::move(end));
+  }
+  metrics_.NotStarted(tenant);
+  events->Push(DoneEvent{{}, std::move(started.error())});
 }
 
-void StepLoop::Enqueue(std::unique_ptr<ActiveRequest> request) {
-  ActiveRequest& active = *request;
-  requests_.emplace(active.id(), std::move(request));
-  const Result<SequenceId> leader = scheduler_.Submit(SpecOf(active.request()));
-  if (!leader) {
-    active.Fail(leader.error());
-    active.EndAnswers(FinishReason::kFailed);
-    settling_.push_back(&active);
-    return Settle();
+Status StepLoop::Enqueue(std::unique_ptr<ActiveRequest> request) {
+  const RequestId id = request->id();
+  const uint32_t choices = request->num_choices();
+  QUIRE_TRY(const SequenceId leader, scheduler_.Submit(SpecOf(request->request())));
+  try {
+    AddPlaces(std::move(request), leader);
+  } catch (...) {
+    for (uint32_t i = 0; i < choices; ++i) {
+      const SequenceId sequence{static_cast<uint64_t>(leader) + i};
+      places_.erase(sequence);
+      scheduler_.Cancel(sequence);
+    }
+    requests_.erase(id);
+    throw;
   }
-  leaders_[active.id()] = *leader;
+  return {};
+}
+
+void StepLoop::AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader) {
+  ActiveRequest& active = *request;
+  active.SetLeader(leader);
+  requests_.emplace(active.id(), std::move(request));
   for (uint32_t i = 0; i < active.num_choices(); ++i) {
-    places_[SequenceId{static_cast<uint64_t>(*leader) + i}] = {&active, i};
+    places_[SequenceId{static_cast<uint64_t>(leader) + i}] = {&active, i};
   }
 }
 
@@ -201,10 +220,8 @@ void StepLoop::CancelAll() {
 }
 
 void StepLoop::CancelSequences(ActiveRequest& request) {
-  const auto leader = leaders_.find(request.id());
-  if (leader == leaders_.end()) return;
   for (uint32_t i = 0; i < request.num_choices(); ++i) {
-    const SequenceId id{static_cast<uint64_t>(leader->second) + i};
+    const SequenceId id{static_cast<uint64_t>(request.leader()) + i};
     if (!places_.contains(id)) continue;
     request.NoteSequence(scheduler_.Get(id).counts, i == 0);
     places_.erase(id);
@@ -224,7 +241,6 @@ void StepLoop::Settle() {
   std::erase_if(settling_, [](const ActiveRequest* request) { return !request->all_ended(); });
   std::vector<std::unique_ptr<ActiveRequest>> done;
   for (ActiveRequest* request : settling_) {
-    leaders_.erase(request->id());
     done.push_back(std::move(requests_.extract(request->id()).mapped()));
   }
   settling_.clear();

@@ -5,8 +5,12 @@
 // The model is a function from a batch to logits, so that everything here is tested with one that
 // has no arithmetic.
 //
-// Threads  none: one thread calls everything. Errors  what goes wrong inside one request (memory
-//          runs out while choosing a token) ends that request and no other.
+// Threads  none: one thread calls everything.
+// Errors   when memory runs out while a request is taken in (Start) or while a token is chosen for
+//          it, that request ends with kFailed and no other is touched. When it runs out anywhere
+//          else (a table grows, an end is told) std::bad_alloc leaves Step, and the engine's thread
+//          lets it end the process: KV is a cache, nothing is lost that a restart does not bring
+//          back.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +53,7 @@ class StepLoop {
   StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, RunBatch run,
            EngineMetrics& metrics);
 
-  void Start(Arrival arrival);  // always ends in exactly one DoneEvent
+  void Start(Arrival arrival);  // leads to exactly one DoneEvent, also when it is refused
   void Cancel(RequestId id);    // unknown ids are ignored
   void CancelAll();
 
@@ -72,7 +76,8 @@ class StepLoop {
 
   Scope ScopeOf(const GenerationRequest& request) const;
   SequenceSpec SpecOf(const GenerationRequest& request) const;
-  void Enqueue(std::unique_ptr<ActiveRequest> request);
+  Status Enqueue(std::unique_ptr<ActiveRequest> request);
+  void AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader);
   void FillBatch(std::span<const PlanItem> plan);
   void Choose(std::span<const PlanItem> plan, std::span<const float> logits);
   Choice ChooseOne(const PlanItem& item, Place place, std::span<const float> logits);
@@ -94,7 +99,6 @@ class StepLoop {
 
   std::unordered_map<RequestId, std::unique_ptr<ActiveRequest>> requests_;
   std::unordered_map<SequenceId, Place> places_;
-  std::unordered_map<RequestId, SequenceId> leaders_;
   std::vector<ActiveRequest*> settling_;  // something of them ended in this step
   std::vector<BatchItem> batch_;          // one per plan item
   std::vector<Choice> chosen_;

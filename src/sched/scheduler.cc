@@ -27,6 +27,23 @@ void InsertByAge(std::vector<Sequence*>& queue, Sequence* sequence) {
   queue.insert(std::ranges::lower_bound(queue, sequence->id, {}, &Sequence::id), sequence);
 }
 
+std::unique_ptr<Sequence> MakeSequence(const SequenceSpec& spec, SequenceId leader,
+                                       uint32_t choice) {
+  auto sequence = std::make_unique<Sequence>();
+  sequence->id = SequenceId{static_cast<uint64_t>(leader) + choice};
+  sequence->leader = leader;
+  sequence->scope = spec.scope;
+  sequence->lookup = spec.lookup && !spec.all_rows;
+  sequence->store = spec.store;
+  if (choice > 0) sequence->awaits = leader;
+  sequence->awaited_tokens = static_cast<uint32_t>(spec.prompt.size());
+  sequence->tokens = spec.prompt;
+  sequence->num_prompt = sequence->num_tokens();
+  sequence->max_tokens = spec.max_tokens;
+  sequence->first_logit_row = FirstLogitRow(spec, choice);
+  return sequence;
+}
+
 }  // namespace
 
 Scheduler::Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& cache)
@@ -61,23 +78,22 @@ Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
     return Refuse(ErrorCode::kOverloaded,
                   fmt::format("{} requests are waiting already", num_new_requests_));
   }
+  // What may throw comes first: a refusal for want of memory changes nothing.
   const SequenceId leader{last_id_ + 1};
+  std::unordered_map<SequenceId, std::unique_ptr<Sequence>> fresh;
+  std::vector<Sequence*> queued;
   for (uint32_t i = 0; i < spec.choices; ++i) {
-    auto sequence = std::make_unique<Sequence>();
-    sequence->id = SequenceId{++last_id_};
-    sequence->leader = leader;
-    sequence->scope = spec.scope;
-    sequence->lookup = spec.lookup && !spec.all_rows;
-    sequence->store = spec.store;
-    if (i > 0) sequence->awaits = leader;
-    sequence->awaited_tokens = static_cast<uint32_t>(spec.prompt.size());
-    sequence->tokens = spec.prompt;
-    sequence->num_prompt = sequence->num_tokens();
-    sequence->max_tokens = spec.max_tokens;
-    sequence->first_logit_row = FirstLogitRow(spec, i);
-    waiting_.push_back(sequence.get());
-    sequences_.emplace(sequence->id, std::move(sequence));
+    auto sequence = MakeSequence(spec, leader, i);
+    queued.push_back(sequence.get());
+    fresh.emplace(sequence->id, std::move(sequence));
   }
+  const size_t total = sequences_.size() + fresh.size();
+  sequences_.reserve(total);
+  // Room for everybody, so that a preemption never allocates.
+  if (waiting_.capacity() < total) waiting_.reserve(2 * total);
+  waiting_.insert(waiting_.end(), queued.begin(), queued.end());
+  sequences_.merge(fresh);
+  last_id_ += spec.choices;
   ++num_new_requests_;
   return leader;
 }

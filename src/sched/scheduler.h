@@ -23,7 +23,8 @@
 //
 // Threads  none.
 // Errors   Submit refuses at the door, never half-way: kOverloaded when the queue is full,
-//          kNeverFits when a sequence could not be held even by an empty cache.
+//          kNeverFits when a sequence could not be held even by an empty cache. When memory runs
+//          out Submit throws and has changed nothing; Plan may throw too, and then all is lost.
 #pragma once
 
 #include <cstdint>
