@@ -19,20 +19,22 @@ Answer::Answer(const GenerationRequest& request, uint32_t choice, const Tokenize
     : request_(request),
       choice_(choice),
       tokenizer_(tokenizer),
-      sampler_(WithEndTokens(request.sampling, tokenizer), choice, tokenizer.vocab_size()),
+      sampler_(std::in_place, WithEndTokens(request.sampling, tokenizer), choice,
+               tokenizer.vocab_size()),
       detokenizer_(tokenizer, request.render_special),
       stop_matcher_(request.stop) {
-  sampler_.ObservePrompt(request.prompt);
+  sampler_->ObservePrompt(request.prompt);
   if (request.return_logit_hash) hash_.emplace();
 }
 
 TokenId Answer::Choose(std::span<const float> logits, uint32_t position, EventQueue& events) {
   QUIRE_CHECK(!ended_ && num_generated_ < request_.max_tokens);
   if (hash_) hash_->Add(logits);
-  SampledToken sampled = sampler_.Sample(logits, {.position = position,
-                                                  .want_logprob = request_.want_logprobs,
-                                                  .num_top = request_.top_logprobs,
-                                                  .ban_end = num_generated_ < request_.min_tokens});
+  SampledToken sampled =
+      sampler_->Sample(logits, {.position = position,
+                                .want_logprob = request_.want_logprobs,
+                                .num_top = request_.top_logprobs,
+                                .ban_end = num_generated_ < request_.min_tokens});
   ++num_generated_;
   const TokenId token = sampled.token;
   // The token that ends an answer is counted, but is no part of its text.
@@ -70,6 +72,7 @@ void Answer::End(FinishReason reason, EventQueue& events) {
   if (stopped_by_ >= 0) event.stopped_by = request_.stop[static_cast<size_t>(stopped_by_)];
   if (hash_) event.logit_hash = hash_->Hex();
   ended_ = true;
+  sampler_.reset();
   events.Push(std::move(event));
 }
 

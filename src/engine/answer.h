@@ -39,7 +39,8 @@ class Answer {
   const GenerationRequest& request_;
   const uint32_t choice_;
   const Tokenizer& tokenizer_;
-  Sampler sampler_;
+  std::optional<Sampler>
+      sampler_;  // until the answer ends: its scratch is as wide as the vocabulary
   Detokenizer detokenizer_;
   StopMatcher stop_matcher_;
   std::optional<LogitHash> hash_;

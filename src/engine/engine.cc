@@ -34,6 +34,12 @@ constexpr size_t kSecretBytes = 32;
 constexpr uint32_t kWarmUpRows = 64;
 constexpr auto kIdleBeforeCheck = std::chrono::seconds(1);
 
+uint32_t NumChoices(const std::vector<Arrival>& arrivals) {
+  uint32_t choices = 0;
+  for (const Arrival& arrival : arrivals) choices += arrival.request.choices;
+  return choices;
+}
+
 const char* FormatName(KvFormat format) { return format == KvFormat::kF16 ? "f16" : "f32"; }
 
 Result<EngineOptions> WithDefaults(EngineOptions options, const ModelConfig& model) {
@@ -120,7 +126,7 @@ struct Engine::Impl {
   bool stopping = false;
   bool busy = false;  // the engine thread has taken work it has not finished
   EngineStats stats;
-  uint32_t new_requests = 0;  // accepted and never run, besides `arrivals`
+  uint32_t num_new = 0;  // choices that were accepted and never ran, besides `arrivals`
   uint32_t retry_after_seconds = 1;
 
   std::thread thread;
@@ -180,9 +186,8 @@ void Engine::Impl::WarmUp() {
 void Engine::Impl::Publish(const EngineStats& snapshot) {
   const std::lock_guard lock(mutex);
   stats = snapshot;
-  new_requests = loop.num_new_requests();
-  retry_after_seconds =
-      loop.RetryAfterSeconds(new_requests + static_cast<uint32_t>(arrivals.size()));
+  num_new = loop.num_new();
+  retry_after_seconds = loop.RetryAfterSeconds(num_new + NumChoices(arrivals));
 }
 
 void Engine::Impl::ThreadMain() {
@@ -206,7 +211,7 @@ bool Engine::Impl::WaitForWork() {
     }
     started.swap(arrivals);
     cancelled.swap(cancels);
-    new_requests += static_cast<uint32_t>(started.size());
+    num_new += NumChoices(started);
     busy = true;
     if (stopping) {
       lock.unlock();
@@ -215,6 +220,7 @@ bool Engine::Impl::WaitForWork() {
     }
   }
   for (Arrival& arrival : started) loop.Start(std::move(arrival));
+  if (!started.empty()) loop.Publish();
   for (const RequestId id : cancelled) loop.Cancel(id);
   return true;
 }
@@ -252,10 +258,10 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
   if (!impl.admitting) {
     return refuse({ErrorCode::kUnavailable, "the server is shutting down", {}});
   }
-  const size_t waiting = impl.new_requests + impl.arrivals.size();
-  if (waiting >= impl.options.queue_limit) {
+  const uint32_t waiting = impl.num_new + NumChoices(impl.arrivals);
+  if (waiting > 0 && waiting + request.choices > impl.options.queue_limit) {
     return refuse({ErrorCode::kOverloaded,
-                   fmt::format("{} requests are waiting already; retry in about {} s", waiting,
+                   fmt::format("{} choices are waiting already; retry in about {} s", waiting,
                                impl.retry_after_seconds),
                    {}});
   }
@@ -292,7 +298,7 @@ uint32_t Engine::RetryAfterSeconds() const {
 EngineStats Engine::stats() const {
   const std::lock_guard lock(impl_->mutex);
   EngineStats stats = impl_->stats;
-  stats.waiting += static_cast<uint32_t>(impl_->arrivals.size());
+  stats.waiting += NumChoices(impl_->arrivals);
   return stats;
 }
 

@@ -5,9 +5,9 @@
 // Callers hand requests in through a bounded queue and read events from their EventQueue; nothing
 // else crosses between threads. An idle engine sleeps.
 //
-// Threads  Submit, Cancel, stats and Drain: any thread. Everything else happens on the engine's
-// own. Errors   Submit answers at the door: kContextLength, kNeverFits (with the arithmetic),
-//          kOverloaded (queue full; see RetryAfterSeconds), kUnavailable (draining),
+// Threads  every method: any thread. The work happens on the engine's own.
+// Errors   Submit answers at the door: kContextLength, kNeverFits (with the arithmetic),
+//          kOverloaded (queue full; see RetryAfterSeconds), kUnavailable (after StopAdmission),
 //          kInvalidArgument. After it accepted, every request ends with exactly one DoneEvent.
 #pragma once
 
@@ -37,7 +37,9 @@ struct EngineOptions {
   uint32_t step_tokens = 0;     // rows of one forward pass; 0: a default that suits the CPU
   uint32_t prefill_chunk = 0;   // largest piece of one prompt in a step; 0: step_tokens
   uint32_t max_sequences = 64;  // running at once
-  uint32_t queue_limit = 256;   // requests waiting
+  // Choices (n of each request) that wait for their first step: each costs memory. A request with
+  // more choices than this is still accepted when nobody waits.
+  uint32_t queue_limit = 256;
   bool prefix_cache = true;
   // 32 secret bytes from which scopes are derived; empty: drawn at random for this process.
   std::string scope_secret;
@@ -51,7 +53,7 @@ struct EngineStats {
   uint32_t idle_blocks = 0;
   uint32_t pinned_blocks = 0;
   uint64_t block_bytes = 0;
-  uint32_t running = 0;
+  uint32_t running = 0;  // choices, as is `waiting`
   uint32_t waiting = 0;
   uint64_t steps = 0;
   uint64_t batched_steps = 0;  // steps in which more than one sequence ran

@@ -150,6 +150,24 @@ TEST(Engine, AFullQueueIsOverloadedAndStillServesEverybodyInIt) {
   for (const auto& events : accepted) EXPECT_EQ(Wait(*events).tokens.at(0).size(), 60u);
 }
 
+TEST(Engine, TheQueueCountsChoices) {
+  EngineOptions options;
+  options.queue_limit = 4;
+  options.max_sequences = 1;
+  const auto engine = MakeEngine(options);
+  auto many = std::make_shared<EventQueue>();
+  GenerationRequest request = Endless(200);
+  request.choices = 6;
+  const auto id = engine->Submit(request, many);
+  ASSERT_TRUE(id) << "nobody waits";
+  auto one = std::make_shared<EventQueue>();
+  const auto refused = engine->Submit(Endless(2), one);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kOverloaded);
+  engine->Cancel(*id);
+  EXPECT_EQ(Wait(*many).ends.size(), 6u);
+}
+
 TEST(Engine, CancelFreesTheBlocks) {
   const auto engine = MakeEngine();
   auto events = std::make_shared<EventQueue>();

@@ -55,8 +55,9 @@ struct Receipt {
   double ttft_ms = 0;
   double decode_ms_per_token = 0;
   uint32_t prompt_tokens = 0;
-  uint32_t cached_tokens = 0;     // of the prompt, found in RAM
-  uint32_t computed_tokens = 0;   // of the prompt, computed (again after a preemption)
+  // Of the prompt, as choice 0 reads it; the others start from its blocks.
+  uint32_t cached_tokens = 0;     // found in RAM
+  uint32_t computed_tokens = 0;   // computed (again after a preemption)
   uint32_t generated_tokens = 0;  // over all choices
   uint32_t peak_blocks = 0;
   uint32_t preemptions = 0;

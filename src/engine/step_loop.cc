@@ -13,6 +13,11 @@ namespace {
 
 constexpr double kRunWeight = 0.1;  // of the newest sequence in the mean length of runs
 
+// One per choice; but where nothing is chosen, one reads the prompt for all.
+uint32_t NumSequences(const GenerationRequest& request) {
+  return request.max_tokens == 0 ? 1 : request.choices;
+}
+
 }  // namespace
 
 StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, RunBatch run,
@@ -60,7 +65,7 @@ SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) const {
   return {.scope = ScopeOf(request),
           .prompt = request.prompt,
           .max_tokens = request.max_tokens,
-          .choices = request.choices,
+          .choices = NumSequences(request),
           .lookup = options_.prefix_cache,
           .store = options_.prefix_cache && !request.no_store,
           .all_rows = request.want_prompt_logprobs};
@@ -90,12 +95,12 @@ void StepLoop::Start(Arrival arrival) {
 
 Status StepLoop::Enqueue(std::unique_ptr<ActiveRequest> request) {
   const RequestId id = request->id();
-  const uint32_t choices = request->num_choices();
+  const uint32_t sequences = NumSequences(request->request());
   QUIRE_TRY(const SequenceId leader, scheduler_.Submit(SpecOf(request->request())));
   try {
     AddPlaces(std::move(request), leader);
   } catch (...) {
-    for (uint32_t i = 0; i < choices; ++i) {
+    for (uint32_t i = 0; i < sequences; ++i) {
       const SequenceId sequence{static_cast<uint64_t>(leader) + i};
       places_.erase(sequence);
       scheduler_.Cancel(sequence);
@@ -110,7 +115,7 @@ void StepLoop::AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId lead
   ActiveRequest& active = *request;
   active.SetLeader(leader);
   requests_.emplace(active.id(), std::move(request));
-  for (uint32_t i = 0; i < active.num_choices(); ++i) {
+  for (uint32_t i = 0; i < NumSequences(active.request()); ++i) {
     places_[SequenceId{static_cast<uint64_t>(leader) + i}] = {&active, i};
   }
 }
@@ -160,7 +165,7 @@ Choice StepLoop::ChooseOne(const PlanItem& item, Place place, std::span<const fl
   }
   if (!item.completes) return {};
   if (request.request().max_tokens == 0) {
-    answer.End(FinishReason::kLength, request.events());
+    request.EndAnswers(FinishReason::kLength);
     return {kNoToken, true};
   }
   const TokenId token = answer.Choose(logits.last(vocab), end, request.events());
@@ -184,7 +189,7 @@ void StepLoop::Note(std::span<const PlanItem> plan, double seconds) {
   uint32_t rows = 0;
   for (const PlanItem& item : plan) {
     rows += item.num_tokens;
-    NoteStart(item, scheduler_.Get(item.sequence));
+    NotePrompt(item, scheduler_.Get(item.sequence));
   }
   pace_.NoteStep(seconds, rows);
   metrics_.Step(seconds, rows);
@@ -193,16 +198,16 @@ void StepLoop::Note(std::span<const PlanItem> plan, double seconds) {
   stats_.max_step_sequences = std::max<uint64_t>(stats_.max_step_sequences, plan.size());
 }
 
-// Prompt tokens are counted when they are computed, cached ones when the rest starts.
-void StepLoop::NoteStart(const PlanItem& item, const Sequence& sequence) {
+// A prompt is counted once, as its leader reads it: what was cached when its first item runs, the
+// rest as it is computed. The receipt says the same.
+void StepLoop::NotePrompt(const PlanItem& item, const Sequence& sequence) {
+  if (sequence.id != sequence.leader) return;
   const uint32_t prompt = sequence.num_prompt;
   const uint32_t end = std::min(item.first_token + item.num_tokens, prompt);
   stats_.prompt_tokens_computed += end - std::min(item.first_token, prompt);
-  const bool starts =
-      sequence.counts.preemptions == 0 && item.first_token == sequence.counts.cached_tokens;
-  if (!starts || sequence.id != sequence.leader) return;
-  const uint64_t missing = (prompt - 1 - sequence.counts.cached_tokens) / cache_.block_tokens();
-  stats_.prompt_tokens_cached += sequence.counts.cached_tokens;
+  if (!item.first) return;
+  const uint64_t missing = (prompt - 1 - item.first_token) / cache_.block_tokens();
+  stats_.prompt_tokens_cached += item.first_token;
   (sequence.lookup ? report_.missed_blocks : report_.unasked_blocks) += missing;
 }
 
@@ -220,7 +225,7 @@ void StepLoop::CancelAll() {
 }
 
 void StepLoop::CancelSequences(ActiveRequest& request) {
-  for (uint32_t i = 0; i < request.num_choices(); ++i) {
+  for (uint32_t i = 0; i < NumSequences(request.request()); ++i) {
     const SequenceId id{static_cast<uint64_t>(request.leader()) + i};
     if (!places_.contains(id)) continue;
     request.NoteSequence(scheduler_.Get(id).counts, i == 0);

@@ -37,7 +37,7 @@ using RunBatch = std::function<std::span<const float>(std::span<const BatchItem>
 
 struct StepLoopOptions {
   StepBudget budget;
-  uint32_t queue_limit = 256;
+  uint32_t queue_limit = 256;  // choices that wait
   uint32_t num_blocks = 0;
   uint64_t block_bytes = 0;
   bool prefix_cache = true;
@@ -61,10 +61,12 @@ class StepLoop {
   bool Step();
 
   EngineStats stats() const { return stats_; }
-  uint32_t num_new_requests() const { return scheduler_.num_new_requests(); }
+  uint32_t num_new() const { return scheduler_.num_new(); }  // choices that never ran
   uint32_t RetryAfterSeconds(uint32_t waiting) const { return pace_.RetryAfterSeconds(waiting); }
   void CheckInvariants() const;  // for idle moments
 
+  // Publishes the state as it is now; Step, Cancel do it by themselves.
+  void Publish();
   // Called with each coherent state, before the events that follow from it are told.
   void OnPublish(std::function<void(const EngineStats&)> publish) { publish_ = std::move(publish); }
 
@@ -82,11 +84,10 @@ class StepLoop {
   void Choose(std::span<const PlanItem> plan, std::span<const float> logits);
   Choice ChooseOne(const PlanItem& item, Place place, std::span<const float> logits);
   void Note(std::span<const PlanItem> plan, double seconds);
-  void NoteStart(const PlanItem& item, const Sequence& sequence);
+  void NotePrompt(const PlanItem& item, const Sequence& sequence);
   void Leave(SequenceId id);
   void CancelSequences(ActiveRequest& request);
   void Settle();
-  void Publish();
 
   const StepLoopOptions options_;
   const Tokenizer& tokenizer_;

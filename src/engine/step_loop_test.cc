@@ -77,10 +77,33 @@ TEST(StepLoop, ChoicesAnswerOnePromptReadOnce) {
     EXPECT_NE(story.tokens.at(0), story.tokens.at(1));
     EXPECT_EQ(story.done[0].receipt.computed_tokens, 40u);
     EXPECT_EQ(story.done[0].receipt.generated_tokens, 18u);
-    // The others compute only what follows the full blocks: 8 tokens each.
-    EXPECT_EQ(harness.loop.stats().prompt_tokens_computed, 40u + 2 * 8);
+    EXPECT_EQ(harness.loop.stats().prompt_tokens_computed, 40u);
+    EXPECT_EQ(harness.rows_computed, 40u + 2 * 8 + 3 * 5) << "the others share the full blocks";
     EXPECT_EQ(harness.loop.stats().live_blocks, 0u);
   }
+}
+
+TEST(StepLoop, ChoicesThatChooseNothingReadThePromptOnce) {
+  LoopHarness harness(64);
+  GenerationRequest request = Ask(Prompt(40, 1), 0);
+  request.choices = 3;
+  request.want_prompt_logprobs = true;
+  const auto neighbour = harness.Start(Ask(Prompt(30, 2), 3));
+  const Story story = harness.RunToEnd(request);
+  EXPECT_EQ(story.ends.size(), 3u);
+  EXPECT_EQ(story.ends.at(2).reason, FinishReason::kLength);
+  EXPECT_EQ(story.done.size(), 1u);
+  EXPECT_EQ(story.prompt_logprobs.size(), 40u);
+  EXPECT_EQ(harness.rows_computed, 40u + 30 + 2);
+  // Their ids are nobody's: a cancel of this request must not reach the next one's sequences.
+  const auto first = harness.Start(request);
+  const RequestId id = harness.last();
+  const auto second = harness.Start(Ask(Prompt(30, 3), 3));
+  harness.loop.Cancel(id);
+  while (harness.loop.Step()) harness.loop.CheckInvariants();
+  Story other;
+  other.Read(*second);
+  EXPECT_EQ(other.ends.at(0).reason, FinishReason::kLength);
 }
 
 TEST(StepLoop, PromptLogprobsComeFromEveryRowAndIgnoreTheCache) {

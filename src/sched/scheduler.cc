@@ -17,30 +17,25 @@ uint64_t TokensWithKv(uint64_t num_prompt, uint64_t max_tokens) {
   return num_prompt + (max_tokens > 0 ? max_tokens - 1 : 0);
 }
 
-uint32_t FirstLogitRow(const SequenceSpec& spec, uint32_t choice) {
-  const uint32_t num_prompt = static_cast<uint32_t>(spec.prompt.size());
-  if (spec.all_rows && choice == 0) return 0;
-  return spec.max_tokens == 0 ? num_prompt : num_prompt - 1;
-}
-
 void InsertByAge(std::vector<Sequence*>& queue, Sequence* sequence) {
   queue.insert(std::ranges::lower_bound(queue, sequence->id, {}, &Sequence::id), sequence);
 }
 
-std::unique_ptr<Sequence> MakeSequence(const SequenceSpec& spec, SequenceId leader,
-                                       uint32_t choice) {
+// All but its prompt.
+std::unique_ptr<Sequence> MakeSequence(const SequenceSpec& spec, uint32_t num_prompt,
+                                       SequenceId leader, uint32_t choice) {
   auto sequence = std::make_unique<Sequence>();
   sequence->id = SequenceId{static_cast<uint64_t>(leader) + choice};
   sequence->leader = leader;
   sequence->scope = spec.scope;
-  sequence->lookup = spec.lookup && !spec.all_rows;
+  sequence->lookup = spec.lookup && !(spec.all_rows && choice == 0);
   sequence->store = spec.store;
   if (choice > 0) sequence->awaits = leader;
-  sequence->awaited_tokens = static_cast<uint32_t>(spec.prompt.size());
-  sequence->tokens = spec.prompt;
-  sequence->num_prompt = sequence->num_tokens();
+  sequence->awaited_tokens = num_prompt;
+  sequence->num_prompt = num_prompt;
   sequence->max_tokens = spec.max_tokens;
-  sequence->first_logit_row = FirstLogitRow(spec, choice);
+  sequence->first_logit_row =
+      spec.all_rows && choice == 0 ? 0 : num_prompt - (spec.max_tokens == 0 ? 0 : 1);
   return sequence;
 }
 
@@ -74,16 +69,18 @@ Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
   if (const Status fits = CheckFits(spec); !fits) {
     return std::unexpected(fits.error());
   }
-  if (num_new_requests_ >= queue_limit_) {
-    return Refuse(ErrorCode::kOverloaded,
-                  fmt::format("{} requests are waiting already", num_new_requests_));
+  if (num_new_ > 0 && num_new_ + spec.choices > queue_limit_) {
+    return Refuse(ErrorCode::kOverloaded, fmt::format("{} choices are waiting already", num_new_));
   }
   // What may throw comes first: a refusal for want of memory changes nothing.
   const SequenceId leader{last_id_ + 1};
   std::unordered_map<SequenceId, std::unique_ptr<Sequence>> fresh;
   std::vector<Sequence*> queued;
+  const uint32_t num_prompt = static_cast<uint32_t>(spec.prompt.size());
+  const auto prompt = std::make_shared<const std::vector<TokenId>>(std::move(spec.prompt));
   for (uint32_t i = 0; i < spec.choices; ++i) {
-    auto sequence = MakeSequence(spec, leader, i);
+    auto sequence = MakeSequence(spec, num_prompt, leader, i);
+    sequence->prompt = prompt;
     queued.push_back(sequence.get());
     fresh.emplace(sequence->id, std::move(sequence));
   }
@@ -94,7 +91,7 @@ Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
   waiting_.insert(waiting_.end(), queued.begin(), queued.end());
   sequences_.merge(fresh);
   last_id_ += spec.choices;
-  ++num_new_requests_;
+  num_new_ += spec.choices;
   return leader;
 }
 
@@ -129,19 +126,23 @@ void Scheduler::KeepRunning() {
 // Blocks that a preemption just won are for the older ones.
 void Scheduler::Admit() {
   while (!preempted_in_plan_ && running_.size() < budget_.step_sequences) {
-    const auto next = std::ranges::find(waiting_, kNoSequence, &Sequence::awaits);
-    if (next == waiting_.end()) return;
-    Sequence& sequence = **next;
+    Sequence* next = NextToAdmit();
+    if (next == nullptr) return;
     // Who waits for a prefix is passed over; who waits for room holds up those behind it.
-    if (!TryStart(sequence) && sequence.awaits == kNoSequence) return;
+    if (!TryStart(*next) && next->awaits == kNoSequence) return;
   }
+}
+
+Sequence* Scheduler::NextToAdmit() const {
+  const auto next = std::ranges::find(waiting_, kNoSequence, &Sequence::awaits);
+  return next == waiting_.end() ? nullptr : *next;
 }
 
 bool Scheduler::TryStart(Sequence& sequence) {
   // Besides its own blocks one for each that runs, or the newcomer would be preempted at once.
   const int64_t room = int64_t{cache_.available()} - num_running();
   if (!running_.empty() && sequence.id == blocked_ && room <= blocked_room_) return false;
-  const uint32_t found_tokens = TakeCached(sequence);
+  const uint32_t found_tokens = TakeBlocks(sequence);
   if (AwaitPrefix(sequence, found_tokens)) return false;
   const uint32_t missing = cache_.BlocksFor(sequence.num_tokens()) - sequence.table.size();
   if (int64_t{cache_.available()} - num_running() < missing ||
@@ -152,38 +153,50 @@ bool Scheduler::TryStart(Sequence& sequence) {
     blocked_room_ = room;
     return false;
   }
-  if (!sequence.has_run()) NoteFirstStart(sequence, found_tokens);
+  Start(sequence, found_tokens);
+  return true;
+}
+
+// From the first start on nothing of a sequence allocates.
+void Scheduler::Start(Sequence& sequence, uint32_t found_tokens) {
+  const uint64_t most_tokens = uint64_t{sequence.num_prompt} + sequence.max_tokens;
+  sequence.tokens.reserve(most_tokens);
+  sequence.table.Reserve(cache_.BlocksFor(most_tokens));
   sequence.num_computed = found_tokens;
   sequence.counts.peak_blocks = std::max(sequence.counts.peak_blocks, sequence.table.size());
   sequence.state = SequenceState::kRunning;
   std::erase(waiting_, &sequence);
   InsertByAge(running_, &sequence);
-  return true;
 }
 
-// From now on nothing of this sequence allocates.
-void Scheduler::NoteFirstStart(Sequence& sequence, uint32_t found_tokens) {
-  const uint64_t most_tokens = uint64_t{sequence.num_prompt} + sequence.max_tokens;
-  sequence.tokens.reserve(most_tokens);
-  sequence.table.Reserve(cache_.BlocksFor(most_tokens));
-  sequence.counts.cached_tokens = found_tokens;
-  if (sequence.id == sequence.leader) --num_new_requests_;
-}
-
-// Fills the empty table with what need not be computed: from the prefix cache, or from the leader
-// if that shares more (it does when blocks are not stored). Returns the tokens found.
-uint32_t Scheduler::TakeCached(Sequence& sequence) {
+// Fills the empty table with what need not be computed: from the prefix cache, or from another
+// choice if that shares more (it does when blocks are not stored). Returns the tokens found.
+uint32_t Scheduler::TakeBlocks(Sequence& sequence) {
+  if (sequence.prompt != nullptr) {
+    sequence.tokens = *sequence.prompt;
+    sequence.prompt.reset();
+  }
   const uint32_t found =
       sequence.lookup ? cache_.Match(sequence.scope, sequence.tokens, sequence.table) : 0;
-  const Sequence* leader = sequence.id == sequence.leader ? nullptr : Find(sequence.leader);
-  if (leader == nullptr) return found;
-  const uint32_t common =
-      std::min({sequence.num_prompt, sequence.num_tokens() - 1, leader->num_computed});
+  const Sequence* sibling = SiblingOf(sequence);
+  if (sibling == nullptr) return found;
+  const uint32_t common = std::min({sequence.num_prompt, sequence.num_tokens() - 1,
+                                    sequence.first_logit_row, sibling->num_computed});
   const uint32_t shared_blocks = common / cache_.block_tokens();
   if (shared_blocks <= sequence.table.size()) return found;
   cache_.Release(sequence.table);
-  cache_.Fork(leader->table, shared_blocks, sequence.table);
+  cache_.Fork(sibling->table, shared_blocks, sequence.table);
   return shared_blocks * cache_.block_tokens();
+}
+
+// The running choice of the same request that has computed most of it, or nullptr.
+const Sequence* Scheduler::SiblingOf(const Sequence& sequence) const {
+  const Sequence* best = nullptr;
+  for (const Sequence* other : running_) {
+    if (other->leader != sequence.leader) continue;
+    if (best == nullptr || other->num_computed > best->num_computed) best = other;
+  }
+  return best;
 }
 
 // True if an older running sequence is computing more blocks that this one can use than it found:
@@ -235,7 +248,13 @@ void Scheduler::AddItem(Sequence& sequence, uint32_t num_tokens) {
                    .first_token = sequence.num_computed,
                    .num_tokens = num_tokens,
                    .num_logit_rows = end > first_row ? end - first_row : 0,
-                   .completes = end == sequence.num_tokens()});
+                   .completes = end == sequence.num_tokens(),
+                   .first = !sequence.has_run});
+  if (!sequence.has_run) {
+    sequence.has_run = true;
+    sequence.counts.cached_tokens = sequence.num_computed;
+    --num_new_;
+  }
   const uint32_t prompt = sequence.num_prompt;
   const uint32_t start = std::min(sequence.num_computed, prompt);
   sequence.counts.computed_prompt += std::min(end, prompt) - start;
@@ -253,7 +272,7 @@ void Scheduler::Apply(std::span<const Choice> chosen) {
     QUIRE_CHECK(next < chosen.size(), "a completed sequence got no choice");
     const Choice choice = chosen[next++];
     if (choice.end) {
-      End(sequence);
+      EndAndPassOn(sequence);
       continue;
     }
     QUIRE_CHECK(choice.token != kNoToken && sequence.num_generated() + 1 < sequence.max_tokens,
@@ -297,9 +316,23 @@ void Scheduler::Cancel(SequenceId id) {
   if (Sequence* sequence = Find(id); sequence != nullptr) End(*sequence);
 }
 
+// Blocks that the prefix cache may not keep would be lost between two choices of a request. So if
+// another choice is the next to be admitted, it takes over blocks and place: it needs no more.
+void Scheduler::EndAndPassOn(Sequence& sequence) {
+  Sequence* heir = sequence.store && sequence.lookup ? nullptr : NextToAdmit();
+  if (heir == nullptr || heir->leader != sequence.leader) return End(sequence);
+  const uint32_t found_tokens = TakeBlocks(*heir);
+  End(sequence);
+  if (cache_.Grow(heir->table, heir->num_tokens(), EvictionReason::kPrefill)) {
+    Start(*heir, found_tokens);
+  } else {
+    cache_.Release(heir->table);
+  }
+}
+
 void Scheduler::End(Sequence& sequence) {
   StopWaitingFor(sequence.id, std::numeric_limits<uint32_t>::max());
-  if (sequence.id == sequence.leader && !sequence.has_run()) --num_new_requests_;
+  if (!sequence.has_run) --num_new_;
   cache_.Release(sequence.table);
   std::erase(sequence.state == SequenceState::kRunning ? running_ : waiting_, &sequence);
   sequences_.erase(sequence.id);
@@ -341,16 +374,16 @@ void Scheduler::CheckInvariants() const {
   QUIRE_CHECK(running_.size() + waiting_.size() == sequences_.size(), "a sequence is lost");
   QUIRE_CHECK(std::ranges::is_sorted(running_, {}, &Sequence::id));
   QUIRE_CHECK(std::ranges::is_sorted(waiting_, {}, &Sequence::id));
-  uint32_t new_requests = 0;
+  uint32_t fresh = 0;
+  for (const auto& [id, sequence] : sequences_) fresh += !sequence->has_run;
+  QUIRE_CHECK(fresh == num_new_, "the count of those that never ran is wrong");
   for (const Sequence* sequence : waiting_) {
     QUIRE_CHECK(sequence->state == SequenceState::kWaiting);
     QUIRE_CHECK(sequence->table.empty() && sequence->num_computed == 0, "S4: it holds blocks");
     QUIRE_CHECK(sequence->awaits < sequence->id, "S3: an older sequence waits for a younger one");
     QUIRE_CHECK(sequence->awaits == kNoSequence || Find(sequence->awaits) != nullptr,
                 "S3: it waits for a sequence that is gone");
-    new_requests += sequence->id == sequence->leader && !sequence->has_run();
   }
-  QUIRE_CHECK(new_requests == num_new_requests_ && new_requests <= queue_limit_);
   for (const Sequence* sequence : running_) {
     QUIRE_CHECK(sequence->state == SequenceState::kRunning);
     QUIRE_CHECK(sequence->num_to_go() > 0, "S3: a running sequence has nothing to do");

@@ -52,6 +52,7 @@ struct PlanItem {
   uint32_t num_tokens = 0;
   uint32_t num_logit_rows = 0;  // logits are wanted for the last this-many tokens
   bool completes = false;       // reaches the last token: Apply wants a Choice for it
+  bool first = false;           // the first item of its sequence
 };
 
 // What was chosen after the last token of a sequence.
@@ -62,7 +63,8 @@ struct Choice {
 
 class Scheduler {
  public:
-  // `queue_limit` bounds the requests that never ran. `cache` outlives the scheduler.
+  // `queue_limit` bounds the choices that never ran: each costs memory. A request with more choices
+  // than that is queued if nobody else is. `cache` outlives the scheduler.
   Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& cache);
 
   // Queues a request. Returns the id of choice 0; choice i has the id i higher.
@@ -81,8 +83,8 @@ class Scheduler {
   const Sequence& Get(SequenceId sequence) const;
   uint32_t num_running() const { return static_cast<uint32_t>(running_.size()); }
   uint32_t num_waiting() const { return static_cast<uint32_t>(waiting_.size()); }
-  uint32_t num_new_requests() const { return num_new_requests_; }  // those that never ran
-  bool has_decodes() const;  // a running sequence has one token to go
+  uint32_t num_new() const { return num_new_; }  // sequences that never ran
+  bool has_decodes() const;                      // a running sequence has one token to go
   uint64_t num_preemptions() const { return num_preemptions_; }
 
   void CheckInvariants() const;
@@ -91,9 +93,11 @@ class Scheduler {
   Status CheckFits(const SequenceSpec& spec) const;
   void KeepRunning();
   void Admit();
+  Sequence* NextToAdmit() const;
   bool TryStart(Sequence& sequence);
-  void NoteFirstStart(Sequence& sequence, uint32_t found_tokens);
-  uint32_t TakeCached(Sequence& sequence);
+  void Start(Sequence& sequence, uint32_t found_tokens);
+  uint32_t TakeBlocks(Sequence& sequence);
+  const Sequence* SiblingOf(const Sequence& sequence) const;
   bool AwaitPrefix(Sequence& sequence, uint32_t found_tokens);
   void PlanDecodes();
   void PlanPrefills(uint32_t prefill_tokens);
@@ -101,6 +105,7 @@ class Scheduler {
   void NoteComputed(Sequence& sequence, const PlanItem& item);
   void StopWaitingFor(SequenceId id, uint32_t computed_tokens);
   void Preempt(Sequence& sequence);
+  void EndAndPassOn(Sequence& sequence);
   void End(Sequence& sequence);
   Sequence* Find(SequenceId sequence) const;
   void CheckPlan() const;
@@ -112,7 +117,7 @@ class Scheduler {
   std::vector<Sequence*> running_;  // oldest first
   std::vector<Sequence*> waiting_;  // oldest first
   uint64_t last_id_ = 0;
-  uint32_t num_new_requests_ = 0;
+  uint32_t num_new_ = 0;
   uint64_t num_preemptions_ = 0;
   // Who could not be admitted, and with how many blocks to spare: not tried again with fewer.
   SequenceId blocked_ = kNoSequence;

@@ -77,11 +77,18 @@ struct Harness {
       const Sequence& sequence = scheduler.Get(item.sequence);
       memory.Compute(sequence, item);
       rows[item.sequence] += item.num_logit_rows;
+      if (item.first) NoteFirst(sequence, item);
       if (item.completes) chosen.push_back(Choose(sequence));
     }
     sequences_in_step = static_cast<uint32_t>(plan.size());
     scheduler.Apply(chosen);
     return true;
+  }
+
+  // Whoever was preempted before anything was computed starts from what is cached now.
+  void NoteFirst(const Sequence& sequence, const PlanItem& item) {
+    EXPECT_EQ(sequence.counts.cached_tokens, item.first_token);
+    preempted_before_first += sequence.counts.preemptions > 0;
   }
 
   Choice Choose(const Sequence& sequence) {
@@ -110,6 +117,7 @@ struct Harness {
   std::map<SequenceId, SequenceCounts> counts;
   std::map<SequenceId, uint32_t> rows;
   uint32_t sequences_in_step = 0;
+  uint32_t preempted_before_first = 0;
 };
 
 std::vector<TokenId> Continue(std::vector<TokenId> tokens, uint32_t count) {
@@ -200,6 +208,63 @@ TEST(Scheduler, RefusesAtTheDoor) {
   EXPECT_EQ(harness.ended.size(), 2u);
 }
 
+TEST(Scheduler, TheQueueIsBoundedInChoicesButALoneRequestIsTaken) {
+  Harness harness(32, {}, 4);
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(6, 1), 2, 6))) << "nobody waits";
+  const auto full = harness.scheduler.Submit(Spec(Prompt(6, 2), 2));
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().code, ErrorCode::kOverloaded);
+  harness.RunAll();
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(6, 2), 2)));
+  EXPECT_FALSE(harness.scheduler.Submit(Spec(Prompt(6, 3), 2, 4)));
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(6, 3), 2, 3)));
+}
+
+TEST(Scheduler, AWaitingChoiceHoldsNoCopyOfThePrompt) {
+  Harness harness(32, {});
+  const auto leader = harness.scheduler.Submit(Spec(Prompt(14, 1), 3, 3));
+  for (uint64_t i = 1; i < 3; ++i) {
+    const SequenceId id{static_cast<uint64_t>(*leader) + i};
+    EXPECT_TRUE(harness.scheduler.Get(id).tokens.empty());
+    EXPECT_EQ(harness.scheduler.Get(id).prompt, harness.scheduler.Get(*leader).prompt);
+  }
+}
+
+// The leader is gone before another choice could start, and nothing keeps its blocks.
+TEST(Scheduler, ChoicesShareAnUnstoredPromptThatOutlivesItsLeader) {
+  for (const uint32_t step_sequences : {1u, 2u, 8u}) {
+    Harness harness(32, {.step_sequences = step_sequences});
+    SequenceSpec spec = Spec(Prompt(14, 1), 1, 5);
+    spec.store = false;
+    const auto first = harness.scheduler.Submit(std::move(spec));
+    const auto other = harness.scheduler.Submit(Spec(Prompt(5, 2), 3));
+    harness.RunAll();
+    for (uint64_t i = 0; i < 5; ++i) {
+      const SequenceId id{static_cast<uint64_t>(*first) + i};
+      EXPECT_EQ(harness.ended[id], Continue(Prompt(14, 1), 1));
+      EXPECT_EQ(harness.counts[id].computed_prompt, i == 0 ? 14u : 2u);
+    }
+    EXPECT_TRUE(harness.ended.contains(*other));
+    EXPECT_EQ(harness.cache.pool().num_live(), 0u);
+  }
+}
+
+TEST(Scheduler, ChoicesShareThePromptOfALeaderThatGaveAllItsRows) {
+  for (const bool store : {true, false}) {
+    Harness harness(32, {});
+    SequenceSpec spec = Spec(Prompt(14, 1), 1, 3);
+    spec.all_rows = true;
+    spec.store = store;
+    const auto first = harness.scheduler.Submit(std::move(spec));
+    harness.RunAll();
+    for (uint64_t i = 1; i < 3; ++i) {
+      const SequenceId id{static_cast<uint64_t>(*first) + i};
+      EXPECT_EQ(harness.counts[id].computed_prompt, 2u) << store;
+    }
+    EXPECT_EQ(harness.rows[*first], 14u);
+  }
+}
+
 TEST(Scheduler, PreemptsTheYoungestAndResumesItWithTheSameTokens) {
   Harness harness(6, {});
   const auto old = harness.scheduler.Submit(Spec(Prompt(7, 1), 12));
@@ -217,7 +282,7 @@ TEST(Scheduler, ChoicesShareThePromptWhetherStoredOrNot) {
     SequenceSpec spec = Spec(Prompt(14, 1), 3, 3);
     spec.store = spec.lookup = store;
     const auto first = harness.scheduler.Submit(std::move(spec));
-    EXPECT_EQ(harness.scheduler.num_new_requests(), 1u);
+    EXPECT_EQ(harness.scheduler.num_new(), 3u);
     ASSERT_TRUE(harness.Step());
     ASSERT_TRUE(harness.Step());
     EXPECT_EQ(harness.sequences_in_step, 3u);
@@ -310,6 +375,7 @@ class Simulation {
 
   uint64_t preemptions() const { return harness_.scheduler.num_preemptions(); }
   uint64_t shared_steps() const { return shared_steps_; }
+  uint64_t preempted_before_first() const { return harness_.preempted_before_first; }
   uint64_t ended() const { return num_ended_; }
 
  private:
@@ -376,14 +442,17 @@ TEST(Scheduler, SurvivesARandomWorldWithTooLittleMemory) {
       {.step_tokens = 64, .step_sequences = 8, .step_logit_rows = 16, .prefill_chunk = 64},
       {.step_tokens = 1, .step_sequences = 1, .step_logit_rows = 1, .prefill_chunk = 1},
   };
+  uint64_t preempted_before_first = 0;
   for (uint32_t seed = 0; seed < std::size(budgets); ++seed) {
     Simulation simulation(12 + 4 * seed, budgets[seed], seed);
     simulation.Run(30'000);
     EXPECT_GT(simulation.ended(), 500u);
     if (budgets[seed].step_sequences == 1) continue;
     EXPECT_GT(simulation.preemptions(), 300u);
+    preempted_before_first += simulation.preempted_before_first();
     EXPECT_GT(simulation.shared_steps(), 10'000u);
   }
+  EXPECT_GT(preempted_before_first, 10u);
 }
 
 }  // namespace

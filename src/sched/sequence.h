@@ -8,11 +8,12 @@
 // makes it a decode, more a prefill chunk.
 //
 // A request with n choices is n sequences. Choice 0 leads: it computes the prompt; the others start
-// when it has, and share its full blocks. Nothing is computed twice at once: a sequence also waits
-// for an older one of its scope that is computing blocks it can use.
+// when it has, and share its full blocks. A sequence also waits for an older one of its scope that
+// is computing enough blocks it can use.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/token_id.h"
@@ -30,11 +31,11 @@ struct SequenceSpec {
   uint32_t choices = 1;
   bool lookup = true;     // may use blocks of the prefix cache
   bool store = true;      // leaves its full blocks in the prefix cache
-  bool all_rows = false;  // choice 0 wants the logits of every prompt token; looks nothing up
+  bool all_rows = false;  // choice 0 wants the logits of every prompt token, so looks nothing up
 };
 
 struct SequenceCounts {
-  uint32_t cached_tokens = 0;    // found in the cache when it first started
+  uint32_t cached_tokens = 0;    // that need not be computed, as of its first planned item
   uint32_t computed_prompt = 0;  // prompt tokens planned so far; those of a resume count again
   uint32_t peak_blocks = 0;
   uint32_t preemptions = 0;
@@ -55,18 +56,19 @@ struct Sequence {
   SequenceId awaits = kNoSequence;
   uint32_t awaited_tokens = 0;
 
-  std::vector<TokenId> tokens;  // the prompt, then what was generated
+  std::shared_ptr<const std::vector<TokenId>> prompt;  // of all choices; until it is in `tokens`
+  std::vector<TokenId> tokens;  // the prompt, then what was generated; empty before it may start
   uint32_t num_prompt = 0;
   uint32_t max_tokens = 0;
   uint32_t num_computed = 0;  // tokens whose KV is in `table`
   // Logits of positions before this one are not wanted, or were given already.
   uint32_t first_logit_row = 0;
+  bool has_run = false;  // an item of it was planned
   BlockTable table;
   SequenceCounts counts;
 
   uint32_t num_tokens() const { return static_cast<uint32_t>(tokens.size()); }
   uint32_t num_generated() const { return num_tokens() - num_prompt; }
-  bool has_run() const { return counts.peak_blocks > 0; }
   uint32_t num_to_go() const { return num_tokens() - num_computed; }
 };
 

@@ -122,8 +122,7 @@ struct LoopHarness {
              .model_digest = "fake",
              .kv_format = "f16",
              .scope_secret = std::string(32, 's')},
-            *tokenizer, [this](std::span<const BatchItem> batch) { return model.Run(batch); },
-            metrics) {}
+            *tokenizer, [this](std::span<const BatchItem> batch) { return Run(batch); }, metrics) {}
 
   std::shared_ptr<EventQueue> Start(GenerationRequest request) {
     auto events = std::make_shared<EventQueue>();
@@ -140,6 +139,12 @@ struct LoopHarness {
     return story;
   }
 
+  std::span<const float> Run(std::span<const BatchItem> batch) {
+    for (const BatchItem& item : batch) rows_computed += item.tokens.size();
+    return model.Run(batch);
+  }
+
+  uint64_t rows_computed = 0;
   std::unique_ptr<Tokenizer> tokenizer;
   FakeModel model;
   EngineMetrics metrics;
