@@ -6,7 +6,7 @@
 // outside can compute them. Token ids enter as little-endian int32, after the parent's 32 bytes.
 //
 // Threads  pure functions.
-// Cost     one BLAKE2b block (128 bytes) per 16 tokens: about 0.2 us.
+// Cost     two BLAKE2b compressions (the key is one) per block of 16 tokens: about 0.4 us.
 #pragma once
 
 #include <array>

@@ -10,8 +10,9 @@ KvCache::KvCache(const KvCacheOptions& options)
       prefixes_(pool_, options.block_tokens, options.name_bits),
       grown_(options.capacity_blocks) {}
 
-uint32_t KvCache::Match(const Scope& scope, std::span<const TokenId> tokens, BlockTable& table) {
-  const uint32_t found = prefixes_.Match(scope, tokens, table);
+uint32_t KvCache::Match(const BlockNames& names, std::span<const TokenId> tokens,
+                        BlockTable& table) {
+  const uint32_t found = prefixes_.Match(names, tokens, table);
   QUIRE_CHECK(found == 0 || found < tokens.size());
   return found;
 }
@@ -48,9 +49,9 @@ void KvCache::EvictOldest(EvictionReason reason) {
   ++counts_.evictions[static_cast<size_t>(reason)];
 }
 
-void KvCache::Commit(const Scope& scope, std::span<const TokenId> tokens, uint32_t computed_tokens,
-                     BlockTable& table) {
-  prefixes_.Commit(scope, tokens, computed_tokens, table);
+void KvCache::Commit(const BlockNames& names, std::span<const TokenId> tokens,
+                     uint32_t computed_tokens, BlockTable& table) {
+  prefixes_.Commit(names, tokens, computed_tokens, table);
 }
 
 void KvCache::Release(BlockTable& table) {

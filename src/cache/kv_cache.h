@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/token_id.h"
+#include "cache/block_names.h"
 #include "cache/block_pool.h"
 #include "cache/block_table.h"
 #include "cache/prefix_cache.h"
@@ -49,7 +50,7 @@ class KvCache {
   KvCache& operator=(const KvCache&) = delete;
 
   // PrefixCache::Match. Returns the tokens found.
-  uint32_t Match(const Scope& scope, std::span<const TokenId> tokens, BlockTable& table);
+  uint32_t Match(const BlockNames& names, std::span<const TokenId> tokens, BlockTable& table);
 
   // Shares the first `num_blocks` blocks of `from`, which must be full of the same tokens in both.
   void Fork(const BlockTable& from, uint32_t num_blocks, BlockTable& to);
@@ -59,7 +60,7 @@ class KvCache {
   [[nodiscard]] bool Grow(BlockTable& table, uint32_t num_tokens, EvictionReason reason);
 
   // PrefixCache::Commit.
-  void Commit(const Scope& scope, std::span<const TokenId> tokens, uint32_t computed_tokens,
+  void Commit(const BlockNames& names, std::span<const TokenId> tokens, uint32_t computed_tokens,
               BlockTable& table);
 
   // Gives every block back, the last one first, and leaves the table empty.

@@ -17,14 +17,14 @@ PrefixCache::PrefixCache(BlockPool& pool, uint32_t block_tokens, uint32_t name_b
   QUIRE_CHECK(block_tokens > 0 && name_bits > 0 && name_bits <= 256);
 }
 
-uint32_t PrefixCache::Match(const Scope& scope, std::span<const TokenId> tokens,
+uint32_t PrefixCache::Match(const BlockNames& names, std::span<const TokenId> tokens,
                             BlockTable& table) {
   QUIRE_CHECK(table.empty(), "Match fills a table from its start");
   if (tokens.empty()) return 0;
   const uint32_t limit = static_cast<uint32_t>((tokens.size() - 1) / block_tokens_);
-  Link parent{scope.root, 0, kNoBlock};
+  Link parent;
   for (uint32_t i = 0; i < limit; ++i) {
-    const Key key = KeyOf(scope, parent, tokens.subspan(size_t{i} * block_tokens_, block_tokens_));
+    const Key key = KeyOf(names, i, tokens, parent);
     const BlockId found = Find(key.name);
     if (found == kNoBlock || !IsSame(found, key)) break;
     pool_.Acquire(found);
@@ -35,14 +35,14 @@ uint32_t PrefixCache::Match(const Scope& scope, std::span<const TokenId> tokens,
   return table.size() * block_tokens_;
 }
 
-void PrefixCache::Commit(const Scope& scope, std::span<const TokenId> tokens,
+void PrefixCache::Commit(const BlockNames& names, std::span<const TokenId> tokens,
                          uint32_t computed_tokens, BlockTable& table) {
   const uint32_t full = computed_tokens / block_tokens_;
   const uint32_t named = table.num_named();
   QUIRE_CHECK(computed_tokens <= tokens.size() && full <= table.size());
-  Link parent = named == 0 ? Link{scope.root, 0, kNoBlock} : LinkTo(table[named - 1]);
+  Link parent = named == 0 ? Link{} : LinkTo(table[named - 1]);
   for (uint32_t i = named; i < full; ++i) {
-    const Key key = KeyOf(scope, parent, tokens.subspan(size_t{i} * block_tokens_, block_tokens_));
+    const Key key = KeyOf(names, i, tokens, parent);
     if (!NameOrSwap(table, i, key)) return;
     table.SetNumNamed(i + 1);
     parent = LinkTo(table[i]);
@@ -87,13 +87,14 @@ BlockName PrefixCache::Forget(BlockId block) {
 PrefixCache::Link PrefixCache::LinkTo(BlockId block) const {
   const Entry& entry = entries_[Index(block)];
   QUIRE_CHECK(entry.serial != 0, "C2: a block counted as named is not");
-  return Link{entry.name, entry.serial, block};
+  return Link{entry.serial, block};
 }
 
-PrefixCache::Key PrefixCache::KeyOf(const Scope& scope, const Link& parent,
-                                    std::span<const TokenId> tokens) const {
-  const BlockName name = NextBlockName(scope.root, parent.name, tokens);
-  return Key{name_bits_ == 256 ? name : TruncateName(name, name_bits_), scope.root, parent, tokens};
+PrefixCache::Key PrefixCache::KeyOf(const BlockNames& names, uint32_t i,
+                                    std::span<const TokenId> tokens, const Link& parent) const {
+  const BlockName& name = names.Of(i, tokens, block_tokens_);
+  return Key{name_bits_ == 256 ? name : TruncateName(name, name_bits_), names.root(), parent,
+             tokens.subspan(size_t{i} * block_tokens_, block_tokens_)};
 }
 
 BlockId PrefixCache::Find(const BlockName& name) const {

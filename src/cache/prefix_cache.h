@@ -18,7 +18,8 @@
 // others that hold it would miss the swap). KvCache has all three.
 //
 // Errors   none. A cache can only answer "less than you hoped".
-// Cost     one hash per block looked up or named; no heap allocation after construction.
+// Cost     one look-up per block, and its name if nobody asked for it before (block_names.h); no
+//          heap allocation after construction but for names.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +27,9 @@
 #include <vector>
 
 #include "base/token_id.h"
-#include "cache/block_name.h"
+#include "cache/block_names.h"
 #include "cache/block_pool.h"
 #include "cache/block_table.h"
-#include "cache/scope.h"
 
 namespace quire {
 
@@ -41,12 +41,12 @@ class PrefixCache {
   // Appends to the empty `table` the longest cached run of blocks that spells a prefix of `tokens`,
   // taking a reference on each, and returns its length in tokens: a multiple of the block size, and
   // always < tokens.size(), because the last token must be computed to give logits.
-  uint32_t Match(const Scope& scope, std::span<const TokenId> tokens, BlockTable& table);
+  uint32_t Match(const BlockNames& names, std::span<const TokenId> tokens, BlockTable& table);
 
   // Names the blocks of `table` that `computed_tokens` has filled; call it once their KV is
   // written, between steps, when no kernel reads a table. If another sequence named the same tokens
   // first, `table` takes that block and our copy is released: equal names, equal bytes.
-  void Commit(const Scope& scope, std::span<const TokenId> tokens, uint32_t computed_tokens,
+  void Commit(const BlockNames& names, std::span<const TokenId> tokens, uint32_t computed_tokens,
               BlockTable& table);
 
   // Removes the name of an idle leaf and returns it, so that a lower tier can file the bytes.
@@ -67,7 +67,6 @@ class PrefixCache {
   };
   // A place in a chain: what the next block will hang on.
   struct Link {
-    BlockName name;
     uint64_t serial = 0;
     BlockId block = kNoBlock;
   };
@@ -80,7 +79,8 @@ class PrefixCache {
   };
 
   Link LinkTo(BlockId block) const;
-  Key KeyOf(const Scope& scope, const Link& parent, std::span<const TokenId> tokens) const;
+  Key KeyOf(const BlockNames& names, uint32_t i, std::span<const TokenId> tokens,
+            const Link& parent) const;
   BlockId Find(const BlockName& name) const;
   bool IsSame(BlockId block, const Key& key) const;
   bool NameOrSwap(BlockTable& table, uint32_t i, const Key& key);

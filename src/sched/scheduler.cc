@@ -12,6 +12,11 @@ namespace quire {
 
 namespace {
 
+// Less than this is computed again rather than waited for: it fits beside the decodes of one step.
+constexpr uint32_t kLeastAwaitedBlocks = 4;
+// Tokens looked up for newcomers in one Plan: at some 40 ns each, about 10 ms.
+constexpr uint64_t kAdmitTokens = 1 << 18;
+
 // The last token chosen is never computed, so it needs no KV.
 uint64_t TokensWithKv(uint64_t num_prompt, uint64_t max_tokens) {
   return num_prompt + (max_tokens > 0 ? max_tokens - 1 : 0);
@@ -27,7 +32,7 @@ std::unique_ptr<Sequence> MakeSequence(const SequenceSpec& spec, uint32_t num_pr
   auto sequence = std::make_unique<Sequence>();
   sequence->id = SequenceId{static_cast<uint64_t>(leader) + choice};
   sequence->leader = leader;
-  sequence->scope = spec.scope;
+  sequence->names = BlockNames(spec.scope);
   sequence->lookup = spec.lookup && !(spec.all_rows && choice == 0);
   sequence->store = spec.store;
   if (choice > 0) sequence->awaits = leader;
@@ -82,6 +87,7 @@ Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
     auto sequence = MakeSequence(spec, num_prompt, leader, i);
     sequence->prompt = prompt;
     queued.push_back(sequence.get());
+    if (i == 0) sequence->num_awaiters = spec.choices - 1;
     fresh.emplace(sequence->id, std::move(sequence));
   }
   const size_t total = sequences_.size() + fresh.size();
@@ -125,11 +131,13 @@ void Scheduler::KeepRunning() {
 
 // Blocks that a preemption just won are for the older ones.
 void Scheduler::Admit() {
-  while (!preempted_in_plan_ && running_.size() < budget_.step_sequences) {
+  uint64_t tried_tokens = 0;
+  while (!preempted_in_plan_ && running_.size() < budget_.step_sequences &&
+         tried_tokens < kAdmitTokens) {
     Sequence* next = NextToAdmit();
-    if (next == nullptr) return;
     // Who waits for a prefix is passed over; who waits for room holds up those behind it.
-    if (!TryStart(*next) && next->awaits == kNoSequence) return;
+    if (next == nullptr || TryStart(*next) == Attempt::kNoRoom) return;
+    tried_tokens += next->num_tokens();
   }
 }
 
@@ -138,12 +146,18 @@ Sequence* Scheduler::NextToAdmit() const {
   return next == waiting_.end() ? nullptr : *next;
 }
 
-bool Scheduler::TryStart(Sequence& sequence) {
+Scheduler::Attempt Scheduler::TryStart(Sequence& sequence) {
   // Besides its own blocks one for each that runs, or the newcomer would be preempted at once.
   const int64_t room = int64_t{cache_.available()} - num_running();
-  if (!running_.empty() && sequence.id == blocked_ && room <= blocked_room_) return false;
+  if (!running_.empty() && sequence.id == blocked_ && room <= blocked_room_) {
+    return Attempt::kNoRoom;
+  }
   const uint32_t found_tokens = TakeBlocks(sequence);
-  if (AwaitPrefix(sequence, found_tokens)) return false;
+  if (const Prefix prefix = PrefixInWork(sequence, found_tokens); prefix.by != nullptr) {
+    cache_.Release(sequence.table);
+    Await(sequence, prefix);
+    return Attempt::kAwaits;
+  }
   const uint32_t missing = cache_.BlocksFor(sequence.num_tokens()) - sequence.table.size();
   if (int64_t{cache_.available()} - num_running() < missing ||
       !cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kPrefill)) {
@@ -151,10 +165,10 @@ bool Scheduler::TryStart(Sequence& sequence) {
     cache_.Release(sequence.table);
     blocked_ = sequence.id;
     blocked_room_ = room;
-    return false;
+    return Attempt::kNoRoom;
   }
   Start(sequence, found_tokens);
-  return true;
+  return Attempt::kStarted;
 }
 
 // From the first start on nothing of a sequence allocates.
@@ -162,6 +176,8 @@ void Scheduler::Start(Sequence& sequence, uint32_t found_tokens) {
   const uint64_t most_tokens = uint64_t{sequence.num_prompt} + sequence.max_tokens;
   sequence.tokens.reserve(most_tokens);
   sequence.table.Reserve(cache_.BlocksFor(most_tokens));
+  sequence.names.Reserve(cache_.BlocksFor(most_tokens));
+  blocked_ = kNoSequence;
   sequence.num_computed = found_tokens;
   sequence.counts.peak_blocks = std::max(sequence.counts.peak_blocks, sequence.table.size());
   sequence.state = SequenceState::kRunning;
@@ -177,7 +193,7 @@ uint32_t Scheduler::TakeBlocks(Sequence& sequence) {
     sequence.prompt.reset();
   }
   const uint32_t found =
-      sequence.lookup ? cache_.Match(sequence.scope, sequence.tokens, sequence.table) : 0;
+      sequence.lookup ? cache_.Match(sequence.names, sequence.tokens, sequence.table) : 0;
   const Sequence* sibling = SiblingOf(sequence);
   if (sibling == nullptr) return found;
   const uint32_t common = std::min({sequence.num_prompt, sequence.num_tokens() - 1,
@@ -199,25 +215,49 @@ const Sequence* Scheduler::SiblingOf(const Sequence& sequence) const {
   return best;
 }
 
-// True if an older running sequence is computing more blocks that this one can use than it found:
-// then it waits for them, holding nothing.
-bool Scheduler::AwaitPrefix(Sequence& sequence, uint32_t found_tokens) {
-  if (!sequence.lookup) return false;
+// What an older running sequence is computing that this one can use, if it is enough more than what
+// was found.
+Scheduler::Prefix Scheduler::PrefixInWork(const Sequence& sequence, uint32_t found_tokens) const {
+  if (!sequence.lookup) return {};
   const uint32_t block = cache_.block_tokens();
-  for (const Sequence* older : running_) {
+  const uint32_t least = found_tokens / block + kLeastAwaitedBlocks;
+  const uint32_t usable = (sequence.num_tokens() - 1) / block;
+  for (Sequence* older : running_) {
     if (older->id > sequence.id) break;
-    if (!older->store || older->scope != sequence.scope) continue;
-    const auto differ = std::ranges::mismatch(sequence.tokens, older->tokens).in1;
-    const uint32_t common = std::min(static_cast<uint32_t>(differ - sequence.tokens.begin()),
-                                     sequence.num_tokens() - 1);
-    const uint32_t useful = common / block * block;
-    if (useful <= found_tokens || useful <= older->num_computed) continue;
-    sequence.awaits = older->id;
-    sequence.awaited_tokens = useful;
-    cache_.Release(sequence.table);
-    return true;
+    if (!older->store || older->names.root() != sequence.names.root()) continue;
+    const uint32_t limit = std::min(usable, older->num_tokens() / block);
+    // Strangers differ early: nothing more of them is hashed.
+    if (limit < least || sequence.names.Of(least - 1, sequence.tokens, block) !=
+                             older->names.Of(least - 1, older->tokens, block)) {
+      continue;
+    }
+    (void)sequence.names.Of(limit - 1, sequence.tokens, block);
+    (void)older->names.Of(limit - 1, older->tokens, block);
+    const uint32_t useful = sequence.names.CommonBlocks(older->names, limit) * block;
+    if (useful > older->num_computed) return {older, useful};
   }
-  return false;
+  return {};
+}
+
+void Scheduler::Await(Sequence& sequence, const Prefix& prefix) {
+  sequence.awaits = prefix.by->id;
+  sequence.awaited_tokens = prefix.tokens;
+  ++prefix.by->num_awaiters;
+}
+
+void Scheduler::StopWaiting(Sequence& sequence) {
+  if (sequence.awaits == kNoSequence) return;
+  --Find(sequence.awaits)->num_awaiters;
+  sequence.awaits = kNoSequence;
+}
+
+void Scheduler::WakeAwaiters(Sequence& awaited, uint32_t computed_tokens) {
+  for (size_t i = 0; awaited.num_awaiters > 0 && i < waiting_.size(); ++i) {
+    Sequence& sequence = *waiting_[i];
+    if (sequence.awaits == awaited.id && sequence.awaited_tokens <= computed_tokens) {
+      StopWaiting(sequence);
+    }
+  }
 }
 
 void Scheduler::PlanDecodes() {
@@ -288,16 +328,8 @@ void Scheduler::NoteComputed(Sequence& sequence, const PlanItem& item) {
   QUIRE_CHECK(sequence.num_computed == item.first_token);
   sequence.num_computed = end;
   sequence.first_logit_row = std::max(sequence.first_logit_row, end);
-  if (sequence.store) cache_.Commit(sequence.scope, sequence.tokens, end, sequence.table);
-  StopWaitingFor(sequence.id, end);
-}
-
-void Scheduler::StopWaitingFor(SequenceId id, uint32_t computed_tokens) {
-  for (Sequence* sequence : waiting_) {
-    if (sequence->awaits == id && sequence->awaited_tokens <= computed_tokens) {
-      sequence->awaits = kNoSequence;
-    }
-  }
+  if (sequence.store) cache_.Commit(sequence.names, sequence.tokens, end, sequence.table);
+  WakeAwaiters(sequence, end);
 }
 
 void Scheduler::Preempt(Sequence& sequence) {
@@ -307,6 +339,7 @@ void Scheduler::Preempt(Sequence& sequence) {
   sequence.state = SequenceState::kWaiting;
   ++sequence.counts.preemptions;
   ++num_preemptions_;
+  blocked_ = kNoSequence;
   running_.pop_back();
   InsertByAge(waiting_, &sequence);
 }
@@ -331,7 +364,9 @@ void Scheduler::EndAndPassOn(Sequence& sequence) {
 }
 
 void Scheduler::End(Sequence& sequence) {
-  StopWaitingFor(sequence.id, std::numeric_limits<uint32_t>::max());
+  blocked_ = kNoSequence;
+  StopWaiting(sequence);
+  WakeAwaiters(sequence, std::numeric_limits<uint32_t>::max());
   if (!sequence.has_run) --num_new_;
   cache_.Release(sequence.table);
   std::erase(sequence.state == SequenceState::kRunning ? running_ : waiting_, &sequence);
@@ -376,18 +411,23 @@ void Scheduler::CheckInvariants() const {
   QUIRE_CHECK(std::ranges::is_sorted(waiting_, {}, &Sequence::id));
   uint32_t fresh = 0;
   for (const auto& [id, sequence] : sequences_) fresh += !sequence->has_run;
+  std::unordered_map<SequenceId, uint32_t> awaiters;
   QUIRE_CHECK(fresh == num_new_, "the count of those that never ran is wrong");
   for (const Sequence* sequence : waiting_) {
     QUIRE_CHECK(sequence->state == SequenceState::kWaiting);
     QUIRE_CHECK(sequence->table.empty() && sequence->num_computed == 0, "S4: it holds blocks");
     QUIRE_CHECK(sequence->awaits < sequence->id, "S3: an older sequence waits for a younger one");
-    QUIRE_CHECK(sequence->awaits == kNoSequence || Find(sequence->awaits) != nullptr,
-                "S3: it waits for a sequence that is gone");
+    if (sequence->awaits == kNoSequence) continue;
+    QUIRE_CHECK(Find(sequence->awaits) != nullptr, "S3: it waits for a sequence that is gone");
+    ++awaiters[sequence->awaits];
   }
   for (const Sequence* sequence : running_) {
     QUIRE_CHECK(sequence->state == SequenceState::kRunning);
     QUIRE_CHECK(sequence->num_to_go() > 0, "S3: a running sequence has nothing to do");
     QUIRE_CHECK(cache_.BlocksFor(sequence->num_computed) <= sequence->table.size());
+  }
+  for (const auto& [id, sequence] : sequences_) {
+    QUIRE_CHECK(sequence->num_awaiters == awaiters[id], "the count of awaiters is wrong");
   }
 }
 

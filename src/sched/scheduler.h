@@ -2,11 +2,12 @@
 //
 //   Plan   keep the running ones running: a block for each one's next token, preempting the
 //          youngest if there is none left
-//          admit waiting ones, oldest first, while all their blocks fit
+//          admit waiting ones, oldest first, while all their blocks fit; some 10 ms of it at most
 //          decodes first, then prefill chunks up to the step's budget
 //   Apply  note what was computed, commit full blocks, append the tokens that were chosen
 //
-// First come, first served; only those are passed over who wait for blocks that are being computed.
+// First come, first served; only those are passed over who wait for blocks that are being computed:
+// worth it for 4 blocks or more, as fewer cost less than the step that is waited.
 // A sequence is admitted with the blocks of all its tokens, so a prefill never stops half-way for
 // want of memory, and its blocks are contiguous where possible.
 //
@@ -90,20 +91,29 @@ class Scheduler {
   void CheckInvariants() const;
 
  private:
+  enum class Attempt : uint8_t { kStarted, kAwaits, kNoRoom };
+  // What another sequence is computing: its first `tokens` tokens. None if `by` is nullptr.
+  struct Prefix {
+    Sequence* by = nullptr;
+    uint32_t tokens = 0;
+  };
+
   Status CheckFits(const SequenceSpec& spec) const;
   void KeepRunning();
   void Admit();
   Sequence* NextToAdmit() const;
-  bool TryStart(Sequence& sequence);
+  Attempt TryStart(Sequence& sequence);
   void Start(Sequence& sequence, uint32_t found_tokens);
   uint32_t TakeBlocks(Sequence& sequence);
   const Sequence* SiblingOf(const Sequence& sequence) const;
-  bool AwaitPrefix(Sequence& sequence, uint32_t found_tokens);
+  Prefix PrefixInWork(const Sequence& sequence, uint32_t found_tokens) const;
+  void Await(Sequence& sequence, const Prefix& prefix);
+  void StopWaiting(Sequence& sequence);
   void PlanDecodes();
   void PlanPrefills(uint32_t prefill_tokens);
   void AddItem(Sequence& sequence, uint32_t num_tokens);
   void NoteComputed(Sequence& sequence, const PlanItem& item);
-  void StopWaitingFor(SequenceId id, uint32_t computed_tokens);
+  void WakeAwaiters(Sequence& awaited, uint32_t computed_tokens);
   void Preempt(Sequence& sequence);
   void EndAndPassOn(Sequence& sequence);
   void End(Sequence& sequence);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <vector>
@@ -180,6 +181,72 @@ TEST(Scheduler, APrefixBeingComputedIsAwaitedNotComputedAgain) {
   harness.RunAll();
   EXPECT_EQ(harness.counts[*second].cached_tokens, 28u);
   EXPECT_EQ(harness.ended[*second], Continue(longer, 2));
+}
+
+TEST(Scheduler, AShortCommonPrefixIsNotAwaited) {
+  Harness harness(64, {.step_tokens = 64, .step_sequences = 8, .step_logit_rows = 8});
+  std::vector<TokenId> other = Prompt(60, 1);
+  other[15] ^= 1;  // three blocks are common: less than a step
+  harness.scheduler.Submit(Spec(Prompt(60, 1), 2)).value();
+  const auto second = harness.scheduler.Submit(Spec(other, 2));
+  ASSERT_TRUE(harness.Step(8));
+  EXPECT_EQ(harness.scheduler.Get(*second).state, SequenceState::kRunning);
+  harness.RunAll();
+  EXPECT_EQ(harness.ended[*second], Continue(other, 2));
+}
+
+TEST(Scheduler, WhoeverAwaitsOneThatIsCancelledGoesOnFromWhatIsThere) {
+  Harness harness(64, {.step_tokens = 20, .step_sequences = 8, .step_logit_rows = 8});
+  const auto first = harness.scheduler.Submit(Spec(Prompt(60, 1), 2));
+  const auto second = harness.scheduler.Submit(Spec(Prompt(60, 1), 2));
+  ASSERT_TRUE(harness.Step());
+  ASSERT_EQ(harness.scheduler.Get(*second).awaits, *first);
+  ASSERT_TRUE(harness.Step());
+  harness.scheduler.Cancel(*first);
+  harness.scheduler.CheckInvariants();
+  harness.RunAll();
+  EXPECT_EQ(harness.counts[*second].cached_tokens, 40u);
+  EXPECT_EQ(harness.ended[*second], Continue(Prompt(60, 1), 2));
+}
+
+TEST(Scheduler, WhoeverAwaitsOneThatIsPreemptedIsServedAfterIt) {
+  Harness harness(22, {.step_tokens = 16, .step_sequences = 8, .step_logit_rows = 8});
+  const auto old = harness.scheduler.Submit(Spec(Prompt(3, 5), 40));
+  ASSERT_TRUE(harness.Step());
+  const auto awaited = harness.scheduler.Submit(Spec(Prompt(74, 1), 2));
+  const auto awaiting = harness.scheduler.Submit(Spec(Prompt(74, 1), 2));
+  bool preempted_while_awaited = false;
+  while (harness.Step(2)) {
+    harness.scheduler.CheckInvariants();
+    if (harness.ended.contains(*awaited)) continue;
+    preempted_while_awaited =
+        preempted_while_awaited || (harness.scheduler.Get(*awaited).counts.preemptions > 0 &&
+                                    harness.scheduler.Get(*awaiting).awaits == *awaited);
+  }
+  EXPECT_TRUE(preempted_while_awaited);
+  EXPECT_EQ(harness.ended[*old], Continue(Prompt(3, 5), 40));
+  EXPECT_EQ(harness.ended[*awaited], Continue(Prompt(74, 1), 2));
+  EXPECT_EQ(harness.ended[*awaiting], Continue(Prompt(74, 1), 2));
+}
+
+// Many long prompts that begin alike are not all hashed and looked up between two steps.
+TEST(Scheduler, OnePlanTriesABoundedNumberOfTokens) {
+  constexpr uint32_t kLong = 40'000;
+  Harness harness(200'000 / kTokensPerBlock, {}, 64);
+  harness.scheduler.Submit(Spec(Prompt(kLong, 1), 1)).value();
+  std::vector<SequenceId> others;
+  for (int i = 0; i < 20; ++i) {
+    others.push_back(*harness.scheduler.Submit(Spec(Prompt(kLong, 1), 1)));
+  }
+  const auto tried = [&] {
+    return std::ranges::count_if(
+        others, [&](SequenceId id) { return harness.scheduler.Get(id).awaits != kNoSequence; });
+  };
+  harness.scheduler.Plan(1);
+  EXPECT_EQ(tried(), 6);  // with the first one the seventh: more than 2^18 tokens
+  harness.scheduler.Apply({});
+  harness.scheduler.Plan(1);
+  EXPECT_EQ(tried(), 13);
 }
 
 TEST(Scheduler, GeneratedBlocksAreReusedByTheNextTurn) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/token_id.h"
+#include "cache/block_names.h"
 #include "cache/block_table.h"
 #include "cache/ids.h"
 #include "cache/scope.h"
@@ -47,7 +48,6 @@ struct Sequence {
   SequenceId id = kNoSequence;
   SequenceId leader = kNoSequence;  // of its request; itself for choice 0
   SequenceState state = SequenceState::kWaiting;
-  Scope scope;
   bool lookup = true;
   bool store = true;
 
@@ -55,9 +55,11 @@ struct Sequence {
   // leader, for the other choices; else any of the same scope whose prompt begins alike.
   SequenceId awaits = kNoSequence;
   uint32_t awaited_tokens = 0;
+  uint32_t num_awaiters = 0;  // sequences that wait for this one
 
   std::shared_ptr<const std::vector<TokenId>> prompt;  // of all choices; until it is in `tokens`
   std::vector<TokenId> tokens;  // the prompt, then what was generated; empty before it may start
+  BlockNames names;             // of the full blocks of `tokens`; knows the scope
   uint32_t num_prompt = 0;
   uint32_t max_tokens = 0;
   uint32_t num_computed = 0;  // tokens whose KV is in `table`
