@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 namespace quire {
@@ -22,11 +23,27 @@ uint64_t MemInfo(const std::string& key) {
   return 0;
 }
 
-// One number of a cgroup v2 file of our own group; `fallback` for "max" or where there is none.
-uint64_t CgroupNumber(const char* file, uint64_t fallback) {
-  std::ifstream in(std::string("/sys/fs/cgroup/") + file);
+constexpr std::string_view kCgroups = "/sys/fs/cgroup";
+
+std::vector<std::string> OwnCgroups() {
+  std::ifstream in("/proc/self/cgroup");
+  return CgroupFolders(std::string(std::istreambuf_iterator<char>(in), {}));
+}
+
+// The number in a file; `fallback` for "max" or where there is none.
+uint64_t NumberIn(const std::string& path, uint64_t fallback) {
+  std::ifstream in(path);
   uint64_t value = 0;
   return in >> value ? value : fallback;
+}
+
+uint64_t LeastMemoryLimit() {
+  // Version 1 of the interface knows a limit of its own.
+  uint64_t limit = NumberIn(std::string(kCgroups) + "/memory/memory.limit_in_bytes", UINT64_MAX);
+  for (const std::string& folder : OwnCgroups()) {
+    limit = std::min(limit, NumberIn(folder + "/memory.max", UINT64_MAX));
+  }
+  return limit;
 }
 
 }  // namespace
@@ -38,25 +55,45 @@ uint32_t UsableCores() {
   if (sched_getaffinity(0, sizeof(set), &set) == 0) {
     cores = static_cast<uint32_t>(std::max(1, CPU_COUNT(&set)));
   }
-  std::ifstream in("/sys/fs/cgroup/cpu.max");
-  double quota_us = 0;
-  double period_us = 0;
-  if (in >> quota_us >> period_us && quota_us > 0 && period_us > 0) {
+  for (const std::string& folder : OwnCgroups()) {
+    std::ifstream in(folder + "/cpu.max");
+    double quota_us = 0;
+    double period_us = 0;
+    if (!(in >> quota_us >> period_us) || quota_us <= 0 || period_us <= 0) continue;
     const double allowed = std::ceil(quota_us / period_us);
     if (allowed < cores) cores = static_cast<uint32_t>(std::max(1.0, allowed));
   }
   return cores;
 }
 
-uint64_t TotalMemory() {
-  return std::min(MemInfo("MemTotal"), CgroupNumber("memory.max", UINT64_MAX));
-}
+uint64_t TotalMemory() { return std::min(MemInfo("MemTotal"), LeastMemoryLimit()); }
 
 uint64_t AvailableMemory() {
-  const uint64_t limit = CgroupNumber("memory.max", UINT64_MAX);
-  const uint64_t used = CgroupNumber("memory.current", 0);
-  const uint64_t left = limit == UINT64_MAX ? limit : limit - std::min(limit, used);
-  return std::min(MemInfo("MemAvailable"), left);
+  uint64_t available = std::min(MemInfo("MemAvailable"), LeastMemoryLimit());
+  for (const std::string& folder : OwnCgroups()) {
+    const uint64_t limit = NumberIn(folder + "/memory.max", UINT64_MAX);
+    if (limit == UINT64_MAX) continue;
+    available =
+        std::min(available, limit - std::min(limit, NumberIn(folder + "/memory.current", 0)));
+  }
+  return available;
+}
+
+std::vector<std::string> CgroupFolders(std::string_view text) {
+  constexpr std::string_view kVersion2 = "0::/";
+  std::string_view path;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = text.substr(at, end - at);
+    if (line.starts_with(kVersion2)) path = line.substr(kVersion2.size() - 1);
+    at = end + 1;
+  }
+  std::vector<std::string> folders;
+  for (; path.size() > 1; path = path.substr(0, path.rfind('/'))) {
+    folders.push_back(std::string(kCgroups) + std::string(path));
+  }
+  folders.emplace_back(kCgroups);
+  return folders;
 }
 
 }  // namespace quire

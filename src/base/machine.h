@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace quire {
 
@@ -12,7 +15,12 @@ uint32_t UsableCores();
 // 0 if the system does not say.
 uint64_t AvailableMemory();
 
-// Bytes of RAM of the machine or of the cgroup, whichever is less.
+// Bytes of RAM of the machine or of the cgroup, whichever is less. 0 if the system does not say.
 uint64_t TotalMemory();
+
+// The folders under /sys/fs/cgroup whose limits bind a process, from its own group up to the root:
+// `text` is what /proc/self/cgroup says of it. At least the root, which is our own group where the
+// system shows us no more than that.
+std::vector<std::string> CgroupFolders(std::string_view text);
 
 }  // namespace quire

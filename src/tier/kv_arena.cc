@@ -2,16 +2,15 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <limits>
 #include <utility>
 
 #include "base/check.h"
+#include "base/machine.h"
 #include "base/size.h"
 
 namespace quire {
@@ -38,7 +37,7 @@ Status CheckSize(const KvShape& shape, uint64_t bytes) {
                               FormatSize(bytes), DescribeBlock(shape)),
                   "kv-memory");
   }
-  const uint64_t physical = PhysicalMemoryBytes();
+  const uint64_t physical = TotalMemory();
   if (physical != 0 && bytes > physical) {
     return Refuse(ErrorCode::kInvalidArgument,
                   fmt::format("{} of KV memory is more than the {} of RAM that there is",
@@ -57,28 +56,7 @@ bool HugePagesEnabled() {
          setting.find("[always]") != std::string::npos;
 }
 
-// 0 if the file is missing or says "max".
-uint64_t ReadLimit(const char* path) {
-  std::ifstream file(path);
-  uint64_t limit = 0;
-  return file >> limit ? limit : 0;
-}
-
 }  // namespace
-
-uint64_t PhysicalMemoryBytes() {
-  const long pages = sysconf(_SC_PHYS_PAGES);
-  const long page_bytes = sysconf(_SC_PAGESIZE);
-  uint64_t bytes = pages > 0 && page_bytes > 0
-                       ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(page_bytes)
-                       : 0;
-  for (const char* path :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    const uint64_t limit = ReadLimit(path);
-    if (limit != 0 && (bytes == 0 || limit < bytes)) bytes = limit;
-  }
-  return bytes;
-}
 
 Result<KvArena> KvArena::Create(const KvShape& shape, uint64_t bytes) {
   QUIRE_CHECK(shape.block_bytes() > 0);

@@ -50,7 +50,4 @@ class KvArena {
   HugePages huge_pages_ = HugePages::kUnavailable;
 };
 
-// RAM of this machine, or of the control group we run in if that has less. 0 if unknown.
-uint64_t PhysicalMemoryBytes();
-
 }  // namespace quire

@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "base/machine.h"
 #include "base/size.h"
 
 namespace quire {
@@ -34,8 +35,8 @@ TEST(KvArena, RefusesLessThanOneBlockWithTheArithmetic) {
 }
 
 TEST(KvArena, RefusesMoreThanTheMachineHas) {
-  ASSERT_GT(PhysicalMemoryBytes(), 64 * kMiB);
-  const auto arena = KvArena::Create(kShape, PhysicalMemoryBytes() + 1);
+  ASSERT_GT(TotalMemory(), 64 * kMiB);
+  const auto arena = KvArena::Create(kShape, TotalMemory() + 1);
   ASSERT_FALSE(arena);
   EXPECT_EQ(arena.error().code, ErrorCode::kInvalidArgument);
   EXPECT_NE(arena.error().message.find("RAM"), std::string::npos) << arena.error().message;
