@@ -30,6 +30,7 @@ namespace {
 constexpr uint32_t kDefaultStepTokens = 512;  // where the matmul's rate has long stopped growing
 constexpr uint32_t kLeastLogitRows = 64;      // echo reduces a prompt's logits in pieces of this
 constexpr uint32_t kMaxChoices = 128;
+constexpr uint32_t kLeastContext = 2;  // one token to read, one to answer
 constexpr size_t kSecretBytes = 32;
 constexpr uint32_t kWarmUpRows = 64;
 constexpr auto kIdleBeforeCheck = std::chrono::seconds(1);
@@ -48,6 +49,12 @@ Result<EngineOptions> WithDefaults(EngineOptions options, const ModelConfig& mod
     return Refuse(ErrorCode::kInvalidArgument,
                   fmt::format("a context of {} tokens is more than the {} this model was made for",
                               options.context_tokens, model.context_length),
+                  "context");
+  }
+  if (options.context_tokens < kLeastContext) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  fmt::format("a context of {} tokens holds no question and answer; it needs {}",
+                              options.context_tokens, kLeastContext),
                   "context");
   }
   if (options.max_sequences == 0 || options.queue_limit == 0) {
@@ -169,7 +176,6 @@ void Engine::Impl::WarmUp() {
   const uint32_t rows = static_cast<uint32_t>(
       std::min<uint64_t>({kWarmUpRows, options.step_tokens, limits.kv_tokens - 1,
                           uint64_t{options.context_tokens} - 1}));
-  if (rows == 0) return;  // a context of one token has nothing to warm up with
   std::vector<uint32_t> table(rows / kBlockTokens + 1);
   for (uint32_t i = 0; i < table.size(); ++i) table[i] = i;
   const std::vector<TokenId> tokens(rows + 1, 0);
@@ -246,6 +252,7 @@ Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
 Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<EventQueue> events) {
+  QUIRE_CHECK(events != nullptr, "nobody would hear the answer");
   Impl& impl = *impl_;
   const auto refuse = [&impl](Error error) {
     impl.metrics.Rejected(error.code);
@@ -275,6 +282,7 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
 void Engine::Cancel(RequestId id) {
   {
     const std::lock_guard lock(impl_->mutex);
+    if (static_cast<uint64_t>(id) > impl_->last_request) return;
     impl_->cancels.push_back(id);
   }
   impl_->work.notify_one();

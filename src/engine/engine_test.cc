@@ -105,6 +105,10 @@ TEST(Engine, RefusesOptionsThatCannotWork) {
   ASSERT_FALSE(small);
   EXPECT_EQ(small.error().param, "kv-memory");
   EXPECT_FALSE(create(64 * BlockBytes(), 513, ""));
+  const auto narrow = create(64 * BlockBytes(), 1, "");
+  ASSERT_FALSE(narrow);
+  EXPECT_EQ(narrow.error().param, "context");
+  EXPECT_TRUE(create(64 * BlockBytes(), 2, ""));
   EXPECT_FALSE(create(64 * BlockBytes(), 0, "short"));
   EXPECT_TRUE(create(BlockBytes(), 0, "")) << "one block can serve";
 }
@@ -223,6 +227,37 @@ TEST(Engine, ServesManyCallersWithTheSameBits) {
   for (std::thread& caller : callers) caller.join();
   for (int i = 0; i < 8; ++i) EXPECT_EQ(hashes[i], alone[i].ends.at(0).logit_hash);
   EXPECT_GT(engine->stats().batched_steps, 0u);
+}
+
+double Total(Engine& engine, const std::string& name) {
+  double total = 0;
+  for (const auto& family : engine.metrics().Collect()) {
+    if (family.name != name) continue;
+    for (const auto& metric : family.metric) total += metric.counter.value;
+  }
+  return total;
+}
+
+TEST(Engine, TokenCountersMoveWhileARequestRuns) {
+  const auto engine = MakeEngine();
+  auto events = std::make_shared<EventQueue>();
+  const auto id = engine->Submit(Endless(), events);
+  ASSERT_TRUE(id);
+  for (int i = 0; i < 3; ++i) events->WaitPop();
+  EXPECT_GE(Total(*engine, "quire_generated_tokens_total"), 2) << "the last one told may follow";
+  EXPECT_EQ(Total(*engine, "quire_prompt_tokens_total"), 40);
+  EXPECT_EQ(Total(*engine, "quire_requests_total"), 0);
+  engine->Cancel(*id);
+  Wait(*events);
+}
+
+TEST(Engine, SeriesStartAtZero) {
+  const auto engine = MakeEngine();
+  std::map<std::string, size_t> series;
+  for (const auto& family : engine->metrics().Collect()) series[family.name] = family.metric.size();
+  EXPECT_EQ(series["quire_rejections_total"], 5u);
+  EXPECT_EQ(series["quire_requests_total"], 3u);
+  EXPECT_EQ(series["quire_prompt_tokens_total"], 2u);
 }
 
 TEST(Engine, MetricsHaveTheNamesOfTheInterface) {

@@ -49,11 +49,6 @@ const char* ReasonOf(ErrorCode code) {
   }
 }
 
-const char* OutcomeOf(const ActiveRequest& request) {
-  if (request.failed()) return "failed";
-  return request.cancelled() ? "cancelled" : "ok";
-}
-
 }  // namespace
 
 // Latencies from half a millisecond to four minutes.
@@ -73,7 +68,7 @@ EngineMetrics::EngineMetrics()
       evictions_family_(Counters(registry_, "quire_kv_evictions_total",
                                  "Idle blocks given up, by what needed the room")),
       misses_family_(Counters(registry_, "quire_prefix_miss_total",
-                              "Full blocks of prompts that were not found in the cache")),
+                              "Full blocks of prompts that had to be computed, by why")),
       kv_blocks_(Gauges(registry_, "quire_kv_blocks", "Blocks of KV memory, by state")),
       queue_seconds_(Seconds("quire_request_queue_seconds", "Arrival to first computation")),
       first_token_seconds_(
@@ -93,7 +88,8 @@ EngineMetrics::EngineMetrics()
       pinned_blocks_(KvBlocks("pinned")),
       ram_bytes_(Gauges(registry_, "quire_kv_bytes", "Bytes of KV held").Add({{"tier", "ram"}})),
       running_(Gauges(registry_, "quire_requests_running", "Sequences running").Add({})),
-      waiting_(Gauges(registry_, "quire_requests_waiting", "Requests waiting").Add({})),
+      waiting_(
+          Gauges(registry_, "quire_requests_waiting", "Sequences waiting, one per choice").Add({})),
       run_blocks_(
           Gauges(registry_, "quire_kv_contiguous_run_blocks",
                  "Mean length of runs of consecutive blocks, of sequences that ended lately")
@@ -107,7 +103,28 @@ EngineMetrics::EngineMetrics()
                        .Add({})),
       allocation_failures_(Counters(registry_, "quire_kv_allocation_failures_total",
                                     "Times that no block was free or idle")
-                               .Add({})) {}
+                               .Add({})) {
+  for (const ErrorCode code :
+       {ErrorCode::kContextLength, ErrorCode::kNeverFits, ErrorCode::kOverloaded,
+        ErrorCode::kUnavailable, ErrorCode::kInvalidArgument}) {
+    rejections_.Add({{"reason", ReasonOf(code)}});
+  }
+  Of(GenerationRequest().tenant);
+}
+
+EngineMetrics::Tenant& EngineMetrics::Of(const std::string& tenant) {
+  if (const auto found = tenants_.find(tenant); found != tenants_.end()) return found->second;
+  const auto outcome = [&](const char* name) -> Counter& {
+    return requests_.Add({{"outcome", name}, {kTenant, tenant}});
+  };
+  const auto source = [&](const char* name) -> Counter& {
+    return prompt_tokens_.Add({{"source", name}, {kTenant, tenant}});
+  };
+  const Tenant made{outcome("ok"),      outcome("cancelled"),
+                    outcome("failed"),  source("ram"),
+                    source("computed"), generated_tokens_.Add({{kTenant, tenant}})};
+  return tenants_.emplace(tenant, made).first->second;
+}
 
 void EngineMetrics::Rejected(ErrorCode code) {
   rejections_.Add({{"reason", ReasonOf(code)}}).Increment();
@@ -116,12 +133,11 @@ void EngineMetrics::Rejected(ErrorCode code) {
 void EngineMetrics::Ended(const ActiveRequest& request, uint64_t block_bytes) {
   constexpr double kSecondsPerMs = 1e-3;
   const Receipt& receipt = request.receipt();
-  const std::string& tenant = request.request().tenant;
-  requests_.Add({{"outcome", OutcomeOf(request)}, {kTenant, tenant}}).Increment();
-  prompt_tokens_.Add({{"source", "ram"}, {kTenant, tenant}}).Increment(receipt.cached_tokens);
-  prompt_tokens_.Add({{"source", "computed"}, {kTenant, tenant}})
-      .Increment(receipt.computed_tokens);
-  generated_tokens_.Add({{kTenant, tenant}}).Increment(receipt.generated_tokens);
+  Tenant& tenant = Of(request.request().tenant);
+  Counter& outcome = request.failed()      ? tenant.failed
+                     : request.cancelled() ? tenant.cancelled
+                                           : tenant.ok;
+  outcome.Increment();
   queue_seconds_.Observe(receipt.queue_ms * kSecondsPerMs);
   bytes_per_request_.Observe(static_cast<double>(receipt.peak_blocks) *
                              static_cast<double>(block_bytes));
@@ -132,9 +148,12 @@ void EngineMetrics::Ended(const ActiveRequest& request, uint64_t block_bytes) {
   }
 }
 
-void EngineMetrics::NotStarted(const std::string& tenant) {
-  requests_.Add({{"outcome", "failed"}, {kTenant, tenant}}).Increment();
+void EngineMetrics::PromptTokens(const std::string& tenant, uint32_t cached, uint32_t computed) {
+  Of(tenant).cached.Increment(cached);
+  Of(tenant).computed.Increment(computed);
 }
+
+void EngineMetrics::NotStarted(const std::string& tenant) { Of(tenant).failed.Increment(); }
 
 void EngineMetrics::Step(double seconds, uint32_t tokens) {
   step_seconds_.Observe(seconds);

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <string>
+#include <unordered_map>
 
 #include "base/result.h"
 #include "cache/kv_cache.h"
@@ -35,6 +36,8 @@ class EngineMetrics {
   void Rejected(ErrorCode code);
   void InterToken(double seconds) { inter_token_seconds_.Observe(seconds); }
   void Ended(const ActiveRequest& request, uint64_t block_bytes);
+  void PromptTokens(const std::string& tenant, uint32_t cached, uint32_t computed);
+  void GeneratedToken(const std::string& tenant) { Of(tenant).generated.Increment(); }
   void NotStarted(const std::string& tenant);  // accepted, but there was no memory to begin
   void Step(double seconds, uint32_t tokens);
   void Publish(const EngineStats& stats, const CacheReport& report);
@@ -54,10 +57,22 @@ class EngineMetrics {
     uint64_t last_ = 0;
   };
 
+  // The series of one tenant, made at its first request: they start at 0, so that rates see it.
+  struct Tenant {
+    prometheus::Counter& ok;
+    prometheus::Counter& cancelled;
+    prometheus::Counter& failed;
+    prometheus::Counter& cached;
+    prometheus::Counter& computed;
+    prometheus::Counter& generated;
+  };
+  Tenant& Of(const std::string& tenant);
+
   prometheus::Gauge& KvBlocks(const char* state);
   prometheus::Histogram& Seconds(const char* name, const char* help);
 
   prometheus::Registry registry_;
+  std::unordered_map<std::string, Tenant> tenants_;
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& rejections_;
   prometheus::Family<prometheus::Counter>& prompt_tokens_;

@@ -12,7 +12,6 @@ constexpr uint32_t kLeastPrefill = 16;   // one block: less would waste the weig
 constexpr uint32_t kBesideDecodes = 64;  // 87-95 % of the full rate
 constexpr uint32_t kPrefillStep = 16;    // steps with fewer rows say little about prefill
 constexpr double kWeight = 0.2;          // of the newest measurement
-constexpr double kIdleGapSeconds = 30;   // a longer gap between ends was a pause, not work
 constexpr uint32_t kMostRetrySeconds = 600;
 
 void Average(double& average, double value) {
@@ -26,9 +25,16 @@ void Pace::NoteStep(double seconds, uint32_t rows) {
   Average(prefill_rows_per_second_, rows / seconds);
 }
 
-void Pace::NoteRequestEnd(double now_seconds) {
-  const double gap = now_seconds - last_end_seconds_;
-  if (last_end_seconds_ >= 0 && gap < kIdleGapSeconds) Average(seconds_per_request_, gap);
+void Pace::NoteBusy(double now_seconds) {
+  if (last_end_seconds_ < 0) last_end_seconds_ = now_seconds;
+}
+
+void Pace::NoteIdle() { last_end_seconds_ = -1; }
+
+void Pace::NoteEnds(uint32_t choices, double now_seconds) {
+  if (choices == 0 || last_end_seconds_ < 0) return;
+  const double each = (now_seconds - last_end_seconds_) / choices;
+  for (uint32_t i = 0; i < choices; ++i) Average(seconds_per_choice_, each);
   last_end_seconds_ = now_seconds;
 }
 
@@ -43,7 +49,7 @@ uint32_t Pace::PrefillTokens(bool beside_decodes) const {
 
 uint32_t Pace::RetryAfterSeconds(uint32_t waiting) const {
   // Half of the queue: one place is soon taken by somebody else.
-  const double seconds = std::ceil(seconds_per_request_ * (waiting / 2 + 1));
+  const double seconds = std::ceil(seconds_per_choice_ * (waiting / 2 + 1));
   return static_cast<uint32_t>(std::clamp(seconds, 1.0, double{kMostRetrySeconds}));
 }
 

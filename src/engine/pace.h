@@ -18,20 +18,23 @@ class Pace {
   Pace(uint32_t step_tokens, bool paced) : step_tokens_(step_tokens), paced_(paced) {}
 
   void NoteStep(double seconds, uint32_t rows);
-  void NoteRequestEnd(double now_seconds);
+  // Between NoteBusy and NoteIdle there is work; ends are measured only then.
+  void NoteBusy(double now_seconds);
+  void NoteIdle();
+  void NoteEnds(uint32_t choices, double now_seconds);  // that many ended together
 
   // Rows of prefill for the next step.
   uint32_t PrefillTokens(bool beside_decodes) const;
 
-  // When the queue, `waiting` long, will have room and have moved on; at least 1.
+  // When the queue, `waiting` choices long, will have room and have moved on; at least 1.
   uint32_t RetryAfterSeconds(uint32_t waiting) const;
 
  private:
   const uint32_t step_tokens_;
   const bool paced_;
   double prefill_rows_per_second_ = 0;  // 0: not measured yet
-  double seconds_per_request_ = 0;      // between ends of requests while there is work
-  double last_end_seconds_ = -1;
+  double seconds_per_choice_ = 0;       // between ends of choices while there is work
+  double last_end_seconds_ = -1;        // or when work began; -1: there is none
 };
 
 }  // namespace quire

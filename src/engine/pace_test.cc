@@ -31,10 +31,35 @@ TEST(Pace, DecodesSayNothingAboutPrefill) {
 TEST(Pace, RetryAfterGrowsWithTheQueueAndTheTimeOfARequest) {
   Pace pace(512, true);
   EXPECT_EQ(pace.RetryAfterSeconds(100), 1u) << "nothing measured yet";
-  for (int i = 0; i < 50; ++i) pace.NoteRequestEnd(2.0 * i);
+  pace.NoteBusy(0);
+  for (int i = 1; i < 50; ++i) pace.NoteEnds(1, 2.0 * i);
   EXPECT_EQ(pace.RetryAfterSeconds(0), 2u);
   EXPECT_EQ(pace.RetryAfterSeconds(20), 22u);
   EXPECT_EQ(pace.RetryAfterSeconds(1'000'000), 600u);
+}
+
+TEST(Pace, RetryAfterKnowsWorkFromIdleTime) {
+  Pace pace(512, true);
+  double now = 0;
+  for (int i = 0; i < 50; ++i) {  // a short request, then 20 s of nothing
+    pace.NoteBusy(now);
+    pace.NoteEnds(1, now += 0.5);
+    pace.NoteIdle();
+    now += 20;
+  }
+  EXPECT_EQ(pace.RetryAfterSeconds(0), 1u);
+  for (int i = 0; i < 50; ++i) {  // requests of a minute, one after the other
+    pace.NoteBusy(now);
+    pace.NoteEnds(1, now += 60);
+  }
+  EXPECT_NEAR(pace.RetryAfterSeconds(0), 60, 1);
+}
+
+TEST(Pace, RetryAfterCountsThoseThatEndTogether) {
+  Pace pace(512, true);
+  pace.NoteBusy(0);
+  for (int i = 1; i < 20; ++i) pace.NoteEnds(8, 16.0 * i);
+  EXPECT_EQ(pace.RetryAfterSeconds(0), 2u);
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ void StepLoop::Start(Arrival arrival) {
   } catch (const std::exception& failure) {  // there was no memory for it
     started = Refuse(ErrorCode::kInternal, failure.what());
   }
-  if (started) return;
+  if (started) return pace_.NoteBusy(SteadySeconds());
   for (uint32_t i = 0; i < choices; ++i) {
     ChoiceEndEvent end;
     end.choice = i;
@@ -170,6 +170,7 @@ Choice StepLoop::ChooseOne(const PlanItem& item, Place place, std::span<const fl
   }
   const TokenId token = answer.Choose(logits.last(vocab), end, request.events());
   ++stats_.generated_tokens;
+  metrics_.GeneratedToken(request.request().tenant);
   if (const auto gap = request.NoteToken(step_ended_)) metrics_.InterToken(*gap);
   return {token, answer.ended()};
 }
@@ -180,7 +181,8 @@ void StepLoop::Leave(SequenceId id) {
   place.request->NoteSequence(sequence.counts, place.choice == 0);
   const double run_blocks =
       static_cast<double>(sequence.table.size()) / static_cast<double>(sequence.table.num_runs());
-  report_.mean_run_blocks += (run_blocks - report_.mean_run_blocks) * kRunWeight;
+  const double before = report_.mean_run_blocks == 0 ? run_blocks : report_.mean_run_blocks;
+  report_.mean_run_blocks = before + (run_blocks - before) * kRunWeight;
   places_.erase(id);
   settling_.push_back(place.request);
 }
@@ -204,10 +206,14 @@ void StepLoop::NotePrompt(const PlanItem& item, const Sequence& sequence) {
   if (sequence.id != sequence.leader) return;
   const uint32_t prompt = sequence.num_prompt;
   const uint32_t end = std::min(item.first_token + item.num_tokens, prompt);
-  stats_.prompt_tokens_computed += end - std::min(item.first_token, prompt);
+  const std::string& tenant = places_.at(item.sequence).request->request().tenant;
+  const uint32_t computed = end - std::min(item.first_token, prompt);
+  const uint32_t cached = item.first ? item.first_token : 0;
+  stats_.prompt_tokens_computed += computed;
+  stats_.prompt_tokens_cached += cached;
+  metrics_.PromptTokens(tenant, cached, computed);
   if (!item.first) return;
   const uint64_t missing = (prompt - 1 - item.first_token) / cache_.block_tokens();
-  stats_.prompt_tokens_cached += item.first_token;
   (sequence.lookup ? report_.missed_blocks : report_.unasked_blocks) += missing;
 }
 
@@ -244,14 +250,17 @@ void StepLoop::Settle() {
   std::ranges::sort(settling_);
   settling_.erase(std::ranges::unique(settling_).begin(), settling_.end());
   std::erase_if(settling_, [](const ActiveRequest* request) { return !request->all_ended(); });
+  uint32_t ended_choices = 0;
   std::vector<std::unique_ptr<ActiveRequest>> done;
   for (ActiveRequest* request : settling_) {
+    ended_choices += request->num_choices();
     done.push_back(std::move(requests_.extract(request->id()).mapped()));
   }
   settling_.clear();
+  pace_.NoteEnds(ended_choices, SteadySeconds());
+  if (requests_.empty()) pace_.NoteIdle();
   Publish();
   for (const auto& request : done) {
-    pace_.NoteRequestEnd(SteadySeconds());
     request->CloseReceipt();
     metrics_.Ended(*request, options_.block_bytes);
     request->Done();
