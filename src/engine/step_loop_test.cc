@@ -245,7 +245,7 @@ TEST(StepLoop, ACrowdGetsTheAnswersEachWouldGetAlone) {
   std::vector<Open> open;
   for (int i = 0; i < 300; ++i) {
     GenerationRequest request = Ask(Prompt(1 + random() % 90, random() % 12), random() % 160);
-    request.choices = 1 + (random() % 5 == 0);
+    request.choices = 1 + (random() % 5 == 0) * (1 + random() % 3);
     request.sampling.temperature = static_cast<float>(random() % 2);
     request.sampling.seed = i;
     request.no_store = random() % 6 == 0;
@@ -267,6 +267,10 @@ TEST(StepLoop, ACrowdGetsTheAnswersEachWouldGetAlone) {
       ASSERT_EQ(story.ends.at(choice).reason, end.reason);
     }
     ASSERT_EQ(story.prompt_logprobs.size(), alone.prompt_logprobs.size());
+    for (size_t i = 0; i < alone.prompt_logprobs.size(); ++i) {
+      ASSERT_EQ(story.prompt_logprobs[i].token, alone.prompt_logprobs[i].token);
+      ASSERT_EQ(story.prompt_logprobs[i].logprob, alone.prompt_logprobs[i].logprob);
+    }
   }
   const EngineStats stats = harness.loop.stats();
   EXPECT_GT(stats.preemptions, 20u);

@@ -72,6 +72,18 @@ TEST_F(RealModel, PartlyEvictedPrefix) {
 
 TEST_F(RealModel, PreemptedAndResumed) { ExpectSame({.threads = 2, .preempt = true}); }
 
+TEST_F(RealModel, PacedAmongStrangers) {
+  ExpectSame({.threads = 2, .chunk = 512, .others = 3, .paced = true, .strangers = true});
+}
+
+TEST_F(RealModel, ChoicesDrawnWithPenalties) {
+  const Conditions alone{.threads = 2, .sampled = true, .choices = 2};
+  const Conditions warm{
+      .threads = 2, .others = 2, .memory = Memory::kWarm, .sampled = true, .choices = 2};
+  EXPECT_EQ(quire::test::Run(*subject_, prompt_, warm).hash,
+            quire::test::Run(*subject_, prompt_, alone).hash);
+}
+
 // More than two KV tiles, so that tiles are merged and chunks cross their borders.
 TEST_F(RealModel, LongPromptInPiecesAndFromMemory) {
   const auto prompt = subject_->Prompt(LongText(), 1000);

@@ -49,6 +49,30 @@ TEST_P(TinyModels, AnswerTheSameOnEachAxisAlone) {
   ExpectSame({.preempt = true});
 }
 
+TEST_P(TinyModels, AnswerTheSamePacedAndAmongStrangers) {
+  ExpectSame({.chunk = 512, .paced = true});
+  ExpectSame({.chunk = 512, .others = 5, .paced = true, .strangers = true});
+  ExpectSame({.others = 8, .memory = Memory::kWarm, .strangers = true});
+  const Outcome greedy = quire::test::Run(*subject_, prompt_, {.choices = 2});
+  EXPECT_EQ(greedy.hash, hash_ + hash_) << "the likeliest tokens are the same for every choice";
+}
+
+TEST_P(TinyModels, DrawTheSameChoices) {
+  const std::string all =
+      quire::test::Run(*subject_, prompt_, {.sampled = true, .choices = 3}).hash;
+  ASSERT_EQ(all.size(), 3 * hash_.size());
+  EXPECT_NE(all.substr(0, hash_.size()), all.substr(hash_.size(), hash_.size()));
+  for (const Conditions& conditions :
+       {Conditions{.threads = 2, .chunk = 512, .memory = Memory::kWarm, .paced = true},
+        Conditions{.chunk = 16, .others = 3, .strangers = true}, Conditions{.preempt = true}}) {
+    Conditions drawn = conditions;
+    drawn.sampled = true;
+    drawn.choices = 3;
+    EXPECT_EQ(quire::test::Run(*subject_, prompt_, drawn).hash, all)
+        << subject_->name << ": " << Describe(drawn);
+  }
+}
+
 TEST_P(TinyModels, AnswerTheSameInRandomCombinations) {
   std::mt19937 random(static_cast<uint32_t>(std::stoul(hash_.substr(0, 8), nullptr, 16)));
   constexpr uint32_t kChunks[] = {1, 7, 16, 64, 512};

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
 
 #include "base/check.h"
@@ -31,7 +32,8 @@ uint32_t ArenaBlocks(const std::vector<TokenId>& prompt, const Conditions& condi
   if (conditions.preempt || conditions.memory == Memory::kPartlyEvicted) {
     return ours + kSpareBlocks;
   }
-  return 2 * ours + (conditions.others + 1) * BlocksFor(kOtherPrompt + kAnswerTokens) + 8;
+  return (1 + conditions.choices) * ours +
+         (conditions.others + 1) * BlocksFor(kOtherPrompt + kAnswerTokens) + 8;
 }
 
 class Stage {
@@ -78,7 +80,7 @@ class Stage {
             .num_blocks = arena_.num_blocks(),
             .block_bytes = arena_.view().shape.block_bytes(),
             .prefix_cache = true,
-            .paced = false,
+            .paced = conditions_.paced,
             .model_digest = subject_.model->digest(),
             .kv_format = "f16",
             .scope_secret = std::string(32, 's')};
@@ -100,7 +102,18 @@ class Stage {
     request.sampling.temperature = 0;
     return request;
   }
-  GenerationRequest Ours() const { return Ask(prompt_, kAnswerTokens); }
+  GenerationRequest Ours() const {
+    GenerationRequest request = Ask(prompt_, kAnswerTokens);
+    request.choices = conditions_.choices;
+    if (!conditions_.sampled) return request;
+    request.sampling.temperature = 2;
+    request.sampling.top_p = 0.98f;
+    request.sampling.repetition_penalty = 1.2f;
+    request.sampling.presence_penalty = 0.5f;
+    request.sampling.frequency_penalty = 0.3f;
+    request.sampling.seed = 11;
+    return request;
+  }
 
   std::vector<TokenId> Noise(uint32_t length) {
     std::vector<TokenId> tokens(length);
@@ -117,6 +130,10 @@ class Stage {
       std::copy_n(prompt_.begin(), std::min(tokens.size(), prompt_.size()) / 2, tokens.begin());
     }
     GenerationRequest request = Ask(std::move(tokens), 4 + random_() % 20);
+    if (conditions_.strangers && random_() % 2 == 0) {
+      request.prompt = prompt_;
+      request.cache_salt = "stranger";
+    }
     request.sampling.temperature = 1;
     request.sampling.seed = random_();
     return request;
@@ -162,11 +179,15 @@ class Stage {
     }
     loop_.CheckInvariants();
     Told told;
+    std::map<uint32_t, std::string> hashes;
     while (const auto event = events->Pop()) {
-      if (const auto* token = std::get_if<TokenEvent>(&*event)) told.tokens.push_back(token->token);
-      if (const auto* end = std::get_if<ChoiceEndEvent>(&*event)) told.hash = end->logit_hash;
+      const auto* token = std::get_if<TokenEvent>(&*event);
+      if (token != nullptr && token->choice == 0) told.tokens.push_back(token->token);
+      const auto* end = std::get_if<ChoiceEndEvent>(&*event);
+      if (end != nullptr) hashes[end->choice] = end->logit_hash;
       if (const auto* done = std::get_if<DoneEvent>(&*event)) told.receipt = done->receipt;
     }
+    for (const auto& [choice, hash] : hashes) told.hash += hash;
     return told;
   }
 
@@ -201,7 +222,9 @@ class Stage {
       }
     }
     EXPECT_LE(outcome.largest_chunk, conditions_.chunk);
-    if (conditions_.memory == Memory::kCold && conditions_.others == 0) {
+    if (conditions_.paced && conditions_.chunk > prompt_.size()) {
+      EXPECT_LT(outcome.largest_chunk, prompt_.size()) << "the pace bounded nothing";
+    } else if (conditions_.memory == Memory::kCold && conditions_.others == 0) {
       EXPECT_EQ(outcome.largest_chunk, std::min<size_t>(conditions_.chunk, prompt_.size()));
     }
   }
@@ -223,10 +246,12 @@ class Stage {
 
 std::string Describe(const Conditions& conditions) {
   constexpr const char* kMemory[] = {"cold", "warm", "partly evicted"};
-  return fmt::format("{}, {} threads, chunk {}, {} others, {}{}, seed {}", IsaName(conditions.isa),
-                     conditions.threads, conditions.chunk, conditions.others,
+  return fmt::format("{}, {} threads, chunk {}, {} others{}, {}{}{}{}, {} choices, seed {}",
+                     IsaName(conditions.isa), conditions.threads, conditions.chunk,
+                     conditions.others, conditions.strangers ? " and strangers" : "",
                      kMemory[static_cast<int>(conditions.memory)],
-                     conditions.preempt ? ", preempted" : "", conditions.seed);
+                     conditions.preempt ? ", preempted" : "", conditions.paced ? ", paced" : "",
+                     conditions.sampled ? ", sampled" : "", conditions.choices, conditions.seed);
 }
 
 Outcome Run(const Subject& subject, const std::vector<TokenId>& prompt,

@@ -27,14 +27,18 @@ struct Conditions {
   uint32_t others = 0;  // requests that arrive at random
   Memory memory = Memory::kCold;
   bool preempt = false;  // an older request takes our blocks while we answer
+  bool paced = false;    // steps are bounded by the clock, as in a server
+  bool sampled = false;  // drawn at a temperature, with penalties; else the likeliest token
+  uint32_t choices = 1;
+  bool strangers = false;  // half of the others are of another scope, with our prompt among theirs
   uint32_t seed = 1;
 };
 
 std::string Describe(const Conditions& conditions);
 
 struct Outcome {
-  std::string hash;
-  std::vector<TokenId> tokens;
+  std::string hash;             // of all choices, one after the other
+  std::vector<TokenId> tokens;  // of choice 0
   Receipt receipt;
   EngineStats stats;
   uint32_t largest_chunk = 0;  // tokens of one sequence in one step
