@@ -37,6 +37,9 @@ struct RopeTable {
 };
 void ApplyRope(RopeKind kind, const RopeTable& table, uint32_t heads, uint32_t head_dim, float* x);
 
+// Beyond this a multiple of pi/2 would have more bits than the reduction of angles cancels exactly.
+inline constexpr double kMaxRopeAngle = 0x1p30;
+
 // Fills the table of `position`: angle(i) = position * inverse_frequency[i], in double, reduced
 // exactly, then our own sin/cos; both are multiplied by `magnitude` (yarn; else 1).
 void FillRopeTable(uint32_t position, std::span<const double> inverse_frequency, float magnitude,

@@ -15,9 +15,6 @@ constexpr double kHalfPiLow = 0x1.1a62633145c07p-54;
 // leaves that integer in the low bits.
 constexpr double kRounder = 0x1.8p52;
 
-// Beyond this n * kHalfPiHigh would leave more bits than the reduction cancels exactly.
-constexpr double kMaxAngle = 0x1p30;
-
 struct Turn {
   double rest;       // in [-pi/4, pi/4]
   uint32_t quarter;  // angle = rest + quarter * pi/2, quarter mod 4
@@ -58,7 +55,7 @@ void FillRopeTable(uint32_t position, std::span<const double> inverse_frequency,
   const double place = position;
   for (size_t i = 0; i < inverse_frequency.size(); ++i) {
     const double angle = place * inverse_frequency[i];
-    QUIRE_CHECK(angle >= 0 && angle < kMaxAngle, "rope frequency out of range");
+    QUIRE_CHECK(angle >= 0 && angle < kMaxRopeAngle, "rope frequency out of range");
     const Turn turn = ReduceAngle(angle, std::fma(place, inverse_frequency[i], -angle));
     const double square = turn.rest * turn.rest;
     const double sin_rest = turn.rest + turn.rest * Series(kSinTerms, square);

@@ -13,12 +13,13 @@
 namespace quire {
 namespace {
 
-// Bounds that no real model comes near and below which no product here overflows 64 bits.
+// Bounds that no real model comes near and below which no product here overflows 64 bits. The
+// scratch of attention grows with the context: gigabytes of addresses at its bound.
 constexpr uint64_t kMaxLayers = 1024;
 constexpr uint64_t kMaxWidth = uint64_t{1} << 18;
 constexpr uint64_t kMaxHeads = 1024;
 constexpr uint64_t kMaxHeadDim = 256;  // of the attention kernels
-constexpr uint64_t kMaxContext = uint64_t{1} << 27;
+constexpr uint64_t kMaxContext = uint64_t{1} << 23;
 constexpr uint64_t kMaxVocabulary = uint64_t{1} << 24;
 constexpr uint32_t kLanes = 16;  // kernels work on whole vectors
 
@@ -141,6 +142,20 @@ Status ReadScales(const MetadataReader& metadata, ModelConfig& config) {
   return {};
 }
 
+// Files may shrink the divisors of frequencies; angles must stay within what FillRopeTable reduces.
+Status CheckFrequencies(const RopeConfig& rope) {
+  constexpr double kMaxFrequency = 64;  // unscaled ones are 1 at most
+  static_assert(kMaxFrequency * kMaxContext < kMaxRopeAngle);
+  for (const double frequency : rope.inverse_frequency) {
+    if (!(frequency >= 0 && frequency <= kMaxFrequency)) {
+      return Contradiction(
+          fmt::format("rope scaling gives a frequency of {}; at most {} is expected", frequency,
+                      kMaxFrequency));
+    }
+  }
+  return {};
+}
+
 Status ReadRope(const MetadataReader& metadata, const Family& family, ModelConfig& config) {
   constexpr FloatRange kBase = {1.5, 1e12};
   QUIRE_TRY(const double base, metadata.Float("rope.freq_base", kBase, 10000.0));
@@ -228,6 +243,7 @@ Result<ModelConfig> ReadModelConfig(const GgufFile& file) {
   if (status) status = ReadHeadDim(metadata, config);
   if (status) status = ReadScales(metadata, config);
   if (status) status = ReadRope(metadata, family, config);
+  if (status) status = CheckFrequencies(config.rope);
   if (status) status = ReadWindows(metadata, config);
   if (status) status = ReadVocabulary(file, config);
   if (!status) return std::unexpected(std::move(status).error());

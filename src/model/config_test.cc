@@ -143,6 +143,9 @@ TEST(ModelConfigTest, RefusesContradictionsAndHugeValues) {
         "attention.head_count_kv", "context_length", "attention.key_length"}) {
     ExpectRefused(Metadata().Set(key, UINT32_MAX), corrupt, key);
   }
+  Metadata fast;
+  fast.SetString("rope.scaling.type", "linear");
+  ExpectRefused(fast.SetFloat("rope.scaling.factor", 0.01f), corrupt, "a frequency of 1");
   ExpectRefused(Metadata().SetFloat("rope.freq_base", 0), corrupt, "freq_base");
   ExpectRefused(Metadata().SetFloat("rope.freq_base", std::nanf("")), corrupt, "freq_base");
   ExpectRefused(Metadata().SetFloat("attention.layer_norm_rms_epsilon", -1), corrupt, "epsilon");

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <random>
 
@@ -191,6 +193,69 @@ TEST_P(ForwardLaw2, AsManyRowsOfLogitsAsAreAskedFor) {
   EXPECT_TRUE(bench_->Run({&silent, 1}).empty());
   const BatchItem last{std::span(sequence_.tokens).last(1), kLength - 1, sequence_.table, 1};
   EXPECT_TRUE(SameBits(bench_->Run({&last, 1}), reference_));
+}
+
+// A file whose embedding of token `token` is infinite or no number in every column.
+std::vector<std::byte> WithBrokenToken(const TinyModelOptions& options, TokenId token) {
+  std::vector<std::byte> bytes = test::MakeTinyModel(options);
+  const GgufFile file = std::move(*GgufFile::Parse(bytes));
+  const TensorInfo& table = *file.FindTensor("token_embd.weight");
+  const size_t row_bytes = table.data.size() / table.rows();
+  const size_t row = static_cast<size_t>(table.data.data() - bytes.data()) +
+                     static_cast<size_t>(token) * row_bytes;
+  const size_t block_bytes = Info(table.type).block_bytes;
+  const uint16_t infinity = 0x7c00;
+  for (size_t at = 0; at < row_bytes; at += block_bytes) {
+    std::memcpy(bytes.data() + row + at, &infinity, sizeof(infinity));
+  }
+  return bytes;
+}
+
+// Whatever a broken weight makes of one sequence, its neighbours and those who get its blocks
+// after it do not notice.
+TEST(ForwardTest, WhatIsNoNumberStaysInItsSequence) {
+  constexpr TokenId kBroken = 5;
+  constexpr uint32_t kLength = 41;
+  const auto bytes = WithBrokenToken({.type = TensorType::kQ8_0, .tied = false}, kBroken);
+  for (const Isa isa : AvailableIsas()) {
+    SelectIsa(isa);
+    Bench bench(bytes, 2);
+    SequenceState sane = {RandomTokens(kLength, bench.vocab(), 1), Table(0, false)};
+    std::ranges::replace(sane.tokens, kBroken, kBroken + 1);
+    SequenceState broken = {sane.tokens, Table(kContext / kBlockTokens, false)};
+    broken.tokens[3] = kBroken;
+    const auto reference = Prefill(bench, sane, kLength);
+    for (const float logit : reference) ASSERT_TRUE(std::isfinite(logit));
+
+    const BatchItem items[] = {{broken.tokens, 0, broken.table, 1},
+                               {sane.tokens, 0, sane.table, 1}};
+    const auto logits = bench.Run(items);
+    EXPECT_TRUE(SameBits(logits.last(bench.vocab()), reference)) << IsaName(isa);
+    EXPECT_FALSE(SameBits(logits.first(bench.vocab()), reference));
+    sane.table = broken.table;
+    EXPECT_TRUE(SameBits(Prefill(bench, sane, 7), reference)) << IsaName(isa);
+  }
+  SelectIsa(AvailableIsas().back());
+}
+
+TEST(ForwardDeathTest, RefusesWhatIsNotWithinItsLimits) {
+  const auto bytes = test::MakeTinyModel({});
+  Bench bench(bytes, 1);
+  const std::vector<uint32_t> table = Table(0, false);
+  const auto run = [&](std::vector<TokenId> tokens, uint32_t first_position, uint32_t rows) {
+    const BatchItem item{tokens, first_position, table, rows};
+    bench.Run({&item, 1});
+  };
+  run({1}, kContext - 1, 1);  // the last position there is
+  const auto past_vocabulary = static_cast<TokenId>(bench.vocab());
+  EXPECT_DEATH(run({past_vocabulary}, 0, 1), "no such token");
+  EXPECT_DEATH(run({-1}, 0, 1), "no such token");
+  EXPECT_DEATH(run({1}, kContext, 1), "beyond max_context");
+  EXPECT_DEATH(run({1, 1}, UINT32_MAX, 1), "beyond max_context");
+  EXPECT_DEATH(run({1}, 0, 2), "more rows of logits than tokens");
+  EXPECT_DEATH(run({}, 0, 0), "without tokens");
+  const std::vector<TokenId> nine(kLimits.max_logit_rows + 1, 1);
+  EXPECT_DEATH(run(nine, 0, kLimits.max_logit_rows + 1), "max_logit_rows");
 }
 
 INSTANTIATE_TEST_SUITE_P(TinyModels, ForwardLaw2, testing::ValuesIn(kVariants),
