@@ -201,6 +201,24 @@ TEST(StepLoop, CancelEndsEveryChoiceAndFreesTheBlocks) {
   EXPECT_FALSE(harness.loop.Step());
 }
 
+TEST(StepLoop, ACancelledAnswerIsCancelledWhateverWasHeldBack) {
+  LoopHarness harness(64);
+  const TokenId half = harness.tokenizer->Encode("\xc3\xa9", {.add_special = false}).at(0);
+  GenerationRequest request = Ask(Prompt(20, 3), 6);
+  request.sampling.logit_bias = {{half, 100.0f}};
+  request.stop = {"\xef\xbf\xbd"};  // what half a character becomes at the end
+  const auto events = harness.Start(request);
+  ASSERT_TRUE(harness.loop.Step());
+  harness.loop.Cancel(harness.last());
+  Story story;
+  story.Read(*events);
+  EXPECT_EQ(story.tokens.at(0).size(), 1u);
+  EXPECT_EQ(story.ends.at(0).reason, FinishReason::kCancelled);
+  EXPECT_FALSE(story.ends.at(0).stopped_by);
+  request.max_tokens = 1;
+  EXPECT_EQ(harness.RunToEnd(request).ends.at(0).reason, FinishReason::kStop);
+}
+
 TEST(StepLoop, AFailureInsideOneRequestEndsOnlyThatOne) {
   LoopHarness harness(64);
   // A client whose wake-up throws: the nearest thing to memory running out that a test can place.

@@ -332,6 +332,19 @@ TEST(Scheduler, ChoicesShareThePromptOfALeaderThatGaveAllItsRows) {
   }
 }
 
+// Only choice 0 must give every row, so only choice 0 looks nothing up.
+TEST(Scheduler, TheOtherChoicesOfAllRowsLookThePromptUp) {
+  Harness harness(32, {});
+  harness.scheduler.Submit(Spec(Prompt(14, 1), 1)).value();
+  harness.RunAll();
+  SequenceSpec spec = Spec(Prompt(14, 1), 2, 2);
+  spec.all_rows = true;
+  const auto leader = harness.scheduler.Submit(std::move(spec));
+  harness.scheduler.Cancel(*leader);
+  harness.RunAll();
+  EXPECT_EQ(harness.counts[SequenceId{static_cast<uint64_t>(*leader) + 1}].cached_tokens, 12u);
+}
+
 TEST(Scheduler, PreemptsTheYoungestAndResumesItWithTheSameTokens) {
   Harness harness(6, {});
   const auto old = harness.scheduler.Submit(Spec(Prompt(7, 1), 12));
