@@ -136,9 +136,10 @@ void AddSchedulerFlags(CLI::App& app, EngineFlags& flags) {
   Whole(app.add_option("--max-sequences", flags.max_sequences, "answers computed at the same time"),
         1, 4096)
       ->capture_default_str();
-  Whole(app.add_option("--queue-limit", flags.queue_limit,
-                       "requests that may wait; more are answered 429 with Retry-After"),
-        1, 1000000)
+  Whole(
+      app.add_option("--queue-limit", flags.queue_limit,
+                     "answers that may wait beside those computed; more get 429 with Retry-After"),
+      1, 1000000)
       ->capture_default_str();
   Whole(app.add_option("--step-tokens", flags.step_tokens,
                        "tokens of one forward pass (default 0: what suits the machine)"),

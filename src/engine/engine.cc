@@ -133,7 +133,8 @@ struct Engine::Impl {
   bool stopping = false;
   bool busy = false;  // the engine thread has taken work it has not finished
   EngineStats stats;
-  uint32_t num_new = 0;  // choices that were accepted and never ran, besides `arrivals`
+  uint32_t num_new = 0;      // choices that were accepted and never ran, besides `arrivals`
+  uint32_t num_choices = 0;  // those and the ones that run
   uint32_t retry_after_seconds = 1;
 
   std::thread thread;
@@ -193,6 +194,7 @@ void Engine::Impl::Publish(const EngineStats& snapshot) {
   const std::lock_guard lock(mutex);
   stats = snapshot;
   num_new = loop.num_new();
+  num_choices = loop.num_choices();
   retry_after_seconds = loop.RetryAfterSeconds(num_new + NumChoices(arrivals));
 }
 
@@ -218,6 +220,7 @@ bool Engine::Impl::WaitForWork() {
     started.swap(arrivals);
     cancelled.swap(cancels);
     num_new += NumChoices(started);
+    num_choices += NumChoices(started);
     busy = true;
     if (stopping) {
       lock.unlock();
@@ -265,11 +268,14 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
   if (!impl.admitting) {
     return refuse({ErrorCode::kUnavailable, "the server is shutting down", {}});
   }
-  const uint32_t waiting = impl.num_new + NumChoices(impl.arrivals);
-  if (waiting > 0 && waiting + request.choices > impl.options.queue_limit) {
+  const uint32_t arriving = NumChoices(impl.arrivals);
+  const uint64_t present = uint64_t{impl.num_choices} + arriving;
+  const uint64_t room = uint64_t{impl.options.queue_limit} + impl.options.max_sequences;
+  if (impl.num_new + arriving > 0 && present + request.choices > room) {
     return refuse({ErrorCode::kOverloaded,
-                   fmt::format("{} choices are waiting already; retry in about {} s", waiting,
-                               impl.retry_after_seconds),
+                   fmt::format("{} answers are waiting or being computed, {} at most; retry in "
+                               "about {} s",
+                               present, room, impl.retry_after_seconds),
                    {}});
   }
   const RequestId id{++impl.last_request};

@@ -37,8 +37,8 @@ struct EngineOptions {
   uint32_t step_tokens = 0;     // rows of one forward pass; 0: a default that suits the CPU
   uint32_t prefill_chunk = 0;   // largest piece of one prompt in a step; 0: step_tokens
   uint32_t max_sequences = 64;  // running at once
-  // Choices (n of each request) that wait for their first step: each costs memory. A request with
-  // more choices than this is still accepted when nobody waits.
+  // Choices (n of each request) beyond the max_sequences that may run: each costs memory. A request
+  // with more choices than this is still accepted when nobody waits.
   uint32_t queue_limit = 256;
   bool prefix_cache = true;
   // 32 secret bytes from which scopes are derived; empty: drawn at random for this process.

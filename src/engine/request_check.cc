@@ -58,6 +58,14 @@ Status CheckMemory(const RequestLimits& limits, GenerationRequest& request) {
   }
   const uint64_t needed = prompt + std::max(request.max_tokens, 1u) - 1;
   if (needed <= limits.kv_tokens) return {};
+  if (prompt > limits.kv_tokens) {
+    return Refuse(
+        ErrorCode::kNeverFits,
+        fmt::format("{} prompt tokens need KV memory for as many, but all of it holds {}; "
+                    "shorten the prompt or start with more kv-memory",
+                    prompt, limits.kv_tokens),
+        "prompt");
+  }
   return Refuse(ErrorCode::kNeverFits,
                 fmt::format("{} prompt tokens and {} to generate need KV memory for {} tokens, but "
                             "all of it holds {}; shorten one of them or start with more kv-memory",

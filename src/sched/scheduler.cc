@@ -74,8 +74,11 @@ Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
   if (const Status fits = CheckFits(spec); !fits) {
     return std::unexpected(fits.error());
   }
-  if (num_new_ > 0 && num_new_ + spec.choices > queue_limit_) {
-    return Refuse(ErrorCode::kOverloaded, fmt::format("{} choices are waiting already", num_new_));
+  // Places that are free to run in are no queue.
+  const uint64_t room = uint64_t{queue_limit_} + budget_.step_sequences;
+  if (num_new_ > 0 && num_sequences() + spec.choices > room) {
+    return Refuse(ErrorCode::kOverloaded,
+                  fmt::format("{} answers are waiting or being computed", num_sequences()));
   }
   // What may throw comes first: a refusal for want of memory changes nothing.
   const SequenceId leader{last_id_ + 1};

@@ -64,8 +64,8 @@ struct Choice {
 
 class Scheduler {
  public:
-  // `queue_limit` bounds the choices that never ran: each costs memory. A request with more choices
-  // than that is queued if nobody else is. `cache` outlives the scheduler.
+  // `queue_limit` bounds the choices beyond those that may run at once: each costs memory. A request
+  // with more choices than that is queued if nobody else is. `cache` outlives the scheduler.
   Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& cache);
 
   // Queues a request. Returns the id of choice 0; choice i has the id i higher.
@@ -85,6 +85,7 @@ class Scheduler {
   uint32_t num_running() const { return static_cast<uint32_t>(running_.size()); }
   uint32_t num_waiting() const { return static_cast<uint32_t>(waiting_.size()); }
   uint32_t num_new() const { return num_new_; }  // sequences that never ran
+  uint32_t num_sequences() const { return static_cast<uint32_t>(sequences_.size()); }
   bool has_decodes() const;                      // a running sequence has one token to go
   uint64_t num_preemptions() const { return num_preemptions_; }
 
