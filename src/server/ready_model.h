@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/engine.h"
 #include "server/openai/prompt_encoder.h"
 #include "server/server.h"
 
@@ -14,7 +15,8 @@ struct ReadyModel {
   ReadyModel(ServedModel served, std::vector<std::string> model_names)
       : engine(std::move(served.engine)),
         tokenizer(std::move(served.tokenizer)),
-        encoder(tokenizer, std::move(served.chat_template), std::move(served.chat_template_error)),
+        encoder(tokenizer, std::move(served.chat_template), std::move(served.chat_template_error),
+                engine->context_tokens()),
         names(std::move(model_names)) {}
 
   std::shared_ptr<Engine> engine;

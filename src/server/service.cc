@@ -1,5 +1,6 @@
 #include "server/service.h"
 
+#include <atomic>
 #include <chrono>
 #include <utility>
 
@@ -11,6 +12,13 @@
 namespace quire {
 
 namespace asio = boost::asio;
+
+namespace {
+
+// Parsing and encoding this much takes tenths of a second in the worst case.
+constexpr size_t kLargeBodyBytes = size_t{256} << 10;
+
+}  // namespace
 
 HttpResponse ToResponse(const Error& error, uint32_t retry_after_seconds) {
   const ApiError api = ToApiError(error);
@@ -46,7 +54,10 @@ const Service::Route Service::kRoutes[] = {
 Service::Service(const ServerOptions& options)
     : options_(options), metrics_(options.build), pool_(std::max(1u, options.parse_threads)) {}
 
-Service::~Service() { pool_.join(); }
+Service::~Service() {
+  pool_.join();
+  large_pool_.join();
+}
 
 void Service::Load(std::shared_ptr<const ReadyModel> model) {
   model_ = std::move(model);
@@ -132,10 +143,28 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
   co_await exchange.Respond(std::move(response));
 }
 
+template <typename Function>
+asio::awaitable<std::optional<std::invoke_result_t<Function>>> Service::RunBeside(
+    Exchange& exchange, size_t body_bytes, Function function) {
+  using Maybe = std::optional<std::invoke_result_t<Function>>;
+  if (body_bytes <= kLargeBodyBytes) {
+    auto result = co_await RunIn(pool_, std::move(function));
+    co_return Maybe(std::move(result));
+  }
+  const auto gone = std::make_shared<std::atomic<bool>>(false);
+  exchange.Watch([gone, &exchange] { *gone = exchange.gone(); });
+  auto run = [gone, &function] { return *gone ? Maybe() : Maybe(function()); };
+  auto result = co_await RunIn(large_pool_, std::move(run));
+  co_return result;
+}
+
 asio::awaitable<void> Service::RunWork(Exchange& exchange, Work work) {
   const auto model = model_;
-  auto run = [&] { return work(*model, exchange.request().body); };
-  Result<std::string> result = co_await RunIn(pool_, run);
+  const std::string& body = exchange.request().body;
+  auto run = [&] { return work(*model, body); };
+  auto done = co_await RunBeside(exchange, body.size(), std::move(run));
+  if (!done || exchange.gone()) co_return;
+  Result<std::string> result = *std::move(done);
   HttpResponse response;
   if (result) {
     response.body = *std::move(result);
@@ -149,8 +178,13 @@ asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation pre
   const auto model = model_;
   RawRequest raw{std::move(exchange.request().body), exchange.request().request_id};
   auto run = [&] { return prepare(*model, raw); };
-  Result<PreparedGeneration> prepared = co_await RunIn(pool_, run);
+  auto done = co_await RunBeside(exchange, raw.body.size(), std::move(run));
   raw.body = {};
+  if (!done || exchange.gone()) {
+    metrics_.Count(Outcome::kCancelled);
+    co_return;
+  }
+  Result<PreparedGeneration> prepared = *std::move(done);
   if (!prepared) {
     metrics_.Count(Outcome::kInvalid);
     HttpResponse refusal = ToResponse(prepared.error(), 1);

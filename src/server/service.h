@@ -5,13 +5,15 @@
 // Handle is the one entry: it finds the path in the table, refuses what is not there, not allowed
 // or not possible now, and runs the rest.
 //
-// Threads  the I/O thread; parsing runs in `pool_`.
+// Threads  the I/O thread; parsing runs in the pools.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
 
 #include "server/http/exchange.h"
 #include "server/prepare.h"
@@ -51,6 +53,11 @@ class Service {
   HttpResponse NoRoute(const HttpRequest& request, bool path_known) const;
   bool MayRun(const Route& route, HttpResponse& refusal) const;
 
+  // Runs `function` beside the I/O thread, a large body in the lane of the large ones. An empty
+  // result: the client went away before its turn.
+  template <typename Function>
+  boost::asio::awaitable<std::optional<std::invoke_result_t<Function>>> RunBeside(
+      Exchange& exchange, size_t body_bytes, Function function);
   boost::asio::awaitable<void> RunWork(Exchange& exchange, Work work);
   boost::asio::awaitable<void> RunGeneration(Exchange& exchange, Preparation prepare);
 
@@ -67,6 +74,7 @@ class Service {
   int64_t ready_since_ = 0;                  // seconds since 1970
   bool draining_ = false;
   boost::asio::thread_pool pool_;
+  boost::asio::thread_pool large_pool_{1};  // so that small requests never wait behind large ones
 };
 
 // An Error as a response, with Retry-After where trying again makes sense.

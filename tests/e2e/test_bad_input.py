@@ -161,3 +161,22 @@ def test_slow_headers_run_out_of_time(server):
         dripping.join()
         assert status == 408
         assert time.monotonic() - begin < 15
+
+
+def test_large_bodies_do_not_hold_up_small_ones(server):
+    """Spaces are one word, the dearest thing to encode; /tokenize encodes them whatever their length."""
+    huge = " " * 4_000_000
+    refused = server.complete(huge, max_tokens=1)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["code"] == "context_length_exceeded"
+    assert "4000000 bytes" in refused.json()["error"]["message"]
+    with server.connect() as first, server.connect() as second, server.connect() as third:
+        for sock in (first, second, third):
+            sock.sendall(raw_request("/tokenize", json.dumps({"content": huge})))
+        time.sleep(0.2)
+        begin = time.monotonic()
+        assert server.post("/tokenize", {"content": "x"}).status_code == 200
+        assert server.complete("Hi", max_tokens=1).status_code == 200
+        assert time.monotonic() - begin < 1.5
+    # They have gone: at most the one being encoded is in the way of the next large body.
+    assert server.post("/tokenize", {"content": "a " * 150_000}).status_code == 200

@@ -82,6 +82,7 @@ asio::awaitable<void> WatchPeer(RequestReader& reader, std::function<void(bool)>
 
 void Exchange::Watch(std::function<void()> changed) {
   changed_ = std::move(changed);
+  if (watching_ || gone_) return;
   watching_ = true;
   auto ended = [this](bool gone) {
     watching_ = false;

@@ -51,7 +51,7 @@ class Exchange {
   // the same time again, then gives up.
   boost::asio::awaitable<void> EndStalled(std::string_view last_words);
 
-  // Calls `changed` when gone() or cut() becomes true.
+  // Calls `changed` when gone() or cut() becomes true. Called again, it replaces `changed`.
   void Watch(std::function<void()> changed);
   boost::asio::awaitable<void> StopWatching();
   bool gone() const { return gone_; }

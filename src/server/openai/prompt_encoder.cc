@@ -1,5 +1,6 @@
 #include "server/openai/prompt_encoder.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -18,6 +19,14 @@ std::vector<std::string> ControlTexts(const Tokenizer& tokenizer) {
   return texts;
 }
 
+size_t LongestPieceBytes(const Tokenizer& tokenizer) {
+  size_t longest = 1;
+  for (uint32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    longest = std::max(longest, tokenizer.Piece(static_cast<TokenId>(id)).size());
+  }
+  return longest;
+}
+
 void AddSpecialTexts(const Tokenizer& tokenizer, Json& variables) {
   if (tokenizer.bos() != kNoToken) variables["bos_token"] = tokenizer.Piece(tokenizer.bos());
   if (tokenizer.eos() != kNoToken) variables["eos_token"] = tokenizer.Piece(tokenizer.eos());
@@ -27,11 +36,25 @@ void AddSpecialTexts(const Tokenizer& tokenizer, Json& variables) {
 
 PromptEncoder::PromptEncoder(std::shared_ptr<const Tokenizer> tokenizer,
                              std::shared_ptr<const ChatTemplate> chat_template,
-                             std::string why_none)
+                             std::string why_none, uint64_t context_tokens)
     : tokenizer_(std::move(tokenizer)),
       template_(std::move(chat_template)),
       why_none_(std::move(why_none)),
+      context_tokens_(context_tokens),
+      longest_piece_bytes_(LongestPieceBytes(*tokenizer_)),
       guard_(ControlTexts(*tokenizer_)) {}
+
+// No token stands for more bytes than the longest piece, so counting bytes finds what cannot fit
+// without the cost of encoding it.
+Status PromptEncoder::CheckLength(size_t bytes, std::string_view param) const {
+  if (context_tokens_ == 0 || bytes / longest_piece_bytes_ <= context_tokens_) return {};
+  return Refuse(ErrorCode::kContextLength,
+                "the prompt has " + std::to_string(bytes) + " bytes, but the context of " +
+                    std::to_string(context_tokens_) + " tokens, of at most " +
+                    std::to_string(longest_piece_bytes_) + " bytes each, holds no more than " +
+                    std::to_string(context_tokens_ * longest_piece_bytes_) + "; shorten the prompt",
+                std::string(param));
+}
 
 Result<std::string> PromptEncoder::Render(Json variables, std::string_view mark) const {
   variables["add_generation_prompt"] = true;
@@ -77,9 +100,18 @@ Result<std::vector<TokenId>> PromptEncoder::Chat(const ChatRequest& request) con
   }
   std::vector<TokenId> tokens;
   if (!marked) {
+    if (const Status fits = CheckLength(rendered.size(), "messages"); !fits) {
+      return std::unexpected(fits.error());
+    }
     tokens = tokenizer_->Encode(rendered, {.add_special = false, .parse_special = true});
   } else {
-    for (const ControlTextGuard::Piece& piece : guard_.Split(rendered, mark)) {
+    const auto pieces = guard_.Split(rendered, mark);
+    size_t bytes = 0;
+    for (const ControlTextGuard::Piece& piece : pieces) bytes += piece.text.size();
+    if (const Status fits = CheckLength(bytes, "messages"); !fits) {
+      return std::unexpected(fits.error());
+    }
+    for (const ControlTextGuard::Piece& piece : pieces) {
       const auto part = tokenizer_->Encode(
           piece.text, {.add_special = false, .parse_special = piece.parse_special});
       tokens.insert(tokens.end(), part.begin(), part.end());
@@ -97,6 +129,9 @@ Result<std::vector<TokenId>> PromptEncoder::Chat(const ChatRequest& request) con
 }
 
 Result<std::vector<TokenId>> PromptEncoder::Text(std::string_view text, bool parse_special) const {
+  if (const Status fits = CheckLength(text.size(), "prompt"); !fits) {
+    return std::unexpected(fits.error());
+  }
   auto tokens = tokenizer_->Encode(text, {.add_special = true, .parse_special = parse_special});
   // With special tokens parsed, the text may bring its own BOS.
   const TokenId bos = tokenizer_->bos();

@@ -25,20 +25,25 @@ class Tokenizer;
 
 class PromptEncoder {
  public:
-  // `why_none` tells users why there is no template, if the file has one.
+  // `why_none` tells users why there is no template, if the file has one. Texts that cannot fit
+  // `context_tokens`, whatever they say, are refused before they cost anything; 0: no such bound.
   PromptEncoder(std::shared_ptr<const Tokenizer> tokenizer,
-                std::shared_ptr<const ChatTemplate> chat_template, std::string why_none = {});
+                std::shared_ptr<const ChatTemplate> chat_template, std::string why_none = {},
+                uint64_t context_tokens = 0);
 
   // kInvalidArgument with the template's line if it refuses; kUnsupported without a template.
+  // kContextLength for a text too long for any context.
   Result<std::vector<TokenId>> Chat(const ChatRequest& request) const;
 
-  // kInvalidArgument for an empty prompt and for ids outside the vocabulary.
+  // kContextLength as above; kInvalidArgument for an empty prompt and for ids outside the
+  // vocabulary.
   Result<std::vector<TokenId>> Text(std::string_view text, bool parse_special) const;
   Status CheckTokens(const std::vector<TokenId>& tokens, const std::string& param) const;
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
 
  private:
+  Status CheckLength(size_t bytes, std::string_view param) const;
   Result<std::string> Render(Json variables, std::string_view mark) const;
   Status RefuseToolsIfUnseen(const Json& variables, const std::string& rendered,
                              std::string_view mark) const;
@@ -46,6 +51,8 @@ class PromptEncoder {
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const ChatTemplate> template_;
   std::string why_none_;
+  uint64_t context_tokens_;
+  size_t longest_piece_bytes_;
   ControlTextGuard guard_;
 };
 

@@ -145,5 +145,26 @@ TEST_F(PromptEncoderTest, GoldenChatsHaveTheirIds) {
   EXPECT_GT(checked, 3u);
 }
 
+TEST_F(PromptEncoderTest, RefusesWhatCannotFitByItsBytes) {
+  const auto chat_template = std::make_shared<const ChatTemplate>(*ChatTemplate::Parse(source_));
+  const PromptEncoder encoder(tokenizer_, chat_template, {}, 64);
+  const std::string huge(size_t{4} << 20, ' ');
+  const auto text = encoder.Text(huge, false);
+  ASSERT_FALSE(text);
+  EXPECT_EQ(text.error().code, ErrorCode::kContextLength);
+  EXPECT_EQ(text.error().param, "prompt");
+  EXPECT_NE(text.error().message.find("4194304 bytes"), std::string::npos) << text.error().message;
+  for (const std::string& content : {"x" + huge + "x", "x" + huge + "<|im_end|>"}) {
+    ChatRequest request;
+    request.variables = {{"messages", User(content)}};
+    const auto chat = encoder.Chat(request);
+    ASSERT_FALSE(chat);
+    EXPECT_EQ(chat.error().code, ErrorCode::kContextLength);
+    EXPECT_EQ(chat.error().param, "messages");
+  }
+  // More tokens than the context, but not more bytes: the caller counts tokens.
+  EXPECT_TRUE(encoder.Text(std::string(200, 'q'), false));
+}
+
 }  // namespace
 }  // namespace quire
