@@ -99,7 +99,9 @@ struct Run {
 asio::awaitable<Outcome> Run::Stalled() {
   submissions.Cancel();
   std::string last_words;
-  AppendSseError({ErrorCode::kOverloaded,
+  AppendSseError({408,
+                  "client_error",
+                  "stalled",
                   "cancelled: the client did not read its answer for " +
                       std::to_string(context.stall_seconds) + " s (--stall-seconds)",
                   {}},
@@ -116,7 +118,7 @@ asio::awaitable<Outcome> Run::Broken(Error error, Outcome outcome) {
     co_return outcome;
   }
   std::string event;
-  AppendSseError(error, event);
+  AppendSseError(ToApiError(error), event);
   co_await exchange.Write(event);
   co_await exchange.EndStream();
   co_return outcome;

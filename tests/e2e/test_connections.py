@@ -147,7 +147,8 @@ def test_a_reader_that_stalls_is_told_why(server):
         data = b""
         while piece := sock.recv(65536):
             data += piece
-    assert b"--stall-seconds" in data[-600:] and b"[DONE]" not in data
+    assert b"--stall-seconds" in data[-600:] and b'"code":"stalled"' in data[-600:]
+    assert b"rate_limit" not in data[-600:] and b"[DONE]" not in data
     assert server.metric("quire_answers_total", outcome="stalled") == before + 1
 
 

@@ -11,7 +11,7 @@ namespace quire {
 struct HttpLimits {
   size_t max_header_bytes = size_t{16} << 10;
   size_t max_body_bytes = size_t{32} << 20;
-  // Requests sent ahead of their turn wait here; more stays in the system's buffers.
+  // Requests sent ahead of their turn wait here; who sends more while an answer is made is cut.
   size_t max_pipelined_bytes = size_t{64} << 10;
   Milliseconds header_timeout = std::chrono::seconds(10);  // for a whole header
   Milliseconds body_pause = std::chrono::seconds(10);      // without a byte inside a body

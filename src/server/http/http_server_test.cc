@@ -243,6 +243,7 @@ TEST_F(HttpServerTest, RefusesWhatIsNoRequest) {
       {"GET /%4 HTTP/1.1\r\nHost: x\r\n\r\n", 400},
       {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\n\r\n", 413},
       {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501},
+      {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
       {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n",
        400},
       {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nXY\r\n", 400},
@@ -306,6 +307,29 @@ TEST_F(HttpServerTest, TellsStalledReadersWhy) {
   ASSERT_TRUE(body);
   EXPECT_TRUE(body->ends_with("xlast words"));
   EXPECT_EQ(Count(*body, "x") % 16384, 0u);
+}
+
+TEST_F(HttpServerTest, IsPatientWithSlowReaders) {
+  Start();
+  Client client(listener_->port(), 4096);
+  client.Send("GET /flood HTTP/1.1\r\nHost: x\r\n\r\n");
+  for (int i = 0; i < 40; ++i) {
+    EXPECT_FALSE(client.Receive(1024).empty());
+    usleep(50'000);
+  }
+  EXPECT_EQ(stalled_, 0);
+}
+
+TEST_F(HttpServerTest, CutsClientsThatSendTooMuchAhead) {
+  Start();
+  Client client(listener_->port());
+  client.Send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(Eventually([&] { return waiting_ == 1; }));
+  client.Send(std::string(60'000, '\n'));
+  usleep(50'000);
+  EXPECT_EQ(gone_, 0);
+  client.Send(std::string(20'000, '\n'));
+  EXPECT_TRUE(Eventually([&] { return gone_ == 1; }));
 }
 
 TEST_F(HttpServerTest, SurvivesHandlersThatThrow) {

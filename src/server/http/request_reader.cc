@@ -147,7 +147,9 @@ std::optional<NoRequest> RequestReader::CheckHeader(Parse& parse) const {
   if (message.version() == 11 && message.count(http::field::host) != 1) {
     return Refusal(400, "malformed_http", "exactly one Host header is needed");
   }
-  if (message.count(http::field::transfer_encoding) != 0 && !parse.parser.chunked()) {
+  const std::string_view coding = message[http::field::transfer_encoding];
+  const bool coded = message.count(http::field::transfer_encoding) != 0;
+  if (coded && (!parse.parser.chunked() || !boost::beast::iequals(coding, "chunked"))) {
     return Refusal(501, "transfer_encoding", "only the chunked transfer coding is understood");
   }
   const std::string_view encoding = message[http::field::content_encoding];
@@ -228,7 +230,8 @@ asio::awaitable<std::expected<IncomingRequest, NoRequest>> RequestReader::Next()
 
 asio::awaitable<bool> RequestReader::ReadAhead() {
   stop_ahead_ = false;
-  while (!stop_ahead_ && buffer_.size() < limits_.max_pipelined_bytes) {
+  while (!stop_ahead_) {
+    if (buffer_.size() >= limits_.max_pipelined_bytes) co_return true;
     const IoResult result = co_await Fill(kForever);
     if (result.end == IoEnd::kClosed) co_return true;
   }

@@ -38,8 +38,8 @@ class RequestReader {
   boost::asio::awaitable<std::expected<IncomingRequest, NoRequest>> Next();
 
   // While a request is being handled: reads what the client sends ahead, until it goes away (true)
-  // or StopReadingAhead (false). With max_pipelined_bytes waiting it reads no more, and sees no
-  // more: such a client is found gone only when something is written to it.
+  // or StopReadingAhead (false). Whoever sends more than max_pipelined_bytes ahead is treated as
+  // gone: unread bytes would hide its end.
   boost::asio::awaitable<bool> ReadAhead();
   void StopReadingAhead();
 

@@ -1,5 +1,8 @@
 #include "server/http/stream_socket.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -83,10 +86,18 @@ asio::awaitable<IoResult> StreamSocket::WriteAll(std::string_view bytes, Millise
         socket_.write_some(asio::buffer(bytes.data() + written, bytes.size() - written), error);
     if (!error) continue;
     if (error != asio::error::would_block) co_return IoResult{IoEnd::kClosed, written};
+    const int before = UnacknowledgedBytes();
     const IoEnd end = co_await WaitReady(kWrite, stall);
+    // The system reports room only when a third of its buffer is free; a slow reader needs longer.
+    if (end == IoEnd::kTimeout && UnacknowledgedBytes() < before) continue;
     if (end != IoEnd::kDone) co_return IoResult{end, written};
   }
   co_return IoResult{IoEnd::kDone, written};
+}
+
+int StreamSocket::UnacknowledgedBytes() {
+  int bytes = 0;
+  return ioctl(socket_.native_handle(), SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
 void StreamSocket::InterruptRead() { Expire(kRead, waiting_[kRead].number); }

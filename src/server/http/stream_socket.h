@@ -41,7 +41,7 @@ class StreamSocket {
   // At least one byte into `buffer`.
   boost::asio::awaitable<IoResult> ReadSome(std::span<char> buffer, Milliseconds timeout);
 
-  // All of `bytes`, as long as some of them leave every `stall`.
+  // All of `bytes`, as long as the peer takes some of them every `stall`.
   boost::asio::awaitable<IoResult> WriteAll(std::string_view bytes, Milliseconds stall);
 
   // Ends a running ReadSome with kTimeout; a running WriteAll does not notice.
@@ -65,6 +65,7 @@ class StreamSocket {
   };
 
   boost::asio::awaitable<IoEnd> WaitReady(Direction direction, Milliseconds timeout);
+  int UnacknowledgedBytes();  // written, and not yet taken by the peer's system
   void Expire(Direction direction, uint64_t number);
 
   boost::asio::ip::tcp::socket socket_;

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "server/openai/error_body.h"
 #include "server/openai/logprobs_json.h"
 
 namespace quire {
@@ -26,9 +25,7 @@ void AppendSse(std::string_view json, std::string& out) {
   out.append("data: ").append(json).append("\n\n");
 }
 
-void AppendSseError(const Error& error, std::string& out) {
-  AppendSse(ErrorBody(ToApiError(error)), out);
-}
+void AppendSseError(const ApiError& error, std::string& out) { AppendSse(ErrorBody(error), out); }
 
 Answer::Answer(AnswerFacts facts) : facts_(std::move(facts)) {
   choices_.resize(size_t{facts_.choices} * facts_.prompts);

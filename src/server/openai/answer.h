@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "engine/event.h"
+#include "server/openai/error_body.h"
 #include "server/openai/json_writer.h"
 #include "server/openai/receipt.h"
 
@@ -105,6 +106,6 @@ std::string_view FinishReasonName(FinishReason reason);
 // "data: {...}\n\n" around a JSON text.
 void AppendSse(std::string_view json, std::string& out);
 // An error as the last event of a stream.
-void AppendSseError(const Error& error, std::string& out);
+void AppendSseError(const ApiError& error, std::string& out);
 
 }  // namespace quire

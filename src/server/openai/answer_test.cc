@@ -144,7 +144,7 @@ TEST(Answer, RemembersTheFirstFailure) {
   done.error = Error{ErrorCode::kInternal, "broke", ""};
   answer.Take(0, std::move(done), out);
   EXPECT_TRUE(answer.failed());
-  AppendSseError(answer.error(), out);
+  AppendSseError(ToApiError(answer.error()), out);
   EXPECT_EQ(Events(out)[0]["error"]["message"], "broke");
 }
 
