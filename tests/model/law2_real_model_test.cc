@@ -1,5 +1,5 @@
 // Law 2 on a real model over real text: one hash per prompt, whatever the chunks, the workers or
-// the instruction set, and equal to the constants in tests/golden/logit_hashes.txt, so that another
+// the instruction set, and equal to the constants in tests/golden/forward_hashes.txt, so that another
 // CPU vendor, compiler or libc that changes a bit is found where it runs.
 //
 // A deliberate change of the arithmetic bumps kNumericsVersion and writes the printed lines there.
@@ -39,7 +39,7 @@ std::string Receipt(const Model& model, WorkerPool& pool, std::span<const TokenI
 
 // "model prompt" -> hash.
 std::map<std::string, std::string> ReadHashes() {
-  std::ifstream file(QUIRE_SOURCE_DIR "/tests/golden/logit_hashes.txt");
+  std::ifstream file(QUIRE_SOURCE_DIR "/tests/golden/forward_hashes.txt");
   std::map<std::string, std::string> hashes;
   std::string model, prompt, hash;
   while (file >> model >> prompt >> hash) hashes[model + " " + prompt] = hash;
