@@ -5,6 +5,7 @@
 #include "server/openai/chat_answer.h"
 #include "server/openai/completion_answer.h"
 #include "server/openai/json_input.h"
+#include "server/openai/logprobs_json.h"
 
 namespace quire {
 namespace {
@@ -146,6 +147,18 @@ TEST(Answer, RemembersTheFirstFailure) {
   EXPECT_TRUE(answer.failed());
   AppendSseError(ToApiError(answer.error()), out);
   EXPECT_EQ(Events(out)[0]["error"]["message"], "broke");
+}
+
+TEST(CharacterCounter, CountsACharacterWithItsLastByte) {
+  CharacterCounter counter;
+  const std::pair<std::string_view, size_t> pieces[] = {
+      {"a", 1},    {"\xF0\x9F", 1}, {"\x98", 1}, {"\x80", 2}, {"b\xC3", 3},
+      {"\xA4", 4}, {"\xE2\x82", 4}, {"x", 7},    {"\x80", 8}, {"\xFF", 9},
+  };
+  for (const auto& [piece, characters] : pieces) {
+    counter.Add(piece);
+    EXPECT_EQ(counter.characters(), characters);
+  }
 }
 
 }  // namespace

@@ -32,15 +32,15 @@ Result<std::string> JoinParts(const Json& parts, const std::string& path) {
       return Bad(place, "must be an object with a 'type'");
     }
     const std::string type = part["type"].get<std::string>();
-    if (type != "text") {
+    if (type != "text" && type != "refusal") {
       return Refuse(ErrorCode::kUnsupported,
                     "'" + place + "' is of type '" + type + "'; this model reads only text",
                     place + ".type");
     }
-    if (!part.contains("text") || !part["text"].is_string()) {
-      return Bad(place + ".text", "must be a string");
+    if (!part.contains(type) || !part[type].is_string()) {
+      return Bad(place + "." + type, "must be a string");
     }
-    text += part["text"].get_ref<const std::string&>();
+    text += part[type].get_ref<const std::string&>();
   }
   return text;
 }
@@ -50,7 +50,9 @@ Result<std::string> ReadContent(const Json& message, const std::string& path) {
   if (content == message.end() || content->is_null()) {
     // An assistant that only called tools has nothing to say.
     if (message.contains("tool_calls") && !message["tool_calls"].empty()) return std::string();
-    return Bad(path + ".content", "is missing");
+    return Bad(
+        path + ".content",
+        "is missing; give a text (\"\" for an empty one) or, from an assistant, 'tool_calls'");
   }
   if (content->is_string()) return content->get<std::string>();
   if (content->is_array()) return JoinParts(*content, path + ".content");
@@ -176,7 +178,7 @@ Result<ChatRequest> ParseChatRequest(std::string_view text) {
                              ReadChatLogprobs(reader, request.fields.request)}) {
     if (!read) return std::unexpected(read.error());
   }
-  const Status finished = FinishFields(reader, body, request.fields);
+  const Status finished = FinishFields(reader, body, Endpoint::kChat, request.fields);
   if (!finished) return std::unexpected(finished.error());
   return request;
 }

@@ -10,16 +10,14 @@ namespace {
 // Log-probabilities of a prompt's tokens. Their texts follow one another in the echo, so each
 // offset is the characters before it, as far as the bytes before make characters.
 void AddPrompt(const Tokenizer& tokenizer, const PromptEvent& event, CompletionLogprobs& out) {
-  size_t characters = 0;
+  CharacterCounter before;
   bool first = true;
   for (const SampledToken& sampled : event.logprobs) {
     using Known = CompletionLogprobs::Known;
-    out.Add(tokenizer, sampled, characters, first ? Known::kNo : Known::kYes);
+    out.Add(tokenizer, sampled, before.characters(), first ? Known::kNo : Known::kYes);
     first = false;
     // Control tokens that the server added are not in the text of the echo.
-    if (!tokenizer.IsControl(sampled.token)) {
-      characters += CountCharacters(tokenizer.Piece(sampled.token));
-    }
+    if (!tokenizer.IsControl(sampled.token)) before.Add(tokenizer.Piece(sampled.token));
   }
 }
 

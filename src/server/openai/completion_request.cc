@@ -90,7 +90,7 @@ Result<CompletionRequest> ParseCompletionRequest(std::string_view text) {
     return Refuse(ErrorCode::kInvalidArgument, "'min_tokens' is more than 'max_tokens'",
                   "min_tokens");
   }
-  const Status finished = FinishFields(reader, body, request.fields);
+  const Status finished = FinishFields(reader, body, Endpoint::kCompletions, request.fields);
   if (!finished) return std::unexpected(finished.error());
   return request;
 }

@@ -1,9 +1,11 @@
 #include "server/openai/generation_fields.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -12,17 +14,19 @@ namespace {
 
 // Fields of OpenAI's API and of other servers that shape the answer and are not supported here,
 // with the advice that goes with the refusal.
+constexpr std::string_view kNever = "-";  // no value asks for nothing
 struct Unsupported {
   std::string_view name;
   std::string_view advice;
+  std::string_view neutral = {};  // JSON of the value that asks for nothing; empty: IsOff decides
 };
 constexpr Unsupported kUnsupported[] = {
-    {"best_of", "use 'n'"},
+    {"best_of", "use 'n'", "1"},
     {"suffix", "there is no insertion mode"},
     {"functions", "use 'tools'"},
     {"function_call", "use 'tools'"},
-    {"response_format", "only {\"type\": \"text\"} is"},
-    {"modalities", "only [\"text\"] is"},
+    {"response_format", "", R"({"type":"text"})"},
+    {"modalities", "", R"(["text"])"},
     {"audio", "answers are text"},
     {"prediction", ""},
     {"web_search_options", ""},
@@ -35,24 +39,23 @@ constexpr Unsupported kUnsupported[] = {
     {"structured_outputs", ""},
     {"grammar", ""},
     {"json_schema", ""},
-    {"typical_p", ""},
+    {"typical_p", "", "1"},
     {"mirostat", ""},
     {"dry_multiplier", ""},
     {"xtc_probability", ""},
     {"dynatemp_range", ""},
     {"top_n_sigma", ""},
     {"top_a", ""},
-    {"repeat_penalty", "use 'repetition_penalty'"},
+    {"repeat_penalty", "use 'repetition_penalty'", "1"},
     {"n_predict", "use 'max_tokens'"},
     {"bad_words", "use 'logit_bias'"},
     {"allowed_token_ids", "use 'logit_bias'"},
     {"stop_token_ids", "use 'stop'"},
     {"include_stop_str_in_output", ""},
-    {"length_penalty", ""},
+    {"length_penalty", "", "1"},
     {"use_beam_search", ""},
     {"prompt_logprobs", "use completions with 'echo', 'logprobs' and 'max_tokens': 0"},
     {"truncate_prompt_tokens", "shorten the prompt"},
-    {"add_generation_prompt", ""},
     {"continue_final_message", "use completions"},
     {"chat_template", "the model's own is used"},
     {"documents", ""},
@@ -60,23 +63,58 @@ constexpr Unsupported kUnsupported[] = {
     {"lora", ""},
     {"adapter", ""},
     {"previous_response_id", ""},
+    {"no_repeat_ngram_size", ""},
+    {"stop_sequences", "use 'stop'"},
+    {"tfs_z", "", "1"},
+    {"max_new_tokens", "use 'max_tokens'"},
+    {"num_predict", "use 'max_tokens'"},
+    {"num_return_sequences", "use 'n'", "1"},
+    {"min_new_tokens", "use 'min_tokens'"},
+    {"repeat_last_n", "penalties look at the whole text", "-1"},
+    {"samplers", ""},
+    {"penalty_alpha", ""},
+    {"encoder_repetition_penalty", "", "1"},
+    {"eta_cutoff", ""},
+    {"epsilon_cutoff", ""},
+    {"prompt_embeds", ""},
+    {"add_special_tokens", "give 'prompt' as token ids", "true"},
+    {"skip_special_tokens", "", "true"},
+};
+constexpr Unsupported kUnsupportedInChat[] = {
+    {"add_generation_prompt", "use completions", "true"},
+    {"echo", "use completions"},
+    {"prompt", "use 'messages', or completions"},
+    {"parse_special", "texts in messages never become control tokens"},
+    {"system", "use a message of the role system"},
+    {"thinking", "pass what the chat template knows in 'chat_template_kwargs'"},
+    {"enable_thinking", "pass it in 'chat_template_kwargs'", kNever},
+    {"max_output_tokens", "use 'max_completion_tokens'"},
+};
+constexpr Unsupported kUnsupportedInCompletions[] = {
+    {"top_logprobs", "use 'logprobs' with a number"},
+    {"messages", "use chat completions, or 'prompt'"},
 };
 
-// Values that mean "without it", whatever the field is.
-bool IsOff(std::string_view name, const Json& value) {
+bool IsOff(const Unsupported& field, const Json& value) {
+  if (field.neutral == kNever) return false;
+  if (!field.neutral.empty()) {
+    const Json neutral = Json::parse(field.neutral);
+    return value == neutral || (value.is_string() && value.get_ref<const std::string&>().empty());
+  }
   if (value.is_boolean()) return !value.get<bool>();
   if (value.is_string()) return value.get_ref<const std::string&>().empty();
-  if (value.is_number()) {
-    const double number = value.get<double>();
-    const bool neutral_one = name == "best_of" || name == "typical_p" || name == "repeat_penalty" ||
-                             name == "length_penalty";
-    return number == (neutral_one ? 1.0 : 0.0);
-  }
-  if (name == "response_format" && value.is_object()) {
-    return value.contains("type") && value["type"] == "text";
-  }
-  if (name == "modalities") return value == Json::array({"text"});
+  if (value.is_number()) return value.get<double>() == 0;
   return value.empty();
+}
+
+const Unsupported* Find(std::string_view name, Endpoint endpoint) {
+  const auto among = [name](std::span<const Unsupported> table) {
+    const auto found = std::ranges::find(table, name, &Unsupported::name);
+    return found == table.end() ? nullptr : &*found;
+  };
+  const Unsupported* everywhere = among(kUnsupported);
+  if (everywhere != nullptr) return everywhere;
+  return endpoint == Endpoint::kChat ? among(kUnsupportedInChat) : among(kUnsupportedInCompletions);
 }
 
 Status ReadSampling(FieldReader& reader, GenerationFields& fields) {
@@ -236,16 +274,22 @@ Result<GenerationFields> ReadGenerationFields(FieldReader& reader) {
   return fields;
 }
 
-Status FinishFields(const FieldReader& reader, const Json& body, GenerationFields& fields) {
+Status FinishFields(const FieldReader& reader, const Json& body, Endpoint endpoint,
+                    GenerationFields& fields) {
   for (std::string& name : reader.Unknown()) {
-    for (const Unsupported& field : kUnsupported) {
-      if (field.name != name || IsOff(name, body[name])) continue;
-      if (name == "best_of" && body[name] == fields.request.choices) continue;
-      std::string message = "'" + name + "' is not supported";
-      if (!field.advice.empty()) message.append("; ").append(field.advice);
-      return Refuse(ErrorCode::kUnsupported, std::move(message), name);
+    const Unsupported* field = Find(name, endpoint);
+    if (field == nullptr) {
+      fields.ignored.push_back(std::move(name));
+      continue;
     }
-    fields.ignored.push_back(std::move(name));
+    const Json& value = body[name];
+    if (IsOff(*field, value) || (name == "best_of" && value == fields.request.choices)) continue;
+    std::string message = "'" + name + "' is not supported";
+    if (!field->neutral.empty() && field->neutral != kNever) {
+      message.append(" (only ").append(field->neutral).append(" is)");
+    }
+    if (!field->advice.empty()) message.append("; ").append(field->advice);
+    return Refuse(ErrorCode::kUnsupported, std::move(message), name);
   }
   return {};
 }

@@ -37,7 +37,11 @@ struct GenerationFields {
 // caller's.
 Result<GenerationFields> ReadGenerationFields(FieldReader& reader);
 
-// To be called last: refuses unsupported fields among those nobody took, lists the others.
-Status FinishFields(const FieldReader& reader, const Json& body, GenerationFields& fields);
+enum class Endpoint : uint8_t { kChat, kCompletions };
+
+// To be called last: refuses unsupported fields among those nobody took, lists the others. One
+// whose value asks for nothing is honoured by doing nothing, so it is in neither.
+Status FinishFields(const FieldReader& reader, const Json& body, Endpoint endpoint,
+                    GenerationFields& fields);
 
 }  // namespace quire

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -14,23 +15,26 @@ std::string Show(double value) {
   return {buffer, end};
 }
 
-std::unexpected<Error> TooMuch(const std::string& what, size_t limit) {
+std::unexpected<Error> TooMuch(const std::string& what, size_t limit, std::string_view field = {}) {
+  const std::string place = field.empty() ? "the JSON" : "'" + std::string(field) + "'";
   return Refuse(ErrorCode::kInvalidArgument,
-                "the JSON has more than " + std::to_string(limit) + " " + what);
+                place + " has more than " + std::to_string(limit) + " " + what, std::string(field));
 }
 
 // Counts what a text would become, from its brackets and commas alone.
 class ShapeCheck {
  public:
-  Status Structural(char c) {
+  // `last_string` is the one that ended last: before a bracket, the name of what it opens.
+  Status Structural(char c, std::string_view last_string) {
     if (c == '[' || c == '{') {
+      if (depth_ == 1) field_ = last_string;
       if (++depth_ > kMaxJsonDepth) return TooMuch("levels of nesting", kMaxJsonDepth);
       keys_[depth_] = 1;
       is_object_[depth_] = c == '{';
     }
     if ((c == ']' || c == '}') && depth_ > 0) --depth_;
     if (c == ',' && is_object_[depth_] && ++keys_[depth_] > kMaxJsonKeys) {
-      return TooMuch("keys in one object", kMaxJsonKeys);
+      return TooMuch("keys in one object", kMaxJsonKeys, depth_ > 1 ? field_ : "");
     }
     const bool begins_value = c == ',' || c == '[' || c == '{';
     if (begins_value && ++values_ > kMaxJsonValues) return TooMuch("values", kMaxJsonValues);
@@ -38,6 +42,7 @@ class ShapeCheck {
   }
 
  private:
+  std::string_view field_;  // of the outermost object, that we are in
   uint32_t depth_ = 0;
   size_t values_ = 1;
   std::array<uint32_t, kMaxJsonDepth + 1> keys_{};
@@ -48,15 +53,23 @@ class ShapeCheck {
 Status CheckShape(std::string_view text) {
   ShapeCheck check;
   bool in_string = false;
+  size_t begin = 0;
+  std::string_view last_string;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (in_string) {
       if (c == '\\') ++i;
-      if (c == '"') in_string = false;
+      if (c == '"') {
+        in_string = false;
+        last_string = text.substr(begin, i - begin);
+      }
       continue;
     }
-    if (c == '"') in_string = true;
-    if (const Status fine = check.Structural(c); !fine) return fine;
+    if (c == '"') {
+      in_string = true;
+      begin = i + 1;
+    }
+    if (const Status fine = check.Structural(c, last_string); !fine) return fine;
   }
   return {};
 }
@@ -141,10 +154,15 @@ Result<std::optional<int64_t>> FieldReader::Integer(std::string_view name, int64
                                                     int64_t high) {
   const Json* value = Any(name);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_number_integer()) return WrongType(name, "an integer", *value);
-  const bool huge = value->is_number_unsigned() &&
-                    value->get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()};
-  const int64_t number = huge ? std::numeric_limits<int64_t>::max() : value->get<int64_t>();
+  const bool whole =
+      value->is_number_float() && std::trunc(value->get<double>()) == value->get<double>();
+  if (!value->is_number_integer() && !whole) return WrongType(name, "an integer", *value);
+  constexpr double kBeyond = 9223372036854775808.0;  // 2^63
+  const bool huge =
+      whole ? std::abs(value->get<double>()) >= kBeyond
+            : value->is_number_unsigned() &&
+                  value->get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()};
+  const int64_t number = huge ? 0 : value->get<int64_t>();
   if (huge || number < low || number > high) {
     return Refuse(ErrorCode::kInvalidArgument,
                   "'" + PathOf(name) + "' must be between " + std::to_string(low) + " and " +

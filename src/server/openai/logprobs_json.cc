@@ -40,6 +40,28 @@ size_t CountCharacters(std::string_view text) {
   }));
 }
 
+void CharacterCounter::Add(std::string_view piece) {
+  for (const char c : piece) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool continues = (byte & 0xC0) == 0x80;
+    if (continues && missing_ > 0) {
+      ++seen_;
+      if (--missing_ > 0) continue;
+      seen_ = 0;
+      ++characters_;
+      continue;
+    }
+    characters_ += seen_;  // a character that never ended
+    seen_ = missing_ = 0;
+    if (byte >= 0xC2 && byte <= 0xF4) {
+      missing_ = byte >= 0xF0 ? 3 : byte >= 0xE0 ? 2 : 1;
+      seen_ = 1;
+    } else {
+      ++characters_;
+    }
+  }
+}
+
 void ChatLogprobs::Add(const Tokenizer& tokenizer, const SampledToken& sampled) {
   items_.BeginObject();
   WriteChatToken(tokenizer.Piece(sampled.token), sampled.logprob, items_);

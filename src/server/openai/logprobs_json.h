@@ -46,4 +46,17 @@ class CompletionLogprobs {
 // Characters (code points) in valid UTF-8.
 size_t CountCharacters(std::string_view text);
 
+// Counts the characters of a text that comes in pieces which may end inside one: it counts with its
+// last byte. A byte that belongs to none counts as one, as in ToValidUtf8.
+class CharacterCounter {
+ public:
+  void Add(std::string_view piece);
+  size_t characters() const { return characters_; }
+
+ private:
+  size_t characters_ = 0;
+  size_t seen_ = 0;     // bytes of a character begun
+  size_t missing_ = 0;  // bytes it still needs
+};
+
 }  // namespace quire

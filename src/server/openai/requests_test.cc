@@ -70,7 +70,9 @@ TEST(ChatRequest, RefusesNamingTheField) {
        "messages[0].content[0].type"},
       {Chat(R"("max_tokens": 0)"), "max_tokens"},
       {Chat(R"("max_tokens": -1)"), "max_tokens"},
-      {Chat(R"("max_tokens": 1e9)"), "max_tokens"},
+      {Chat(R"("max_tokens": 1e10)"), "max_tokens"},
+      {Chat(R"("max_tokens": 1.5)"), "max_tokens"},
+      {Chat(R"("seed": 18446744073709551616)"), "seed"},
       {Chat(R"("max_tokens": 99999999999999999999)"), "max_tokens"},
       {Chat(R"("max_tokens": 1, "max_completion_tokens": 2)"), "max_tokens"},
       {Chat(R"("temperature": "hot")"), "temperature"},
@@ -111,8 +113,66 @@ TEST(ChatRequest, ListsWhatItIgnores) {
       Chat(R"("metadata": {"a": 1}, "store": true, "response_format": {"type": "text"},
            "service_tier": null, "best_of": 1, "kv_policy": {"pin": true})"));
   ASSERT_TRUE(request) << request.error().message;
-  EXPECT_EQ(request->fields.ignored, (std::vector<std::string>{"kv_policy.pin", "metadata", "store",
-                                                               "response_format", "best_of"}));
+  EXPECT_EQ(request->fields.ignored,
+            (std::vector<std::string>{"kv_policy.pin", "metadata", "store"}));
+}
+
+// Every way of asking for nothing is honoured; anything else is refused by name.
+TEST(ChatRequest, KnowsWhatItCannotDo) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"no_repeat_ngram_size", "0"},
+      {"stop_sequences", "[]"},
+      {"tfs_z", "1.0"},
+      {"max_new_tokens", "null"},
+      {"num_return_sequences", "1"},
+      {"repeat_last_n", "-1"},
+      {"encoder_repetition_penalty", "1"},
+      {"epsilon_cutoff", "0.0"},
+      {"add_special_tokens", "true"},
+      {"skip_special_tokens", "true"},
+      {"add_generation_prompt", "true"},
+      {"echo", "false"},
+      {"prompt", "null"},
+      {"parse_special", "false"},
+      {"system", "\"\""},
+      {"enable_thinking", "null"},
+      {"modalities", "[\"text\"]"},
+      {"best_of", "1"},
+      {"response_format", "{\"type\": \"text\"}"},
+  };
+  for (const auto& [name, neutral] : cases) {
+    const auto honoured = ParseChatRequest(Chat("\"" + std::string(name) + "\": " + neutral));
+    ASSERT_TRUE(honoured) << honoured.error().message;
+    EXPECT_TRUE(honoured->fields.ignored.empty()) << name;
+    const bool boolean = std::string_view(neutral) == "true";
+    const auto refused =
+        ParseChatRequest(Chat("\"" + std::string(name) + "\": " + (boolean ? "false" : "[7]")));
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().param, name);
+    EXPECT_EQ(refused.error().code, ErrorCode::kUnsupported);
+  }
+  EXPECT_FALSE(ParseChatRequest(Chat(R"("enable_thinking": false)")));
+}
+
+TEST(ChatRequest, SaysWhatToDo) {
+  const auto seed = ParseChatRequest(Chat(R"("seed": 18446744073709551616)"));
+  EXPECT_NE(seed.error().message.find("between"), std::string::npos) << seed.error().message;
+  const auto silent = ParseChatRequest(R"({"messages": [{"role": "assistant", "content": null}]})");
+  EXPECT_NE(silent.error().message.find("tool_calls"), std::string::npos);
+  std::string bias;
+  for (int i = 0; i < 1100; ++i) bias += (i ? ", \"" : "\"") + std::to_string(i) + "\": 1";
+  EXPECT_EQ(ParseChatRequest(Chat("\"logit_bias\": {" + bias + "}")).error().param, "logit_bias");
+}
+
+TEST(ChatRequest, TakesWholeNumbersHoweverWritten) {
+  const auto request = ParseChatRequest(Chat(R"("max_tokens": 7.0, "n": 2e0, "seed": -3.0)"));
+  ASSERT_TRUE(request) << request.error().message;
+  EXPECT_EQ(request->fields.max_tokens, 7u);
+  EXPECT_EQ(request->fields.request.choices, 2u);
+  const auto refusal = ParseChatRequest(
+      R"({"messages": [{"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}]})");
+  ASSERT_TRUE(refusal) << refusal.error().message;
+  EXPECT_EQ(refusal->variables["messages"][0]["content"], "No.");
 }
 
 TEST(ChatRequest, LeavesToolsOutWhenNoneIsChosen) {
@@ -154,6 +214,8 @@ TEST(CompletionRequest, RefusesNamingTheField) {
       {R"({"prompt": "a", "suffix": "b"})", "suffix"},
       {R"({"prompt": "a", "best_of": 3})", "best_of"},
       {R"({"prompt": "a", "min_tokens": 17})", "min_tokens"},
+      {R"({"prompt": "a", "top_logprobs": 2})", "top_logprobs"},
+      {R"({"prompt": "a", "messages": [{}]})", "messages"},
   };
   for (const BadCase& bad : cases) {
     const auto request = ParseCompletionRequest(bad.body);
