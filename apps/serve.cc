@@ -135,7 +135,7 @@ Status CompleteFlags(ServeFlags& flags) {
   QUIRE_TRY(flags.server.max_body_bytes, ParseSize(flags.max_body));
   flags.server.model_names = {std::filesystem::path(flags.engine.model).stem().string()};
   for (const std::string& alias : flags.aliases) flags.server.model_names.push_back(alias);
-  flags.server.build = {QUIRE_VERSION, __VERSION__};
+  flags.server.build = {QUIRE_VERSION, "g++ " __VERSION__};
   return {};
 }
 

@@ -6,6 +6,7 @@
 
 #include "engine/engine.h"
 #include "server/generation.h"
+#include "server/http/trusted_origin.h"
 #include "server/openai/error_body.h"
 #include "server/parse_pool.h"
 
@@ -126,6 +127,9 @@ bool Service::MayRun(const Route& route, HttpResponse& refusal) const {
 }
 
 asio::awaitable<void> Service::Handle(Exchange& exchange) {
+  auto stranger =
+      RefuseStrangers(exchange.request(), {options_.host, options_.cors_origin, options_.insecure});
+  if (stranger) co_return co_await exchange.Respond(*std::move(stranger));
   bool path_known = false;
   const Route* route = Find(exchange.request(), path_known);
   HttpResponse response;

@@ -130,7 +130,7 @@ class ServerProcess:
 def raw_request(path, body, extra=""):
     """An HTTP request as bytes."""
     data = body if isinstance(body, bytes) else body.encode()
-    head = (f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = (f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(data)}\r\n{extra}\r\n")
     return head.encode() + data
 

@@ -94,18 +94,18 @@ def test_body_of_100_megabytes(server):
     (b"nonsense\r\n\r\n", 400),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
     (b"GET / HTTP/1.1\r\n\r\n", 400),
-    (b"GET / HTTP/3.9\r\nHost: x\r\n\r\n", (400, 505)),
-    (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 100000 + b"\r\n\r\n", (400, 431)),
-    (b"POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", 400),
-    (b"POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-     400),
-    (b"POST /tokenize HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", (400, 501)),
-    (b"POST /tokenize HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n", 400),
-    (b"POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Encoding: gzip\r\n\r\n{}",
-     415),
-    (b"POST /tokenize HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: tea\r\n\r\n{}", 417),
-    (b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-    (b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n", (400, 404)),
+    (b"GET / HTTP/3.9\r\nHost: localhost\r\n\r\n", (400, 505)),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 100000 + b"\r\n\r\n", (400, 431)),
+    (b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n", 400),
+    (b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n"
+     b"Transfer-Encoding: chunked\r\n\r\n", 400),
+    (b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", (400, 501)),
+    (b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n", 400),
+    (b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+     b"Content-Encoding: gzip\r\n\r\n{}", 415),
+    (b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: tea\r\n\r\n{}", 417),
+    (b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n", (400, 404)),
 ])
 def test_raw_http(server, text, status):
     with server.connect() as sock:
@@ -164,7 +164,7 @@ def test_slow_headers_run_out_of_time(server):
 
 
 def test_large_bodies_do_not_hold_up_small_ones(server):
-    """Spaces are one word, the dearest thing to encode; /tokenize encodes them whatever their length."""
+    """Spaces are one word, the dearest thing to encode; /tokenize knows no limit but the body."""
     huge = " " * 4_000_000
     refused = server.complete(huge, max_tokens=1)
     assert refused.status_code == 400
@@ -180,3 +180,16 @@ def test_large_bodies_do_not_hold_up_small_ones(server):
         assert time.monotonic() - begin < 1.5
     # They have gone: at most the one being encoded is in the way of the next large body.
     assert server.post("/tokenize", {"content": "a " * 150_000}).status_code == 200
+
+
+def test_pages_of_strangers_are_kept_out(server):
+    """A page whose name resolves to 127.0.0.1, and one that posts across origins."""
+    def status(**headers):
+        return server.post("/tokenize", {"content": "x"}, headers=headers).status_code
+    assert status() == 200
+    assert status(Host="localhost:1") == 200
+    assert status(Origin="http://127.0.0.1:3000") == 200
+    assert status(Host="evil.example") == 403
+    assert status(Origin="https://evil.example") == 403
+    refused = server.get("/health", headers={"Host": "evil.example:80"})
+    assert refused.status_code == 403 and "--host" in refused.json()["error"]["message"]

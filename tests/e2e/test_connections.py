@@ -30,7 +30,7 @@ def test_keep_alive_and_request_ids(server):
 
 def test_connection_close_and_http_1_0(server):
     with server.connect() as sock:
-        sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        sock.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         data = b""
         while piece := sock.recv(4096):
             data += piece
@@ -46,8 +46,8 @@ def test_connection_close_and_http_1_0(server):
 
 def test_pipelining(server):
     with server.connect() as sock:
-        sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 2000
-                     + b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        sock.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000
+                     + b"GET /version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         data = b""
         while piece := sock.recv(65536):
             data += piece
@@ -68,7 +68,7 @@ def test_pipelined_behind_a_generation(server):
 def test_expect_continue_and_chunked_bodies(server):
     body = b'{"content": "Hello"}'
     with server.connect() as sock:
-        sock.sendall(b"POST /tokenize HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+        sock.sendall(b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
                      b"Content-Length: %d\r\n\r\n" % len(body))
         assert sock.recv(100).startswith(b"HTTP/1.1 100 Continue")
         sock.sendall(body)
@@ -84,7 +84,7 @@ def test_a_thousand_connections(server):
     sockets = [server.connect() for _ in range(1000)]
     try:
         for sock in sockets:
-            sock.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            sock.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         for sock in sockets:
             assert read_response(sock)[0] == 200
         assert server.chat().status_code == 200

@@ -14,6 +14,8 @@ struct HttpRequest {
   std::string method;  // "GET"
   std::string path;    // percent-decoded, without the query
   std::string query;   // as sent, without "?"
+  std::string host;    // the Host header, with the port
+  std::string origin;  // the Origin header of a browser, else empty
   std::string body;
   std::string request_id;  // the client's X-Request-Id if it is harmless, else a fresh one
   bool keep_alive = true;  // the client's wish

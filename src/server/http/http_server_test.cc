@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "server/http/listener.h"
+#include "server/http/trusted_origin.h"
 
 namespace quire {
 namespace {
@@ -389,6 +390,36 @@ TEST(HttpMessage, ReadsQueries) {
   EXPECT_EQ(QueryValue("a=1&names=vllm&b", "b"), "");
   EXPECT_EQ(QueryValue("a=1", "names"), std::nullopt);
   EXPECT_EQ(PercentDecode("%zz"), std::nullopt);
+}
+
+TEST(TrustedOrigin, KnowsLoopbackByNameAndAddress) {
+  for (const char* name : {"localhost", "LOCALHOST:80", "127.0.0.1", "127.9.9.9:8080", "[::1]:1"}) {
+    EXPECT_TRUE(IsLoopbackName(name)) << name;
+  }
+  for (const char* name : {"", "evil.com", "127.0.0.1.evil.com", "localhost.evil.com", "[::2]",
+                           "0.0.0.0", "192.168.0.1:80", "[::1"}) {
+    EXPECT_FALSE(IsLoopbackName(name)) << name;
+  }
+}
+
+TEST(TrustedOrigin, RefusesPagesOfStrangers) {
+  const auto refused = [](std::string host, std::string origin, const TrustedNames& names) {
+    HttpRequest request;
+    request.method = "POST";
+    request.host = std::move(host);
+    request.origin = std::move(origin);
+    return RefuseStrangers(request, names).has_value();
+  };
+  const TrustedNames local{"my-box", "https://app.example", false};
+  EXPECT_TRUE(refused("evil.com:8080", "", local));
+  EXPECT_FALSE(refused("my-box:8080", "", local));
+  EXPECT_FALSE(refused("localhost:8080", "", local));
+  EXPECT_FALSE(refused("localhost", "http://localhost:3000", local));
+  EXPECT_FALSE(refused("localhost", "https://app.example", local));
+  EXPECT_TRUE(refused("localhost", "https://evil.com", local));
+  EXPECT_TRUE(refused("localhost", "null", local));
+  EXPECT_FALSE(refused("localhost", "https://evil.com", {"localhost", "*", false}));
+  EXPECT_FALSE(refused("any.example", "", {"0.0.0.0", "", true}));
 }
 
 }  // namespace

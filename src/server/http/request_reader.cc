@@ -222,6 +222,8 @@ asio::awaitable<std::expected<IncomingRequest, NoRequest>> RequestReader::Next()
   }
   incoming.request.keep_alive = message.keep_alive();
   incoming.request.http_1_1 = message.version() == 11;
+  incoming.request.host = message[http::field::host];
+  incoming.request.origin = message[http::field::origin];
   incoming.request.body = std::move(message.body());
   incoming.share = std::move(parse.share);
   idle_ = false;

@@ -170,7 +170,8 @@ TEST(ChatRequest, TakesWholeNumbersHoweverWritten) {
   EXPECT_EQ(request->fields.max_tokens, 7u);
   EXPECT_EQ(request->fields.request.choices, 2u);
   const auto refusal = ParseChatRequest(
-      R"({"messages": [{"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}]})");
+      R"({"messages": [{"role": "assistant",
+      "content": [{"type": "refusal", "refusal": "No."}]}]})");
   ASSERT_TRUE(refusal) << refusal.error().message;
   EXPECT_EQ(refusal->variables["messages"][0]["content"], "No.");
 }

@@ -1,0 +1,31 @@
+// server/http/trusted_origin.h -- whether a web page of a stranger may be behind a request.
+//
+// A server on loopback has no keys, and every page open in a browser of this machine can send
+// requests to it: by a name of its own that resolves to 127.0.0.1, or across origins. Browsers
+// tell in Host and Origin; other clients have no reason to lie there.
+//
+// Threads  any.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/http/http_message.h"
+
+namespace quire {
+
+struct TrustedNames {
+  std::string_view host;         // what we listen on
+  std::string_view cors_origin;  // "*": any; empty: none
+  bool any_host = false;         // others may reach us, by whatever name
+};
+
+// Host must be loopback or ours; the Origin of a POST, if any, loopback or the configured one.
+// The response (403) if not.
+std::optional<HttpResponse> RefuseStrangers(const HttpRequest& request, const TrustedNames& names);
+
+// "localhost", "127.0.0.1:8080", "[::1]:80": with any port or none.
+bool IsLoopbackName(std::string_view authority);
+
+}  // namespace quire
