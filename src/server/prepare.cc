@@ -110,6 +110,23 @@ Result<Prompts> EncodePrompts(const ReadyModel& model, const CompletionRequest& 
   return out;
 }
 
+// The prompts of one request are taken together or not at all: more than an idle server holds could
+// be refused as overloaded for ever.
+Status CheckTotal(const ReadyModel& model, const CompletionRequest& request) {
+  const EngineOptions& options = model.engine->options();
+  const uint64_t room = uint64_t{options.queue_limit} + options.max_sequences;
+  const uint64_t prompts = request.prompts.size();
+  const uint64_t total = request.fields.request.choices * prompts;
+  const uint64_t most = std::min(kMaxTotalChoices, room);
+  if (total <= most || prompts == 1) return {};
+  return Refuse(ErrorCode::kInvalidArgument,
+                std::to_string(prompts) + " prompts with " +
+                    std::to_string(request.fields.request.choices) + " answers each are " +
+                    std::to_string(total) + " answers; one request may ask for " +
+                    std::to_string(most) + ": send several requests",
+                "prompt");
+}
+
 }  // namespace
 
 Result<PreparedGeneration> PrepareChat(const ReadyModel& model, const RawRequest& raw) {
@@ -139,9 +156,8 @@ Result<PreparedGeneration> PrepareCompletion(const ReadyModel& model, const RawR
   QUIRE_TRY(std::string name, model.NameFor(request.fields.model));
   const Status bias = CheckBias(model, request.fields);
   if (!bias) return std::unexpected(bias.error());
-  if (uint64_t{request.fields.request.choices} * request.prompts.size() > kMaxTotalChoices) {
-    return Refuse(ErrorCode::kInvalidArgument,
-                  "prompts times 'n' is more than " + std::to_string(kMaxTotalChoices), "n");
+  if (const Status total = CheckTotal(model, request); !total) {
+    return std::unexpected(total.error());
   }
   SettleSeed(request.fields);
   QUIRE_TRY(Prompts prompts, EncodePrompts(model, request));

@@ -86,6 +86,15 @@ def test_overload_and_never_fits(own_server):
     assert server.chat().status_code == 200
 
 
+def test_what_an_idle_server_has_room_for_is_never_overloaded(own_server):
+    server = own_server("--max-sequences", "2", "--queue-limit", "1")
+    body = {"prompt": ["a", "b", "c"], "max_tokens": 2}
+    assert server.post("/v1/completions", body).status_code == 200
+    assert server.post("/v1/completions", {"prompt": "a", "n": 4, "max_tokens": 2}).status_code == 200
+    refused = server.post("/v1/completions", body | {"prompt": ["a", "b", "c", "d"]})
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "prompt"
+
+
 def test_sigterm_lets_answers_finish(own_server):
     server = own_server("--drain-seconds", "30")
     got = {}
