@@ -64,8 +64,8 @@ struct Choice {
 
 class Scheduler {
  public:
-  // `queue_limit` bounds the choices beyond those that may run at once: each costs memory. A request
-  // with more choices than that is queued if nobody else is. `cache` outlives the scheduler.
+  // `queue_limit` bounds the choices beyond those that may run at once: each costs memory. A
+  // request with more choices than that is queued if nobody else is. `cache` outlives us.
   Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& cache);
 
   // Queues a request. Returns the id of choice 0; choice i has the id i higher.

@@ -1,5 +1,5 @@
 // Law 2 on a real model over real text: one hash per prompt, whatever the chunks, the workers or
-// the instruction set, and equal to the constants in tests/golden/forward_hashes.txt, so that another
+// the instruction set, and equal to the constants in tests/golden/forward_hashes.txt: so another
 // CPU vendor, compiler or libc that changes a bit is found where it runs.
 //
 // A deliberate change of the arithmetic bumps kNumericsVersion and writes the printed lines there.
