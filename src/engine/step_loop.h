@@ -61,7 +61,7 @@ class StepLoop {
   bool Step();
 
   EngineStats stats() const { return stats_; }
-  uint32_t num_new() const { return scheduler_.num_new(); }  // choices that never ran
+  uint32_t num_new() const { return scheduler_.num_new(); }            // choices that never ran
   uint32_t num_choices() const { return scheduler_.num_sequences(); }  // waiting and running
   uint32_t RetryAfterSeconds(uint32_t waiting) const { return pace_.RetryAfterSeconds(waiting); }
   void CheckInvariants() const;  // for idle moments

@@ -86,7 +86,7 @@ class Scheduler {
   uint32_t num_waiting() const { return static_cast<uint32_t>(waiting_.size()); }
   uint32_t num_new() const { return num_new_; }  // sequences that never ran
   uint32_t num_sequences() const { return static_cast<uint32_t>(sequences_.size()); }
-  bool has_decodes() const;                      // a running sequence has one token to go
+  bool has_decodes() const;  // a running sequence has one token to go
   uint64_t num_preemptions() const { return num_preemptions_; }
 
   void CheckInvariants() const;
