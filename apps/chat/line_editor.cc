@@ -57,6 +57,9 @@ struct LineEditor::Impl {
       if (line.ends_with('\r')) line.pop_back();
       return line;
     }
+    // libedit shows the prompt first and only then takes the terminal: what a fast typist or a
+    // paste sends in between would be edited byte by byte by the terminal itself.
+    el_set(edit, EL_PREP_TERM, 1);
     int count = 0;
     const char* line = el_gets(edit, &count);
     if (line == nullptr || count <= 0 || watch->interrupted()) {
