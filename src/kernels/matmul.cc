@@ -59,19 +59,27 @@ void Activations::SetShape(uint32_t tokens, uint32_t columns) {
 }
 
 void Activations::StoreRow(uint32_t token, const float* x, Kinds kinds) {
-  QUIRE_CHECK(token < tokens_);
+  StoreColumns(token, 0, {x, columns_}, kinds);
+}
+
+void Activations::StoreColumns(uint32_t token, uint32_t first, std::span<const float> x,
+                               Kinds kinds) {
+  QUIRE_CHECK(token < tokens_ && first + x.size() <= columns_);
   const uint32_t panel = PanelOf(tokens_, token);
   const uint32_t begin = PanelBegin(tokens_, panel);
   const uint32_t width = PanelBegin(tokens_, panel + 1) - begin;
   if (kinds.int8) {
-    QUIRE_CHECK(columns_ % kQuantBlock == 0);
-    const uint32_t blocks = columns_ / kQuantBlock;
-    uint8_t* first = storage_->int8 + size_t{begin} * blocks * kRecordBytes + 4 * (token - begin);
-    QUIRE_ISA_PICK(kMatMulTable).quantize(x, blocks, width, first);
+    QUIRE_CHECK(columns_ % kQuantBlock == 0 && first % kQuantBlock == 0 &&
+                x.size() % kQuantBlock == 0);
+    const size_t blocks_before =
+        size_t{begin} * (columns_ / kQuantBlock) + size_t{first / kQuantBlock} * width;
+    uint8_t* to = storage_->int8 + blocks_before * kRecordBytes + 4 * (token - begin);
+    QUIRE_ISA_PICK(kMatMulTable)
+        .quantize(x.data(), static_cast<uint32_t>(x.size() / kQuantBlock), width, to);
   }
   if (kinds.f32) {
-    float* first = storage_->f32 + size_t{begin} * columns_ + (token - begin);
-    for (uint32_t k = 0; k < columns_; ++k) first[size_t{k} * width] = x[k];
+    float* to = storage_->f32 + size_t{begin} * columns_ + size_t{first} * width + (token - begin);
+    for (size_t k = 0; k < x.size(); ++k) to[k * width] = x[k];
   }
 }
 

@@ -77,6 +77,9 @@ class Activations {
     bool f32 = false;
   };
   void StoreRow(uint32_t token, const float* x, Kinds kinds);
+  // Stores columns [first, first + x.size()) of a row, both multiples of kQuantBlock: so several
+  // workers may fill one row.
+  void StoreColumns(uint32_t token, uint32_t first, std::span<const float> x, Kinds kinds);
 
   uint32_t tokens() const { return tokens_; }
   uint32_t columns() const { return columns_; }
