@@ -23,9 +23,11 @@ MAY_INCLUDE = {
     "model": ["gguf", "kernels"],
     "tier": ["cache/ids.h", "cache/block_name.h", "kernels/kv_view.h"],
     "sched": ["cache"],
-    "engine": ["sched", "cache", "tier", "model", "text", "kernels/kv_view.h",
+    "grammar": [],
+    "engine": ["sched", "cache", "tier", "model", "text", "grammar", "kernels/kv_view.h",
                "kernels/numerics.h"],
-    "server": ["engine", "text", "model/sampler.h", "kernels/dispatch.h", "kernels/numerics.h"],
+    "server": ["engine", "text", "grammar", "model/sampler.h", "kernels/dispatch.h",
+               "kernels/numerics.h"],
 }
 
 # Planes that must stay pure: no pointer to KV bytes, no clock, no thread, no I/O.
