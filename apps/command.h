@@ -23,5 +23,6 @@ Command AddRun(CLI::App& parent);
 Command AddTokenize(CLI::App& parent);
 Command AddRender(CLI::App& parent);
 Command AddInfo(CLI::App& parent);
+Command AddBench(CLI::App& parent);
 
 }  // namespace quire

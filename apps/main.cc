@@ -28,6 +28,7 @@ constexpr const char* kExamples =
     "  quire chat model.gguf                       talk to a model in the terminal\n"
     "  quire run model.gguf -p 'Once upon a time'  one answer to stdout\n"
     "  quire info model.gguf                       what a file is and what it needs\n"
+    "  quire bench model.gguf                      how fast it is here, and could be\n"
     "  quire COMMAND --help                        more about one command";
 
 // What the parser says, in our words where its own would not help.
@@ -81,7 +82,8 @@ int Main(int argc, char** argv) {
   app.set_help_flag("-h,--help", "show this help and exit");
   app.require_subcommand(1);
   const std::vector<Command> commands = {AddServe(app),    AddChat(app),   AddRun(app),
-                                         AddTokenize(app), AddRender(app), AddInfo(app)};
+                                         AddTokenize(app), AddRender(app), AddInfo(app),
+                                         AddBench(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& shown) {  // --help, --version

@@ -17,6 +17,8 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   void Update(uint64_t done_bytes, uint64_t total_bytes);
+  // `share` is of 1; `detail` stands behind the percentage.
+  void UpdateShare(double share, const std::string& detail);
   void Finish();
 
  private:

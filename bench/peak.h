@@ -8,7 +8,7 @@
 namespace quire {
 
 // Byte products a second (one multiply and one add each count as one) of the fastest exact dot
-// instruction sequence of the CPU, from registers: inline assembly, because compilers spill.
+// instruction sequence of the CPU, from registers (apps/bench/peak_loops.h).
 double PeakDotProducts();
 
 // Bytes a second one core reads from `bytes` (a multiple of 256; far larger than the caches).

@@ -203,7 +203,7 @@ def test_stops_when_nobody_reads(model, tmp_path):
 
 
 @pytest.mark.parametrize("command", [[], ["serve"], ["chat"], ["run"], ["tokenize"], ["render"],
-                                     ["info"]])
+                                     ["info"], ["bench"]])
 def test_help_teaches_and_fits_a_terminal(quire, command):
     result = quire(*command, "--help")
     out = result.stdout.decode()

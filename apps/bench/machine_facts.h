@@ -1,0 +1,15 @@
+// apps/bench/machine_facts.h -- what a reader of figures must know of where they were taken.
+//
+// Errors  none: what the system does not say is empty or 0.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace quire {
+
+std::string CpuName();         // "AMD EPYC 9R14 (family 25, model 17)"
+std::string SystemName();      // "Linux 6.1.0"
+uint64_t PeakResidentBytes();  // the most this process has had in RAM so far
+
+}  // namespace quire
