@@ -11,7 +11,8 @@ const BlockName& BlockNames::Of(uint32_t i, std::span<const TokenId> tokens,
   QUIRE_CHECK((uint64_t{i} + 1) * block_tokens <= tokens.size(), "only full blocks have names");
   while (size() <= i) {
     const auto block = tokens.subspan(size_t{size()} * block_tokens, block_tokens);
-    names_.push_back(NextBlockName(root_, names_.empty() ? root_ : names_.back(), block));
+    const BlockName& root = RootOf(size());
+    names_.push_back(NextBlockName(root, names_.empty() ? root : names_.back(), block));
   }
   return names_[i];
 }

@@ -4,6 +4,9 @@
 // for yet. Names are chained (block_name.h), so two sequences of one scope whose blocks i have one
 // name have equal blocks 0 to i.
 //
+// A sequence may begin with a public prefix: its first blocks are then named under the root of
+// that, and the one after them hangs on it under the sequence's own root.
+//
 // Threads  none, not even for reading. Errors  none.
 // Cost     a vector access; the first time, a NextBlockName per new block, and 32 bytes.
 #pragma once
@@ -23,6 +26,14 @@ class BlockNames {
   BlockNames() = default;
   BlockNames(const Scope& scope) : root_(scope.root) {}  // a scope will do where names are asked
 
+  // The first `blocks` blocks are named under `scope`. Before any name is asked for.
+  struct PublicPrefix {
+    Scope scope;
+    uint32_t blocks = 0;
+  };
+  BlockNames(const Scope& scope, const PublicPrefix& prefix)
+      : root_(scope.root), public_root_(prefix.scope.root), public_blocks_(prefix.blocks) {}
+
   // The name of block i of `tokens`, which must be full. From call to call tokens may be added, but
   // the blocks named before stay what they were.
   const BlockName& Of(uint32_t i, std::span<const TokenId> tokens, uint32_t block_tokens) const;
@@ -33,10 +44,13 @@ class BlockNames {
 
   void Reserve(uint32_t num_blocks) { names_.reserve(num_blocks); }
   const BlockName& root() const { return root_; }
+  const BlockName& RootOf(uint32_t i) const { return i < public_blocks_ ? public_root_ : root_; }
   uint32_t size() const { return static_cast<uint32_t>(names_.size()); }  // hashed so far
 
  private:
   BlockName root_;
+  BlockName public_root_;
+  uint32_t public_blocks_ = 0;
   mutable std::vector<BlockName> names_;
 };
 

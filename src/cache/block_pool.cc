@@ -15,10 +15,23 @@ uint64_t BitOf(BlockId block) { return uint64_t{1} << (Index(block) % kGroup); }
 
 }  // namespace
 
-BlockPool::BlockPool(uint32_t capacity_blocks)
-    : slots_(capacity_blocks), free_bits_((uint64_t{capacity_blocks} + kGroup - 1) / kGroup) {
+BlockPool::BlockPool(uint32_t capacity_blocks, IdleListener* listener)
+    : listener_(listener),
+      slots_(capacity_blocks),
+      free_bits_((uint64_t{capacity_blocks} + kGroup - 1) / kGroup),
+      owners_(1) {
   QUIRE_CHECK(capacity_blocks > 0 && capacity_blocks < Index(kNoBlock));
   for (uint32_t i = 0; i < capacity_blocks; ++i) PutFree(BlockId{i});
+}
+
+OwnerId BlockPool::AddOwner() {
+  owners_.emplace_back();
+  return OwnerId{num_owners() - 1};
+}
+
+const BlockCounts& BlockPool::counts(OwnerId owner) const {
+  QUIRE_CHECK(Index(owner) < owners_.size(), "no such owner");
+  return owners_[Index(owner)];
 }
 
 const BlockPool::Slot& BlockPool::At(BlockId block) const {
@@ -36,19 +49,54 @@ bool BlockPool::is_free(BlockId block) const {
   return (free_bits_[Index(block) / kGroup] & BitOf(block)) != 0;
 }
 
-bool BlockPool::Allocate(BlockId after, std::span<BlockId> out) {
+bool BlockPool::is_idle(BlockId block) const {
+  const Slot& slot = At(block);
+  return slot.named && slot.refs == 0 && slot.pins == 0;
+}
+
+bool BlockPool::Allocate(const Wish& wish, std::span<BlockId> out) {
+  QUIRE_CHECK(Index(wish.owner) < owners_.size(), "no such owner");
   if (out.size() > num_free_) return false;
-  BlockId last = after;
+  BlockId last = wish.after;
   for (BlockId& block : out) {
     const BlockId next{last == kNoBlock ? capacity() : Index(last) + 1};
     block = Index(next) < capacity() && is_free(next) ? next : StartOfRun();
     TakeFree(block);
     Slot& slot = At(block);
-    QUIRE_CHECK(slot.refs == 0 && !slot.named, "a free block was still in use");
+    QUIRE_CHECK(slot.refs == 0 && slot.pins == 0 && !slot.named, "a free block was still in use");
     slot.refs = 1;
+    slot.owner = wish.owner;
+    Count(slot, 1);
     last = block;
   }
   return true;
+}
+
+uint32_t BlockCounts::* BlockPool::StateOf(const Slot& slot) {
+  if (slot.refs > 0) return &BlockCounts::live;
+  return slot.pins > 0 ? &BlockCounts::pinned : &BlockCounts::idle;
+}
+
+void BlockPool::Count(const Slot& slot, int change) {
+  uint32_t BlockCounts::* const state = StateOf(slot);
+  all_.*state += static_cast<uint32_t>(change);
+  owners_[Index(slot.owner)].*state += static_cast<uint32_t>(change);
+}
+
+// Changes the holders of a block that is not free, and counts and tells what it becomes.
+template <typename Change>
+void BlockPool::Move(BlockId block, const Change& change) {
+  Slot& slot = At(block);
+  const bool was_idle = is_idle(block);
+  Count(slot, -1);
+  change(slot);
+  if (slot.refs == 0 && slot.pins == 0 && !slot.named) {
+    PutFree(block);
+  } else {
+    Count(slot, 1);
+  }
+  if (listener_ == nullptr || was_idle == is_idle(block)) return;
+  was_idle ? listener_->OnTaken(block) : listener_->OnIdle(block);
 }
 
 BlockId BlockPool::StartOfRun() const {
@@ -64,24 +112,29 @@ BlockId BlockPool::StartOfRun() const {
 }
 
 void BlockPool::Acquire(BlockId block) {
-  Slot& slot = At(block);
-  if (slot.refs == 0) {
-    QUIRE_CHECK(slot.named, "Acquire of a free block");
-    UnlinkIdle(block);
-  }
-  ++slot.refs;
-  QUIRE_CHECK(slot.refs != 0, "reference count overflow");
+  QUIRE_CHECK(!is_free(block), "Acquire of a free block");
+  Move(block, [](Slot& slot) {
+    ++slot.refs;
+    QUIRE_CHECK(slot.refs != 0, "reference count overflow");
+  });
 }
 
 void BlockPool::Release(BlockId block) {
-  Slot& slot = At(block);
-  QUIRE_CHECK(slot.refs > 0, "Release of a block that is not live");
-  if (--slot.refs > 0) return;
-  if (slot.named) {
-    AppendIdle(block);
-  } else {
-    PutFree(block);
-  }
+  QUIRE_CHECK(At(block).refs > 0, "Release of a block that is not live");
+  Move(block, [](Slot& slot) { --slot.refs; });
+}
+
+void BlockPool::Pin(BlockId block) {
+  QUIRE_CHECK(At(block).named, "only a named block can be pinned");
+  Move(block, [](Slot& slot) {
+    ++slot.pins;
+    QUIRE_CHECK(slot.pins != 0, "pin count overflow");
+  });
+}
+
+void BlockPool::Unpin(BlockId block) {
+  QUIRE_CHECK(At(block).pins > 0, "Unpin of a block that no pin holds");
+  Move(block, [](Slot& slot) { --slot.pins; });
 }
 
 void BlockPool::SetNamed(BlockId block) {
@@ -91,14 +144,9 @@ void BlockPool::SetNamed(BlockId block) {
 }
 
 void BlockPool::Recycle(BlockId block) {
-  Slot& slot = At(block);
-  QUIRE_CHECK(slot.refs == 0 && slot.named, "Recycle of a block that is not idle");
-  UnlinkIdle(block);
-  slot.named = false;
-  PutFree(block);
+  QUIRE_CHECK(is_idle(block), "Recycle of a block that is not idle");
+  Move(block, [](Slot& slot) { slot.named = false; });
 }
-
-BlockId BlockPool::next_idle(BlockId block) const { return At(block).next; }
 
 void BlockPool::TakeFree(BlockId block) {
   QUIRE_CHECK(is_free(block));
@@ -112,48 +160,26 @@ void BlockPool::PutFree(BlockId block) {
   ++num_free_;
 }
 
-void BlockPool::AppendIdle(BlockId block) {
-  Slot& slot = At(block);
-  slot.prev = idle_tail_;
-  slot.next = kNoBlock;
-  (idle_tail_ == kNoBlock ? idle_head_ : At(idle_tail_).next) = block;
-  idle_tail_ = block;
-  ++num_idle_;
-}
-
-void BlockPool::UnlinkIdle(BlockId block) {
-  Slot& slot = At(block);
-  (slot.prev == kNoBlock ? idle_head_ : At(slot.prev).next) = slot.next;
-  (slot.next == kNoBlock ? idle_tail_ : At(slot.next).prev) = slot.prev;
-  slot.prev = slot.next = kNoBlock;
-  --num_idle_;
-}
-
 void BlockPool::CheckInvariants() const {
   uint32_t free = 0;
-  uint32_t idle = 0;
+  BlockCounts all;
+  std::vector<BlockCounts> owners(owners_.size());
   for (uint32_t i = 0; i < capacity(); ++i) {
     const Slot& slot = slots_[i];
-    const bool in_free = is_free(BlockId{i});
-    const bool in_idle = !in_free && slot.refs == 0;
-    free += in_free;
-    idle += in_idle;
-    QUIRE_CHECK(!in_free || slot.refs == 0, "P2: a free block has references");
-    QUIRE_CHECK(!in_free || !slot.named, "P4: a free block is named");
-    QUIRE_CHECK(!in_idle || slot.named, "P4: an idle block is unnamed");
-    QUIRE_CHECK(in_idle || (slot.prev == kNoBlock && slot.next == kNoBlock),
-                "P3: a block that is not idle is linked");
+    if (is_free(BlockId{i})) {
+      ++free;
+      QUIRE_CHECK(slot.refs == 0 && slot.pins == 0, "P2: a free block is held");
+      QUIRE_CHECK(!slot.named, "P4: a free block is named");
+      continue;
+    }
+    QUIRE_CHECK(slot.named || slot.refs > 0, "P4: an idle or pinned block is unnamed");
+    QUIRE_CHECK(slot.named || slot.pins == 0, "P4: a pin holds an unnamed block");
+    ++(all.*StateOf(slot));
+    ++(owners[Index(slot.owner)].*StateOf(slot));
   }
-  QUIRE_CHECK(free == num_free_ && idle == num_idle_, "P1: the counts are wrong");
-
-  BlockId before = kNoBlock;
-  uint32_t linked = 0;
-  for (BlockId block = idle_head_; block != kNoBlock; block = At(block).next) {
-    QUIRE_CHECK(++linked <= num_idle_, "P3: the idle list has a cycle");
-    QUIRE_CHECK(At(block).refs == 0 && At(block).prev == before, "P3: the idle list is torn");
-    before = block;
-  }
-  QUIRE_CHECK(linked == num_idle_ && idle_tail_ == before, "P3: the idle list is incomplete");
+  QUIRE_CHECK(free == num_free_ && all == all_, "P1: the counts are wrong");
+  QUIRE_CHECK(free + all.used() == capacity(), "P1: a block is in no state");
+  QUIRE_CHECK(owners == owners_, "P3: the counts of an owner are wrong");
 }
 
 }  // namespace quire

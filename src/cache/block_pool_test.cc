@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <deque>
 #include <random>
 #include <vector>
 
@@ -12,7 +11,7 @@ namespace {
 
 std::vector<BlockId> Allocate(BlockPool& pool, uint32_t count, BlockId after = kNoBlock) {
   std::vector<BlockId> blocks(count);
-  EXPECT_TRUE(pool.Allocate(after, blocks));
+  EXPECT_TRUE(pool.Allocate({.after = after}, blocks));
   return blocks;
 }
 
@@ -20,7 +19,7 @@ TEST(BlockPool, RefusesMoreThanIsFreeAndChangesNothing) {
   BlockPool pool(4);
   Allocate(pool, 3);
   std::vector<BlockId> two(2, kNoBlock);
-  EXPECT_FALSE(pool.Allocate(kNoBlock, two));
+  EXPECT_FALSE(pool.Allocate({}, two));
   EXPECT_EQ(two[0], kNoBlock);
   EXPECT_EQ(pool.num_free(), 1u);
   pool.CheckInvariants();
@@ -34,22 +33,53 @@ TEST(BlockPool, UnnamedBlocksBecomeFreeNamedOnesIdle) {
   pool.Release(blocks[1]);
   EXPECT_EQ(pool.num_idle(), 1u);
   EXPECT_EQ(pool.num_free(), 1u);
-  EXPECT_EQ(pool.oldest_idle(), blocks[0]);
+  EXPECT_TRUE(pool.is_idle(blocks[0]));
   pool.Recycle(blocks[0]);
   EXPECT_EQ(pool.num_free(), 2u);
   pool.CheckInvariants();
 }
 
-TEST(BlockPool, LongestIdleComesFirst) {  // P3
-  BlockPool pool(3);
-  const auto blocks = Allocate(pool, 3);
-  for (const BlockId block : blocks) pool.SetNamed(block);
-  for (const int i : {1, 0, 2}) pool.Release(blocks[i]);
-  pool.Acquire(blocks[1]);
+// Notes what it is told.
+struct Log : IdleListener {
+  void OnIdle(BlockId block) override { told.push_back(static_cast<int>(Index(block)) + 1); }
+  void OnTaken(BlockId block) override { told.push_back(-static_cast<int>(Index(block)) - 1); }
+  std::vector<int> told;
+};
+
+TEST(BlockPool, TellsWhenABlockBeginsAndCeasesToBeIdle) {
+  Log log;
+  BlockPool pool(2, &log);
+  const auto blocks = Allocate(pool, 2);
+  pool.SetNamed(blocks[0]);
+  pool.Acquire(blocks[0]);
+  pool.Release(blocks[0]);
+  EXPECT_TRUE(log.told.empty()) << "it is still live";
+  pool.Release(blocks[0]);
+  pool.Acquire(blocks[0]);
+  pool.Pin(blocks[0]);
+  pool.Release(blocks[0]);
+  EXPECT_EQ(pool.num_pinned(), 1u);
   pool.Release(blocks[1]);
-  EXPECT_EQ(pool.oldest_idle(), blocks[0]);
-  EXPECT_EQ(pool.next_idle(blocks[0]), blocks[2]);
-  EXPECT_EQ(pool.next_idle(blocks[2]), blocks[1]);
+  EXPECT_EQ(log.told, (std::vector<int>{1, -1})) << "neither pinned nor free blocks are idle";
+  pool.Unpin(blocks[0]);
+  pool.Recycle(blocks[0]);
+  EXPECT_EQ(log.told, (std::vector<int>{1, -1, 1, -1}));
+  pool.CheckInvariants();
+}
+
+TEST(BlockPool, OwnersPayForWhatWasAllocatedForThem) {  // P3
+  BlockPool pool(5);
+  const OwnerId other = pool.AddOwner();
+  std::vector<BlockId> blocks(3);
+  ASSERT_TRUE(pool.Allocate({.owner = other}, blocks));
+  Allocate(pool, 1);
+  pool.SetNamed(blocks[0]);
+  pool.Release(blocks[0]);
+  pool.Release(blocks[1]);
+  EXPECT_EQ(pool.counts(other), (BlockCounts{.live = 1, .idle = 1, .pinned = 0}));
+  EXPECT_EQ(pool.counts(kFirstOwner), (BlockCounts{.live = 1, .idle = 0, .pinned = 0}));
+  EXPECT_EQ(pool.owner_of(blocks[0]), other);
+  pool.CheckInvariants();
 }
 
 TEST(BlockPool, SequencesThatGrowSideBySideStayContiguous) {
@@ -73,53 +103,60 @@ TEST(BlockPoolDeathTest, MisuseAborts) {
   EXPECT_DEATH(pool.Release(BlockId{1}), "not live");
   EXPECT_DEATH(pool.Release(BlockId{2}), "out of range");
   EXPECT_DEATH(pool.SetNamed(BlockId{1}), "live, unnamed");
+  EXPECT_DEATH(pool.Pin(blocks[0]), "named block");
+  EXPECT_DEATH(pool.Unpin(blocks[0]), "no pin holds");
 }
 
 // The same states, kept as plainly as possible.
-class NaivePool {
- public:
+struct NaivePool {
   struct Block {
     uint32_t refs = 0;
+    uint32_t pins = 0;
+    uint32_t owner = 0;
     bool named = false;
+
+    bool IsFree() const { return refs == 0 && !named; }
+    bool IsIdle() const { return refs == 0 && pins == 0 && named; }
+    bool IsPinned() const { return refs == 0 && pins > 0; }
   };
   explicit NaivePool(uint32_t capacity) : blocks(capacity) {}
 
-  bool IsIdle(uint32_t b) const { return blocks[b].refs == 0 && blocks[b].named; }
-  uint32_t NumFree() const {
-    return static_cast<uint32_t>(std::ranges::count_if(
-        blocks, [](const Block& block) { return block.refs == 0 && !block.named; }));
+  uint32_t Count(auto state) const {
+    return static_cast<uint32_t>(std::ranges::count_if(blocks, state));
   }
-  void Release(uint32_t b) {
-    if (--blocks[b].refs == 0 && blocks[b].named) idle.push_back(b);
-  }
-  void Acquire(uint32_t b) {
-    if (blocks[b].refs++ == 0) std::erase(idle, b);
-  }
-  void Recycle(uint32_t b) {
-    blocks[b].named = false;
-    std::erase(idle, b);
-  }
+  uint32_t NumFree() const { return Count(&Block::IsFree); }
 
   std::vector<Block> blocks;
-  std::deque<uint32_t> idle;
 };
 
+constexpr uint32_t kOwners = 3;
+
 void ExpectEqual(const BlockPool& pool, const NaivePool& naive) {
+  using Block = NaivePool::Block;
   ASSERT_EQ(pool.num_free(), naive.NumFree());
-  ASSERT_EQ(pool.num_idle(), naive.idle.size());
-  ASSERT_EQ(pool.oldest_idle(), naive.idle.empty() ? kNoBlock : BlockId{naive.idle.front()});
+  ASSERT_EQ(pool.num_idle(), naive.Count(&Block::IsIdle));
+  ASSERT_EQ(pool.num_pinned(), naive.Count(&Block::IsPinned));
+  for (uint32_t owner = 0; owner < kOwners; ++owner) {
+    const auto is_idle_of = [&](const Block& b) { return b.IsIdle() && b.owner == owner; };
+    const auto is_live_of = [&](const Block& b) { return b.refs > 0 && b.owner == owner; };
+    ASSERT_EQ(pool.counts(OwnerId{owner}).idle, naive.Count(is_idle_of));
+    ASSERT_EQ(pool.counts(OwnerId{owner}).live, naive.Count(is_live_of));
+  }
   for (uint32_t b = 0; b < pool.capacity(); ++b) {
     ASSERT_EQ(pool.ref_count(BlockId{b}), naive.blocks[b].refs);
+    ASSERT_EQ(pool.pin_count(BlockId{b}), naive.blocks[b].pins);
     ASSERT_EQ(pool.is_named(BlockId{b}), naive.blocks[b].named);
   }
 }
 
-void AllocateInBoth(BlockPool& pool, NaivePool& naive, uint32_t count, BlockId after) {
-  std::vector<BlockId> out(count, kNoBlock);
+void AllocateInBoth(BlockPool& pool, NaivePool& naive, std::mt19937& random, BlockId after) {
+  std::vector<BlockId> out(1 + random() % 4, kNoBlock);
+  const size_t count = out.size();
+  const uint32_t owner = random() % kOwners;
   const bool enough = count <= naive.NumFree();
   const bool next_free =
       Index(after) + 1 < pool.capacity() && pool.is_free(BlockId{Index(after) + 1});
-  ASSERT_EQ(pool.Allocate(after, out), enough);
+  ASSERT_EQ(pool.Allocate({OwnerId{owner}, after}, out), enough);
   if (!enough) return;
   if (next_free) {
     ASSERT_EQ(Index(out[0]), Index(after) + 1);
@@ -128,33 +165,46 @@ void AllocateInBoth(BlockPool& pool, NaivePool& naive, uint32_t count, BlockId a
     ASSERT_EQ(naive.blocks[Index(block)].refs, 0u);
     ASSERT_FALSE(naive.blocks[Index(block)].named) << "an idle block was handed out";
     naive.blocks[Index(block)].refs = 1;
+    naive.blocks[Index(block)].owner = owner;
   }
 }
 
 void RandomStep(BlockPool& pool, NaivePool& naive, std::mt19937& random) {
   const uint32_t b = random() % pool.capacity();
   NaivePool::Block& block = naive.blocks[b];
-  switch (random() % 6) {
+  switch (random() % 8) {
     case 0:
-      return AllocateInBoth(pool, naive, 1 + random() % 4, BlockId{b});
+      return AllocateInBoth(pool, naive, random, BlockId{b});
     case 1:
     case 2:
       if (block.refs == 0) return;
       pool.Release(BlockId{b});
-      return naive.Release(b);
+      --block.refs;
+      return;
     case 3:
-      if (block.refs == 0 && !block.named) return;
+      if (block.IsFree()) return;
       pool.Acquire(BlockId{b});
-      return naive.Acquire(b);
+      ++block.refs;
+      return;
     case 4:
       if (block.refs == 0 || block.named) return;
       pool.SetNamed(BlockId{b});
       block.named = true;
       return;
+    case 5:
+      if (!block.named || block.pins > 2) return;
+      pool.Pin(BlockId{b});
+      ++block.pins;
+      return;
+    case 6:
+      if (block.pins == 0) return;
+      pool.Unpin(BlockId{b});
+      --block.pins;
+      return;
     default:
-      if (!naive.IsIdle(b)) return;
+      if (!block.IsIdle()) return;
       pool.Recycle(BlockId{b});
-      return naive.Recycle(b);
+      block.named = false;
   }
 }
 
@@ -163,6 +213,7 @@ TEST(BlockPool, EqualsANaiveModelUnderRandomOperations) {
     std::mt19937 random(capacity);
     BlockPool pool(capacity);
     NaivePool naive(capacity);
+    for (uint32_t owner = 1; owner < kOwners; ++owner) pool.AddOwner();
     const int steps = 6'000'000 / static_cast<int>(capacity + 20);
     for (int step = 0; step < steps; ++step) {
       RandomStep(pool, naive, random);

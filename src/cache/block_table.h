@@ -17,6 +17,9 @@ namespace quire {
 
 class BlockTable {
  public:
+  explicit BlockTable(OwnerId owner = kFirstOwner) : owner_(owner) {}
+
+  OwnerId owner() const { return owner_; }  // who pays for the blocks that Grow adds
   uint32_t size() const { return static_cast<uint32_t>(blocks_.size()); }
   bool empty() const { return blocks_.empty(); }
   BlockId operator[](uint32_t i) const {
@@ -55,6 +58,7 @@ class BlockTable {
  private:
   std::vector<uint32_t> blocks_;  // Index() of each
   uint32_t num_named_ = 0;
+  OwnerId owner_;
 };
 
 }  // namespace quire

@@ -1,20 +1,63 @@
 #include "cache/kv_cache.h"
 
+#include <algorithm>
+#include <ranges>
+#include <utility>
+
 #include "base/check.h"
+#include "cache/eviction/lru_policy.h"
 
 namespace quire {
 
-KvCache::KvCache(const KvCacheOptions& options)
+namespace {
+
+std::unique_ptr<EvictionPolicy> PolicyOr(std::unique_ptr<EvictionPolicy> policy,
+                                         uint32_t capacity_blocks) {
+  if (policy != nullptr) return policy;
+  return std::make_unique<LruPolicy>(capacity_blocks);
+}
+
+}  // namespace
+
+KvCache::KvCache(const KvCacheOptions& options, std::unique_ptr<EvictionPolicy> policy)
     : options_(options),
-      pool_(options.capacity_blocks),
+      pool_(options.capacity_blocks, this),
       prefixes_(pool_, options.block_tokens, options.name_bits),
-      grown_(options.capacity_blocks) {}
+      order_(pool_, PolicyOr(std::move(policy), options.capacity_blocks)),
+      uses_(options.capacity_blocks),
+      keep_until_(options.capacity_blocks),
+      grown_(options.capacity_blocks),
+      pinned_(1) {}
+
+OwnerId KvCache::AddOwner(const Quota& quota) {
+  QUIRE_CHECK(quota.weight > 0);
+  order_.AddOwner(quota);
+  pinned_.push_back(0);
+  return pool_.AddOwner();
+}
+
+void KvCache::SetTime(TickMs now) {
+  QUIRE_CHECK(now >= now_, "time went back");
+  now_ = now;
+}
 
 uint32_t KvCache::Match(const BlockNames& names, std::span<const TokenId> tokens,
                         BlockTable& table) {
   const uint32_t found = prefixes_.Match(names, tokens, table);
   QUIRE_CHECK(found == 0 || found < tokens.size());
+  // A first block alone is no conversation: many texts begin alike.
+  const uint32_t turn = table.size() < 2 ? 0 : uses_[Index(table.last())].turn + 1;
+  for (uint32_t i = 0; i < table.size(); ++i) {
+    BlockUse& use = uses_[Index(table[i])];
+    ++use.hits;
+    use.turn = turn;
+    use.last_use = now_;
+  }
   return found;
+}
+
+uint32_t KvCache::CountCached(const BlockNames& names, std::span<const TokenId> tokens) const {
+  return prefixes_.CountCached(names, tokens);
 }
 
 void KvCache::Fork(const BlockTable& from, uint32_t num_blocks, BlockTable& to) {
@@ -30,28 +73,118 @@ bool KvCache::Grow(BlockTable& table, uint32_t num_tokens, EvictionReason reason
   const uint32_t wanted = BlocksFor(num_tokens);
   if (wanted <= table.size()) return true;
   const uint32_t missing = wanted - table.size();
-  if (missing > available()) {
+  const OwnerId owner = table.owner();
+  if (missing > available(owner)) {
     ++counts_.failed_grows;
     return false;
   }
-  while (pool_.num_free() < missing) EvictOldest(reason);
+  const uint64_t limit = quota(owner).limit_blocks;
+  while (uint64_t{pool_.counts(owner).used()} + missing > limit) {
+    Evict(order_.VictimOf(owner, now_), reason);
+  }
+  while (pool_.num_free() < missing) {
+    const BlockId victim = order_.Victim(owner, now_);
+    QUIRE_CHECK(victim != kNoBlock, "E1: what is reclaimable cannot be reclaimed");
+    counts_.foreign_evictions += pool_.owner_of(victim) != owner;
+    Evict(victim, reason);
+  }
   const std::span<BlockId> blocks = std::span(grown_).first(missing);
-  QUIRE_CHECK(pool_.Allocate(table.last(), blocks));
+  QUIRE_CHECK(pool_.Allocate({owner, table.last()}, blocks));
   for (const BlockId block : blocks) table.Append(block);
   return true;
 }
 
-void KvCache::EvictOldest(EvictionReason reason) {
-  const BlockId victim = pool_.oldest_idle();
+uint32_t KvCache::available(OwnerId owner) const {
+  const BlockCounts& own = pool_.counts(owner);
+  const uint32_t held = own.used() - own.idle;
+  const uint32_t limit = quota(owner).limit_blocks;
+  return std::min(pool_.num_free() + order_.Reclaimable(owner), limit - std::min(limit, held));
+}
+
+uint32_t KvCache::attainable(OwnerId owner) const {
+  uint64_t theirs = 0;
+  for (uint32_t i = 0; i < pool_.num_owners(); ++i) {
+    const OwnerId other{i};
+    if (other == owner) continue;
+    theirs += std::max(quota(other).guaranteed_blocks, pool_.counts(other).pinned);
+  }
+  const uint32_t capacity = pool_.capacity();
+  const uint32_t left = theirs < capacity ? capacity - static_cast<uint32_t>(theirs) : 0;
+  return std::min(left, quota(owner).limit_blocks);
+}
+
+void KvCache::Evict(BlockId victim, EvictionReason reason) {
   QUIRE_CHECK(victim != kNoBlock);
+  const BlockId parent = prefixes_.parent_of(victim);
   (void)prefixes_.Forget(victim);
   pool_.Recycle(victim);
+  if (parent != kNoBlock && IsOrdered(parent)) {
+    order_.Add(parent, uses_[Index(parent)], keep_until_[Index(parent)]);
+  }
   ++counts_.evictions[static_cast<size_t>(reason)];
+}
+
+bool KvCache::IsOrdered(BlockId block) const {
+  return pool_.is_idle(block) && prefixes_.num_children(block) == 0;
+}
+
+void KvCache::OnIdle(BlockId block) {
+  uses_[Index(block)].serial = ++last_serial_;
+  if (IsOrdered(block)) order_.Add(block, uses_[Index(block)], keep_until_[Index(block)]);
+}
+
+void KvCache::OnTaken(BlockId block) {
+  if (order_.Holds(block)) order_.Remove(block);
 }
 
 void KvCache::Commit(const BlockNames& names, std::span<const TokenId> tokens,
                      uint32_t computed_tokens, BlockTable& table) {
+  const uint32_t first = table.num_named();
+  // Where an equal block takes the place of ours, it has a history of its own.
+  for (uint32_t i = first; i < table.size(); ++i) grown_[i] = table[i];
   prefixes_.Commit(names, tokens, computed_tokens, table);
+  const uint32_t turn = first == 0 ? 0 : uses_[Index(table[first - 1])].turn;
+  for (uint32_t i = first; i < table.num_named(); ++i) {
+    if (table[i] != grown_[i]) continue;
+    uses_[Index(table[i])] = {.last_use = now_, .turn = turn, .depth = i};
+    keep_until_[Index(table[i])] = 0;
+  }
+}
+
+void KvCache::Keep(const BlockTable& table, TickMs until) {
+  for (uint32_t i = 0; i < table.num_named(); ++i) {
+    TickMs& time = keep_until_[Index(table[i])];
+    time = std::max(time, until);
+  }
+}
+
+bool KvCache::Pin(const BlockTable& table, uint32_t num_blocks, PinId& pin) {
+  QUIRE_CHECK(num_blocks <= table.num_named(), "only named blocks can be pinned");
+  std::vector<uint32_t> fresh(pinned_.size());  // by owner: a public prefix is another's
+  std::vector<BlockId> blocks;
+  for (uint32_t i = 0; i < num_blocks; ++i) {
+    blocks.push_back(table[i]);
+    fresh[Index(pool_.owner_of(table[i]))] += pool_.pin_count(table[i]) == 0;
+  }
+  const OwnerId owner = table.owner();
+  if (fresh[Index(owner)] + uint64_t{num_pins(owner)} > quota(owner).pinned_blocks) return false;
+  for (const BlockId block : blocks) pool_.Pin(block);
+  for (uint32_t i = 0; i < fresh.size(); ++i) pinned_[i] += fresh[i];
+  pin = PinId{++last_pin_};
+  pins_.emplace(pin, std::move(blocks));
+  return true;
+}
+
+// From the tail, as tables are released.
+void KvCache::Unpin(PinId pin) {
+  const auto found = pins_.find(pin);
+  QUIRE_CHECK(found != pins_.end(), "no such pin");
+  for (const BlockId block : std::views::reverse(found->second)) {
+    const OwnerId owner = pool_.owner_of(block);
+    pool_.Unpin(block);
+    pinned_[Index(owner)] -= pool_.pin_count(block) == 0;
+  }
+  pins_.erase(found);
 }
 
 void KvCache::Release(BlockTable& table) {
@@ -61,9 +194,27 @@ void KvCache::Release(BlockTable& table) {
   }
 }
 
+std::vector<BlockId> KvCache::Purge(OwnerId owner) {
+  std::vector<BlockId> purged;
+  for (BlockId victim = order_.VictimOf(owner, now_); victim != kNoBlock;
+       victim = order_.VictimOf(owner, now_)) {
+    purged.push_back(victim);
+    Evict(victim, EvictionReason::kPurge);
+  }
+  return purged;
+}
+
 void KvCache::CheckInvariants() const {
   pool_.CheckInvariants();
   prefixes_.CheckInvariants();
+  order_.CheckInvariants();
+  uint32_t leaves = 0;
+  for (uint32_t i = 0; i < pool_.capacity(); ++i) {
+    const BlockId block{i};
+    leaves += IsOrdered(block);
+    QUIRE_CHECK(IsOrdered(block) == order_.Holds(block), "K1: a leaf is not held, or a parent is");
+  }
+  QUIRE_CHECK(leaves == order_.num_held(), "K1: the eviction order holds too much");
 }
 
 }  // namespace quire

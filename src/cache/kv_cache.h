@@ -1,35 +1,50 @@
 // cache/kv_cache.h -- the memory of sequences: find, grow, share, keep, give back.
 //
-// The one door to BlockPool and PrefixCache for the scheduler. It owns the two rules that make
-// eviction safe: tables are released from the tail, and victims are the longest idle blocks, which
-// are then always leaves (prefix_cache.h, C3).
+// The one door to BlockPool, PrefixCache and EvictionOrder for the scheduler. It owns the rules
+// that make eviction safe: tables are released from the tail, and victims are leaves
+// (prefix_cache.h, C3).
 //
 //   Match    an empty table takes the cached prefix of some tokens
 //   Fork     an empty table takes the first blocks of another one
 //   Grow     new blocks at the end, evicting idle ones if none are free
 //   Commit   full blocks become findable
+//   Keep     its named blocks are the last of their owner's to be evicted, until some time
+//   Pin      its named blocks stay, until Unpin
 //   Release  all blocks go back
 //
-// Threads  none. Errors  none; Grow may answer false, and then changed nothing.
+// A table's owner pays for the blocks that Grow adds, also after they became idle. Owners and
+// scopes are the caller's to keep together: a scope belongs to one owner.
+//
+// Invariants (CheckInvariants): P, C, E of the parts, and
+//   K1  the idle blocks without children are exactly those that the eviction order holds.
+//   K2  no owner uses more than its limit, unless the limit was lowered.
+//
+// Threads  none. Errors  none; Grow and Pin may refuse, and then changed nothing.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "base/token_id.h"
 #include "cache/block_names.h"
 #include "cache/block_pool.h"
 #include "cache/block_table.h"
+#include "cache/eviction_order.h"
 #include "cache/prefix_cache.h"
+#include "cache/quota.h"
 #include "cache/scope.h"
 
 namespace quire {
 
 // For whom a block was evicted.
-enum class EvictionReason : uint8_t { kPrefill, kDecode };
-inline constexpr size_t kEvictionReasons = 2;
+enum class EvictionReason : uint8_t { kPrefill, kDecode, kPurge };
+inline constexpr size_t kEvictionReasons = 3;
+
+enum class PinId : uint64_t {};
 
 struct KvCacheOptions {
   uint32_t capacity_blocks = 0;
@@ -40,50 +55,92 @@ struct KvCacheOptions {
 // Counts since the start.
 struct KvCacheCounts {
   std::array<uint64_t, kEvictionReasons> evictions{};  // blocks, by EvictionReason
-  uint64_t failed_grows = 0;                           // Grow answered false
+  uint64_t foreign_evictions = 0;                      // of those, for another owner
+  uint64_t failed_grows = 0;                           // Grow refused
 };
 
-class KvCache {
+class KvCache : private IdleListener {
  public:
-  explicit KvCache(const KvCacheOptions& options);
+  // `policy` null: the least recently used leaf first.
+  explicit KvCache(const KvCacheOptions& options, std::unique_ptr<EvictionPolicy> policy = nullptr);
   KvCache(const KvCache&) = delete;
   KvCache& operator=(const KvCache&) = delete;
+
+  OwnerId AddOwner(const Quota& quota);  // kFirstOwner is there from the start, without bounds
+  void SetQuota(OwnerId owner, const Quota& quota) { order_.SetQuota(owner, quota); }
+  const Quota& quota(OwnerId owner) const { return order_.quota(owner); }
+
+  // What time it is from now on; never goes back.
+  void SetTime(TickMs now);
 
   // PrefixCache::Match. Returns the tokens found.
   uint32_t Match(const BlockNames& names, std::span<const TokenId> tokens, BlockTable& table);
 
+  // The tokens that Match would find. Changes nothing.
+  uint32_t CountCached(const BlockNames& names, std::span<const TokenId> tokens) const;
+
   // Shares the first `num_blocks` blocks of `from`, which must be full of the same tokens in both.
   void Fork(const BlockTable& from, uint32_t num_blocks, BlockTable& to);
 
-  // Makes `table` cover `num_tokens` tokens. False, and nothing changed, if even evicting every
-  // idle block would not do.
+  // Makes `table` cover `num_tokens` tokens. False, and nothing changed, if even evicting all that
+  // may be evicted for its owner would not do, or its owner's limit forbids it.
   [[nodiscard]] bool Grow(BlockTable& table, uint32_t num_tokens, EvictionReason reason);
 
   // PrefixCache::Commit.
   void Commit(const BlockNames& names, std::span<const TokenId> tokens, uint32_t computed_tokens,
               BlockTable& table);
 
+  // Once released, the named blocks of `table` are evicted after all others of their owner, until
+  // `until`. A later time that was asked for earlier stands.
+  void Keep(const BlockTable& table, TickMs until);
+
+  // Holds the first `num_blocks` blocks of `table`, which are named, until Unpin. False if its
+  // owner may not pin that many more. O(num_blocks).
+  [[nodiscard]] bool Pin(const BlockTable& table, uint32_t num_blocks, PinId& pin);
+  void Unpin(PinId pin);  // once
+
   // Gives every block back, the last one first, and leaves the table empty.
   void Release(BlockTable& table);
+
+  // Forgets the idle blocks of `owner` and returns them: their bytes are to be wiped. Those that
+  // are live or pinned stay.
+  std::vector<BlockId> Purge(OwnerId owner);
 
   uint32_t BlocksFor(uint64_t num_tokens) const {
     return static_cast<uint32_t>((num_tokens + options_.block_tokens - 1) / options_.block_tokens);
   }
   uint32_t block_tokens() const { return options_.block_tokens; }
-  uint32_t available() const { return pool_.num_free() + pool_.num_idle(); }  // for Grow
+  // By how much tables of `owner` could grow now, in all.
+  uint32_t available(OwnerId owner = kFirstOwner) const;
+  // The most blocks `owner` can come to use, with all others down to what is theirs for good.
+  uint32_t attainable(OwnerId owner = kFirstOwner) const;
+  double Pressure(OwnerId owner) const { return order_.Pressure(owner); }
   const BlockPool& pool() const { return pool_; }
   const KvCacheCounts& counts() const { return counts_; }
+  // Blocks that pins of `owner` hold, live ones too.
+  uint32_t num_pins(OwnerId owner) const { return pinned_[Index(owner)]; }
 
-  void CheckInvariants() const;  // P, C; O(capacity)
+  void CheckInvariants() const;  // O(capacity)
 
  private:
-  void EvictOldest(EvictionReason reason);
+  void OnIdle(BlockId block) override;
+  void OnTaken(BlockId block) override;
+  void Evict(BlockId victim, EvictionReason reason);
+  bool IsOrdered(BlockId block) const;
 
   const KvCacheOptions options_;
   BlockPool pool_;
   PrefixCache prefixes_;
+  EvictionOrder order_;
   KvCacheCounts counts_;
-  std::vector<BlockId> grown_;  // scratch of Grow; [capacity]
+  TickMs now_ = 0;
+  uint64_t last_serial_ = 0;
+  std::vector<BlockUse> uses_;      // [capacity], of named blocks
+  std::vector<TickMs> keep_until_;  // [capacity], of named blocks; 0: nobody asked
+  std::vector<BlockId> grown_;      // scratch of Grow and Commit; [capacity]
+  std::vector<uint32_t> pinned_;    // by owner: distinct blocks held by pins
+  uint64_t last_pin_ = 0;
+  std::unordered_map<PinId, std::vector<BlockId>> pins_;
 };
 
 }  // namespace quire

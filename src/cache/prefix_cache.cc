@@ -35,6 +35,19 @@ uint32_t PrefixCache::Match(const BlockNames& names, std::span<const TokenId> to
   return table.size() * block_tokens_;
 }
 
+uint32_t PrefixCache::CountCached(const BlockNames& names, std::span<const TokenId> tokens) const {
+  const size_t limit = tokens.empty() ? 0 : (tokens.size() - 1) / block_tokens_;
+  Link parent;
+  uint32_t count = 0;
+  for (; count < limit; ++count) {
+    const Key key = KeyOf(names, count, tokens, parent);
+    const BlockId found = Find(key.name);
+    if (found == kNoBlock || !IsSame(found, key)) break;
+    parent = LinkTo(found);
+  }
+  return count * block_tokens_;
+}
+
 void PrefixCache::Commit(const BlockNames& names, std::span<const TokenId> tokens,
                          uint32_t computed_tokens, BlockTable& table) {
   const uint32_t full = computed_tokens / block_tokens_;
@@ -93,7 +106,7 @@ PrefixCache::Link PrefixCache::LinkTo(BlockId block) const {
 PrefixCache::Key PrefixCache::KeyOf(const BlockNames& names, uint32_t i,
                                     std::span<const TokenId> tokens, const Link& parent) const {
   const BlockName& name = names.Of(i, tokens, block_tokens_);
-  return Key{name_bits_ == 256 ? name : TruncateName(name, name_bits_), names.root(), parent,
+  return Key{name_bits_ == 256 ? name : TruncateName(name, name_bits_), names.RootOf(i), parent,
              tokens.subspan(size_t{i} * block_tokens_, block_tokens_)};
 }
 
@@ -143,9 +156,9 @@ void PrefixCache::CheckEntry(BlockId block) const {
   if (entry.parent == kNoBlock) return;
   const Entry& parent = entries_[Index(entry.parent)];
   QUIRE_CHECK(parent.serial == entry.parent_serial, "C3: the parent was evicted first");
-  QUIRE_CHECK(parent.root == entry.root, "C3: the parent is of another scope");
-  QUIRE_CHECK(pool_.ref_count(entry.parent) >= pool_.ref_count(block),
-              "C3: a block is more alive than its parent");
+  QUIRE_CHECK(pool_.ref_count(entry.parent) >= pool_.ref_count(block) &&
+                  pool_.pin_count(entry.parent) >= pool_.pin_count(block),
+              "C3: a block is held by more than its parent");
 }
 
 void PrefixCache::CheckInvariants() const {
@@ -162,12 +175,6 @@ void PrefixCache::CheckInvariants() const {
   QUIRE_CHECK(named == num_named_, "C1: the count is wrong");
   for (uint32_t i = 0; i < entries_.size(); ++i) {
     QUIRE_CHECK(children[i] == entries_[i].num_children, "C3: the number of children is wrong");
-  }
-  // Walking from the longest idle, every child comes before its parent.
-  for (BlockId block = pool_.oldest_idle(); block != kNoBlock; block = pool_.next_idle(block)) {
-    QUIRE_CHECK(children[Index(block)] == 0, "C3: a parent is idle longer than its child");
-    const BlockId parent = entries_[Index(block)].parent;
-    if (parent != kNoBlock) --children[Index(parent)];
   }
 }
 

@@ -10,8 +10,8 @@
 // Invariants (CheckInvariants):
 //   C1  at most one block per name; a named block is live or idle, never free.
 //   C2  a named block is full and immutable: whoever writes KV must hold an unnamed block.
-//   C3  the parent of a named block is named, at least as alive, and if both are idle, not longer
-//       idle: so the longest idle block is always a leaf, and evicting it orphans nobody.
+//   C3  the parent of a named block is named and held by at least as many: so below an idle block
+//       all are idle, and an idle block without children can be given up and orphans nobody.
 //
 // C3 rests on three habits: tables are released from the tail, hold a block only together with
 // those before it, and swap equal blocks at commit (so a shared unnamed block is not named: the
@@ -43,6 +43,9 @@ class PrefixCache {
   // always < tokens.size(), because the last token must be computed to give logits.
   uint32_t Match(const BlockNames& names, std::span<const TokenId> tokens, BlockTable& table);
 
+  // The tokens that Match would find, without taking them.
+  uint32_t CountCached(const BlockNames& names, std::span<const TokenId> tokens) const;
+
   // Names the blocks of `table` that `computed_tokens` has filled; call it once their KV is
   // written, between steps, when no kernel reads a table. If another sequence named the same tokens
   // first, `table` takes that block and our copy is released: equal names, equal bytes.
@@ -53,6 +56,9 @@ class PrefixCache {
   BlockName Forget(BlockId block);
 
   uint32_t num_named() const { return num_named_; }
+  uint32_t num_children(BlockId block) const { return entries_[Index(block)].num_children; }
+  BlockId parent_of(BlockId block) const { return entries_[Index(block)].parent; }
+  const BlockName& name_of(BlockId block) const { return entries_[Index(block)].name; }
   void CheckInvariants() const;
 
  private:

@@ -16,7 +16,7 @@ struct Fixture {
 
   BlockTable Fill(uint32_t num_blocks) {
     std::vector<BlockId> blocks(num_blocks);
-    EXPECT_TRUE(pool.Allocate(kNoBlock, blocks));
+    EXPECT_TRUE(pool.Allocate({}, blocks));
     BlockTable table;
     for (const BlockId block : blocks) table.Append(block);
     return table;

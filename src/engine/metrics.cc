@@ -95,7 +95,8 @@ EngineMetrics::EngineMetrics()
                  "Mean length of runs of consecutive blocks, of sequences that ended lately")
               .Add({})),
       evictions_{Follower(evictions_family_.Add({{"reason", "prefill"}})),
-                 Follower(evictions_family_.Add({{"reason", "decode"}}))},
+                 Follower(evictions_family_.Add({{"reason", "decode"}})),
+                 Follower(evictions_family_.Add({{"reason", "purge"}}))},
       missed_(misses_family_.Add({{"reason", "not_found"}})),
       unasked_(misses_family_.Add({{"reason", "not_asked"}})),
       preemptions_(Counters(registry_, "quire_preemptions_total",
