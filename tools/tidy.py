@@ -20,13 +20,15 @@ MAY_INCLUDE = {
     "cache": [],
     "text/jinja": [],
     "text": ["gguf", "text/jinja"],
+    "reply": [],
+    "model/repack": [],
     "model": ["gguf", "kernels"],
     "tier": ["cache/ids.h", "cache/block_name.h", "kernels/kv_view.h"],
     "sched": ["cache"],
     "grammar": [],
     "engine": ["sched", "cache", "tier", "model", "text", "grammar", "kernels/kv_view.h",
                "kernels/numerics.h"],
-    "server": ["engine", "text", "grammar", "model/sampler.h", "kernels/dispatch.h",
+    "server": ["engine", "text", "grammar", "reply", "model/sampler.h", "kernels/dispatch.h",
                "kernels/numerics.h"],
 }
 

@@ -1,0 +1,65 @@
+#include "reply/reply_parser.h"
+
+#include <utility>
+
+#include "reply/format/formats.h"
+#include "reply/tagged_parser.h"
+
+namespace quire {
+namespace {
+
+ReplyRules RulesOf(ReplyFormat format, const ToolNames* names) {
+  switch (format) {
+    case ReplyFormat::kHermes:
+      return HermesRules(names);
+    case ReplyFormat::kLlama:
+      return LlamaRules(names);
+    case ReplyFormat::kMistral:
+      return MistralRules(names);
+    case ReplyFormat::kDeepSeek:
+      return DeepSeekRules(names);
+    case ReplyFormat::kGranite:
+      return GraniteRules(names);
+    case ReplyFormat::kCommandR:
+      return CommandRRules(names);
+    case ReplyFormat::kPhi:
+      return PhiRules(names);
+    case ReplyFormat::kHarmony:
+      return HarmonyRules(names);
+    case ReplyFormat::kNone:
+      break;
+  }
+  return {};
+}
+
+// Keeps the names, which the rules refer to.
+class NamedParser final : public ReplyParser {
+ public:
+  explicit NamedParser(const ReplyOptions& options)
+      : names_(options.tools),
+        parser_(RulesOf(options.format, names_.empty() ? nullptr : &names_),
+                options.starts_in_reasoning) {}
+  NamedParser(const NamedParser&) = delete;
+
+  void Append(std::string_view text, ReplyEvents& out) override { parser_.Append(text, out); }
+  void Finish(ReplyEvents& out) override { parser_.Finish(out); }
+
+ private:
+  const ToolNames names_;
+  TaggedParser parser_;
+};
+
+}  // namespace
+
+bool EndsInReasoning(ReplyFormat format, std::string_view rendered) {
+  const ReplyRules rules = RulesOf(format, nullptr);
+  const size_t end = rendered.find_last_not_of(" \t\r\n");
+  return !rules.reasoning.empty() && end != std::string_view::npos &&
+         rendered.substr(0, end + 1).ends_with(rules.reasoning.front().open);
+}
+
+std::unique_ptr<ReplyParser> MakeReplyParser(const ReplyOptions& options) {
+  return std::make_unique<NamedParser>(options);
+}
+
+}  // namespace quire
