@@ -99,6 +99,7 @@ struct Setup {
         arena(table.size() * kv.block_bytes()),
         q(size_t{rows_} * query_heads_ * kv.head_dim),
         out(q.size()),
+        plan(rows_, query_heads_ / kv.kv_heads),
         scratch(rows_, query_heads_, kv.head_dim, depth_, 3) {
     view = {arena.bytes, kv, static_cast<uint32_t>(table.size())};
     std::iota(table.begin(), table.end(), 0u);
@@ -112,11 +113,12 @@ struct Setup {
         StoreKv(view, layer, table[t / kBlockTokens], t % kBlockTokens, token.data(), token.data());
       }
     }
+    const AttentionRows one = {0, rows, depth - rows, table};
+    plan.Fill({&one, 1}, 0);
   }
 
   void Attend(const Worker& worker, uint32_t layer) {
-    const AttentionRows one = {0, rows, depth - rows, table};
-    Attention(worker, view, {layer, query_heads, 0.125f}, {&one, 1}, q.data(), out.data(), scratch);
+    Attention(worker, view, {layer, query_heads, 0.125f}, plan, q.data(), out.data(), scratch);
   }
 
   uint32_t query_heads, rows, depth;
@@ -124,6 +126,7 @@ struct Setup {
   HugeBuffer arena;
   std::vector<float> q, out;
   KvView view;
+  AttentionPlan plan;
   AttentionScratch scratch;
 };
 

@@ -5,9 +5,13 @@
 // many rows, sequences, heads or workers share a pass over a tile does not enter the arithmetic, so
 // a prefill row, a decode row and a row in any batch give the same bits.
 //
-//   score(t)  one FMA chain over d ascending from 0, then * scale; masked tokens take no part
+//   score(t)  f16, f32, k16v8: one FMA chain over d ascending from 0, then * scale
+//             q8: q is rotated and quantised as keys are (kernels/head_quant.h); the exact sum of
+//             products of bytes, as a float, * scale of the key * (scale of q * scale / rotation)
+//             masked tokens take no part
 //   tile      m = max; p = exp(s - m); l = sum of p over 16 token lanes, fixed tree;
-//             acc = sum over t ascending of p * v, one FMA each from 0
+//             acc = sum over t ascending of p * v, one FMA each from 0; values in eight bits:
+//             of (p * scale of the value) * byte
 //   fold      from (-inf, 0, 0): m' = max; a = exp(m_old - m'), b = exp(m - m');
 //             acc = fma(acc_old, a, acc * b), l likewise; last, acc * (1 / l) + 0
 //
@@ -22,25 +26,15 @@
 #include <span>
 
 #include "base/worker_pool.h"
+#include "kernels/attention_plan.h"
 #include "kernels/kv_view.h"
 
 namespace quire {
 
-inline constexpr uint32_t kTileTokens = 256;
-
-// Consecutive rows of one sequence: row i attends to positions [.., first_position + i].
-struct AttentionRows {
-  uint32_t first_row;  // index into the batch's q and out
-  uint32_t num_rows;
-  uint32_t first_position;
-  std::span<const uint32_t> table;  // block ids; covers first_position + num_rows tokens
-};
-
 struct AttentionShape {
   uint32_t layer;
-  uint32_t query_heads;  // a multiple of kv.shape.kv_heads
+  uint32_t query_heads;  // kv.shape.kv_heads times the plan's group
   float scale;           // usually 1 / sqrt(head_dim)
-  uint32_t window = 0;   // 0: all; else keys with q - k < window only
 };
 
 // Scratch for partials, sized once for the largest batch.
@@ -57,11 +51,10 @@ class AttentionScratch {
   Storage* storage;
 };
 
-// Called by every worker of a Run(), all with the same arguments; uses worker.Barrier() an equal
-// number of times on each (none or one) and returns with this worker's share of `out` written: the
-// caller's next barrier publishes all of it. q and out: [row][query_heads][head_dim].
+// Called by every worker of a Run(), all with the same arguments. There is no barrier inside: `out`
+// is complete after the caller's next barrier, which must come before the next call with the same
+// scratch. q and out: [row][query_heads][head_dim].
 void Attention(const Worker& worker, const KvView& kv, const AttentionShape& shape,
-               std::span<const AttentionRows> rows, const float* q, float* out,
-               AttentionScratch& scratch);
+               const AttentionPlan& plan, const float* q, float* out, AttentionScratch& scratch);
 
 }  // namespace quire

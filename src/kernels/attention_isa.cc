@@ -1,210 +1,134 @@
 #include "kernels/attention_table.h"
+#include "kernels/attention_tiles.h"
 #include "kernels/elementary.h"
+#include "kernels/head_quant.h"
 #include "kernels/lanes.h"
 
 namespace quire::QUIRE_ISA_NAMESPACE {
 namespace {
 
-constexpr uint32_t kLanes = 16;
-constexpr uint32_t kBlock = 16;  // tokens
-constexpr uint32_t kTile = 256;  // tokens
-constexpr uint32_t kTileBlocks = kTile / kBlock;
+QUIRE_INLINE size_t OffsetOf(const AttentionJob& job, const AttentionMember& member,
+                             uint32_t query) {
+  const uint32_t i = member.first_query + query;
+  const uint32_t row = member.first_row + i / job.group;
+  return row * job.row_floats + size_t{i % job.group} * job.head_dim;
+}
 
-// A register tile holds kQueries x Vectors(queries) accumulators.
-#if defined(QUIRE_ISA_avx512)
-constexpr uint32_t kQueries = 12;  // 24 of 32 registers, 2 vectors of K or V, 1 broadcast
-constexpr uint32_t Vectors(uint32_t queries) { return queries > 6 ? 2 : 4; }
-#else
-constexpr uint32_t kQueries = 6;  // 12 of 16 half-width registers, 2 of K or V, 1 broadcast
-constexpr uint32_t Vectors(uint32_t queries) { return queries > 2 ? 1 : 2; }
-#endif
-static_assert(kQueries <= kMaxTileQueries && kMaxUnitQueries % kQueries == 0);
+QUIRE_INLINE TokenSpan InTile(TokenSpan tokens, uint32_t tile) {
+  const uint32_t begin = tile * kTile;
+  const uint32_t end = begin + kTile;
+  return {tokens.begin > begin ? tokens.begin : begin, tokens.end < end ? tokens.end : end};
+}
 
-struct Half {
-  using Value = uint16_t;
-  static QUIRE_INLINE F32x16 Load(const uint16_t* p) { return LoadF16(p); }
-};
-struct Float {
-  using Value = float;
-  static QUIRE_INLINE F32x16 Load(const float* p) { return LoadF32(p); }
-};
+// The tokens of `tile` that queries [begin, end) of `member` attend to.
+QUIRE_INLINE TokenSpan TokensOf(const AttentionJob& job, const AttentionMember& member,
+                                uint32_t tile, TokenSpan queries) {
+  return InTile(AttendedTokens(member, job.group, job.window, queries), tile);
+}
 
-// Tokens [begin, end), counted from the start of the sequence; empty unless begin < end.
-struct Tokens {
+// Queries [begin, end) of a unit that share a register tile in some tiles. Of several members all
+// attend to all tokens of the tile, whose blocks are those of the first.
+struct Share {
+  const AttentionMember* member;
   uint32_t begin;
   uint32_t end;
+  bool whole;
+
+  TokenSpan local(uint32_t first, uint32_t last) const {
+    return {first - member->unit_query, last - member->unit_query};
+  }
 };
 
-// The tokens of `tile` that queries [first, last] of the unit attend to: for one query the rule
-// that decides whether the tile takes part in its fold. Neighbouring rows have neighbouring
-// positions, so every token between the ends is attended to by some query.
-QUIRE_INLINE Tokens TokensOf(const AttentionJob& job, uint32_t tile, uint32_t first,
-                             uint32_t last) {
-  const uint32_t low = job.first_position + (job.first_query + first) / job.group;
-  const uint32_t high = job.first_position + (job.first_query + last) / job.group;
-  const uint32_t oldest = low >= job.window ? low - job.window + 1 : 0;
-  const uint32_t begin = tile * kTile;
-  return {oldest > begin ? oldest : begin, high + 1 < begin + kTile ? high + 1 : begin + kTile};
-}
-
-QUIRE_INLINE size_t OffsetOf(const AttentionJob& job, uint32_t query) {
-  const uint32_t i = job.first_query + query;
-  return i / job.group * job.row_floats + size_t{i % job.group} * job.head_dim;
-}
-
-template <typename Format>
-QUIRE_INLINE const typename Format::Value* BlockAt(const AttentionJob& job, const char* base,
-                                                   uint32_t block) {
-  return reinterpret_cast<const typename Format::Value*>(base + job.table[block] * job.block_bytes);
-}
-
-// Memory is asked for a tile ahead: values while their keys are scored, keys of the next tile while
-// values are added; both lie alike in their blocks. 32 KiB ahead is too far for L1, so L2.
-QUIRE_INLINE void Prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }
-
-// scores[query][16 * vector + lane] = sum over d ascending of q[d] * key[d] of vectors
-// [0, kVectors) of 16 tokens. `packed`: [head_dim][kCount].
-template <typename Format, uint32_t kCount, uint32_t kVectors>
-QUIRE_INLINE void ScoreBlocks(const AttentionJob& job, const float* packed, uint32_t block,
-                              float* scores) {
-  const typename Format::Value* keys[kVectors];
-  F32x16 sums[kVectors][kCount];
-  const ptrdiff_t to_values = job.values - job.keys;
-#pragma GCC unroll 16
-  for (uint32_t v = 0; v < kVectors; ++v) {
-    keys[v] = BlockAt<Format>(job, job.keys, block + v);
-#pragma GCC unroll 16
-    for (uint32_t n = 0; n < kCount; ++n) sums[v][n] = ZeroF32();
-  }
-  for (uint32_t d = 0; d < job.head_dim; ++d) {
-    F32x16 key[kVectors];
-#pragma GCC unroll 16
-    for (uint32_t v = 0; v < kVectors; ++v) {
-      const typename Format::Value* const at = keys[v] + size_t{d} * kLanes;
-      Prefetch(reinterpret_cast<const char*>(at) + to_values);
-      key[v] = Format::Load(at);
-    }
-#pragma GCC unroll 16
-    for (uint32_t n = 0; n < kCount; ++n) {
-      const F32x16 q = SplatF32(packed[n]);
-#pragma GCC unroll 16
-      for (uint32_t v = 0; v < kVectors; ++v) sums[v][n] = Fma(q, key[v], sums[v][n]);
-    }
-    packed += kCount;
-  }
-#pragma GCC unroll 16
-  for (uint32_t n = 0; n < kCount; ++n) {
-#pragma GCC unroll 16
-    for (uint32_t v = 0; v < kVectors; ++v) {
-      StoreF32(scores + size_t{n} * kTile + v * kLanes, sums[v][n]);
-    }
-  }
-}
-
-// Scores blocks [first, end) of the sequence; the scores of a tile start with its first block.
-template <typename Format, uint32_t kCount>
-void Score(const AttentionJob& job, const float* packed, Tokens blocks, float* scores) {
-  constexpr uint32_t kVectors = Vectors(kCount);
-  uint32_t block = blocks.begin;
-  for (; block + kVectors <= blocks.end; block += kVectors) {
-    ScoreBlocks<Format, kCount, kVectors>(job, packed, block,
-                                          scores + block % kTileBlocks * kLanes);
-  }
-  if constexpr (kVectors > 1) {
-    for (; block < blocks.end; ++block) {
-      ScoreBlocks<Format, kCount, 1>(job, packed, block, scores + block % kTileBlocks * kLanes);
-    }
-  }
-}
-
-// acc[query][d..] = sum over tokens ascending of probability * value, for kVectors * 16 dimensions.
-template <typename Format, uint32_t kCount, uint32_t kVectors>
-QUIRE_INLINE void AddValues(const AttentionJob& job, const float* probabilities, Tokens tokens,
-                            uint32_t d, float* records) {
-  F32x16 sums[kCount][kVectors];
-#pragma GCC unroll 16
-  for (uint32_t n = 0; n < kCount; ++n) {
-#pragma GCC unroll 16
-    for (uint32_t v = 0; v < kVectors; ++v) sums[n][v] = ZeroF32();
-  }
-  uint32_t t = tokens.begin;
-  while (t < tokens.end) {
-    const uint32_t block_end = (t / kBlock + 1) * kBlock;
-    const uint32_t stop = block_end < tokens.end ? block_end : tokens.end;
-    const size_t place = size_t{t % kBlock} * job.head_dim + d;
-    const uint32_t ahead = t / kBlock + kTileBlocks;
-    const typename Format::Value* values = BlockAt<Format>(job, job.values, t / kBlock) + place;
-    const typename Format::Value* next_keys =
-        BlockAt<Format>(job, job.keys, ahead < job.num_blocks ? ahead : t / kBlock) + place;
-    for (; t < stop; ++t) {
-      F32x16 value[kVectors];
-#pragma GCC unroll 16
-      for (uint32_t v = 0; v < kVectors; ++v) {
-        value[v] = Format::Load(values + v * kLanes);
-        if (v * kLanes * sizeof(*values) % 64 == 0) Prefetch(next_keys + v * kLanes);
-      }
-      next_keys += job.head_dim;
-      const float* p = probabilities + t % kTile;
-#pragma GCC unroll 16
-      for (uint32_t n = 0; n < kCount; ++n) {
-        const F32x16 weight = SplatF32(p[size_t{n} * kTile]);
-#pragma GCC unroll 16
-        for (uint32_t v = 0; v < kVectors; ++v) sums[n][v] = Fma(weight, value[v], sums[n][v]);
-      }
-      values += job.head_dim;
-    }
-  }
-  const size_t record = RecordFloats(job.head_dim);
-#pragma GCC unroll 16
-  for (uint32_t n = 0; n < kCount; ++n) {
-#pragma GCC unroll 16
-    for (uint32_t v = 0; v < kVectors; ++v) {
-      StoreF32(records + n * record + d + v * kLanes, sums[n][v]);
-    }
-  }
-}
-
-template <typename Format, uint32_t kCount>
-void Accumulate(const AttentionJob& job, const float* probabilities, Tokens tokens,
-                float* records) {
-  constexpr uint32_t kVectors = Vectors(kCount);
-  uint32_t d = 0;
-  for (; d + kVectors * kLanes <= job.head_dim; d += kVectors * kLanes) {
-    AddValues<Format, kCount, kVectors>(job, probabilities, tokens, d, records);
-  }
-  if constexpr (kVectors > 1) {
-    for (; d < job.head_dim; d += kLanes) {
-      AddValues<Format, kCount, 1>(job, probabilities, tokens, d, records);
-    }
-  }
-}
-
-// Score and Accumulate for each number of queries.
-using ScoreFn = void (*)(const AttentionJob&, const float*, Tokens, float*);
-using AccumulateFn = void (*)(const AttentionJob&, const float*, Tokens, float*);
-template <typename Format>
-struct ByCount {
-  static constexpr ScoreFn kScore[] = {
-      Score<Format, 1>,  Score<Format, 2>,  Score<Format, 3>,
-      Score<Format, 4>,  Score<Format, 5>,  Score<Format, 6>,
-#if defined(QUIRE_ISA_avx512)
-      Score<Format, 7>,  Score<Format, 8>,  Score<Format, 9>,
-      Score<Format, 10>, Score<Format, 11>, Score<Format, 12>,
-#endif
-  };
-  static constexpr AccumulateFn kAccumulate[] = {
-      Accumulate<Format, 1>,  Accumulate<Format, 2>,  Accumulate<Format, 3>,
-      Accumulate<Format, 4>,  Accumulate<Format, 5>,  Accumulate<Format, 6>,
-#if defined(QUIRE_ISA_avx512)
-      Accumulate<Format, 7>,  Accumulate<Format, 8>,  Accumulate<Format, 9>,
-      Accumulate<Format, 10>, Accumulate<Format, 11>, Accumulate<Format, 12>,
-#endif
-  };
+struct Shares {
+  Share list[kMaxUnitQueries];
+  uint32_t count;
+  uint32_t until;  // the first tile of which they may be others
 };
+
+QUIRE_INLINE TokenSpan TokensOf(const AttentionJob& job, const Share& share, uint32_t tile,
+                                uint32_t first, uint32_t last) {
+  if (share.whole) return {tile * kTile, tile * kTile + kTile};
+  return TokensOf(job, *share.member, tile, share.local(first, last));
+}
+
+// Cuts the queries of members that share a tile as evenly as possible, so that 13 are 7 + 6 and not
+// 12 + 1.
+void AppendShares(const AttentionMember& member, uint32_t end, bool whole, Shares* shares) {
+  const uint32_t first = member.unit_query;
+  const uint32_t queries = end - first;
+  const uint32_t count = (queries + kQueries - 1) / kQueries;
+  for (uint32_t i = 0; i < count; ++i) {
+    shares->list[shares->count++] = {&member, first + queries * i / count,
+                                     first + queries * (i + 1) / count, whole};
+  }
+}
+
+void MakeShares(const AttentionJob& job, uint32_t tile, Shares* shares) {
+  shares->count = 0;
+  shares->until = UINT32_MAX;
+  uint32_t first = 0;  // of the members that share the tile
+  for (uint32_t i = 0; i < job.num_members; ++i) {
+    const AttentionMember& member = job.members[i];
+    if (i + 1 < job.num_members) {
+      const TileSpan shared = member.shared;
+      const uint32_t change = tile < shared.begin ? shared.begin : shared.end;
+      if (change > tile && change < shares->until) shares->until = change;
+      if (tile >= shared.begin && tile < shared.end) continue;  // the next one is with us
+    }
+    AppendShares(job.members[first], member.unit_query + member.num_queries, first < i, shares);
+    first = i + 1;
+  }
+}
+
+// Rotates and quantises the queries once per unit, for keys in eight bits. The factor of a score
+// undoes the scale of q and the length that two rotations add.
+void QuantiseQueries(const AttentionJob& job, const AttentionSpace& space) {
+  float rotated[kMaxHeadDim];
+  const float scale = job.scale / static_cast<float>(RotationSize(job.head_dim));
+  uint32_t query = 0;
+  for (uint32_t m = 0; m < job.num_members; ++m) {
+    for (uint32_t i = 0; i < job.members[m].num_queries; ++i, ++query) {
+      const float* const q = job.q + OffsetOf(job, job.members[m], i);
+      for (uint32_t d = 0; d < job.head_dim; d += kLanes) {
+        StoreF32(rotated + d, Finite(LoadF32(q + d), 0x1p100f));
+      }
+      Rotate(rotated, job.head_dim);
+      int8_t* const bytes = space.bytes + size_t{query} * job.head_dim;
+      space.factors[query] = Quantise(rotated, job.head_dim, bytes) * scale;
+      int32_t sum = 0;
+      for (uint32_t d = 0; d < job.head_dim; ++d) sum += bytes[d];
+      space.offsets[query] = -128 * sum;
+    }
+  }
+}
+
+// Copies the queries of each share as [step][query of the share]; a step has four bytes.
+template <typename Format>
+void PackQueries(const AttentionJob& job, const Shares& shares, const AttentionSpace& space) {
+  typedef uint32_t Word __attribute__((may_alias));
+  constexpr uint32_t kDimensions = Format::Keys::kDimensions;
+  const uint32_t steps = job.head_dim / kDimensions;
+  const AttentionMember* member = job.members;
+  for (uint32_t i = 0; i < shares.count; ++i) {
+    const Share& share = shares.list[i];
+    const uint32_t count = share.end - share.begin;
+    Word* const out = reinterpret_cast<Word*>(space.packed) + size_t{share.begin} * steps;
+    for (uint32_t n = 0; n < count; ++n) {
+      const uint32_t query = share.begin + n;
+      while (query >= member->unit_query + member->num_queries) ++member;
+      const void* const q =
+          kDimensions == 1
+              ? static_cast<const void*>(job.q + OffsetOf(job, *member, query - member->unit_query))
+              : static_cast<const void*>(space.bytes + size_t{query} * job.head_dim);
+      const Word* const words = static_cast<const Word*>(q);
+      for (uint32_t step = 0; step < steps; ++step) out[size_t{step} * count + n] = words[step];
+    }
+  }
+}
 
 // Turns the scores of one query in `blocks` into probabilities and completes its record. What is
 // not in `tokens` is overwritten before use: it may come from memory never written.
-void Softmax(float* scores, Tokens blocks, Tokens tokens, float scale, float* max_and_sum) {
+void Softmax(float* scores, TokenSpan blocks, TokenSpan tokens, float scale, float* max_and_sum) {
   const uint32_t begin = blocks.begin * kBlock;
   const uint32_t end = blocks.end * kBlock;
   const float lowest = -__builtin_inff();
@@ -231,6 +155,18 @@ void Softmax(float* scores, Tokens blocks, Tokens tokens, float scale, float* ma
   StoreF32(max_and_sum + kLanes, SplatF32(ReduceAdd(sum)));
 }
 
+// Multiplies probabilities by the scales of the values they are for. Of tokens that nobody attends
+// to the scale may be anything, and so may what is left here for them: it is never read.
+void ApplyScales(const AttentionJob& job, BlockList list, TokenSpan blocks, float* scores) {
+  for (uint32_t block = blocks.begin; block < blocks.end; ++block) {
+    const char* const values = BlockAt(job, job.values, list, block);
+    const F32x16 scales =
+        LoadF32(reinterpret_cast<const float*>(values + size_t{job.head_dim} * kBlock));
+    float* const place = scores + block % kTileBlocks * kLanes;
+    StoreF32(place, LoadF32(place) * scales);
+  }
+}
+
 // state = state + record, in the order of tiles.
 void FoldRecord(uint32_t head_dim, const float* record, float* state) {
   const F32x16 old_max = LoadF32(state + head_dim);
@@ -255,99 +191,105 @@ void ClearState(const AttentionJob& job, float* state) {
   }
 }
 
-// Queries [begin, end) of a unit that share a register tile: as even as possible, so that 13 are
-// 7 + 6 and not 12 + 1.
-struct Share {
-  uint32_t begin;
-  uint32_t end;
-};
-QUIRE_INLINE uint32_t ShareCount(uint32_t queries) { return (queries + kQueries - 1) / kQueries; }
-QUIRE_INLINE Share ShareOf(uint32_t queries, uint32_t index) {
-  const uint32_t count = ShareCount(queries);
-  return {queries * index / count, queries * (index + 1) / count};
-}
-
-// Copies the queries of each share as [head_dim][queries of the share].
-void PackQueries(const AttentionJob& job, float* packed) {
-  for (uint32_t i = 0; i < ShareCount(job.num_queries); ++i) {
-    const Share share = ShareOf(job.num_queries, i);
-    const uint32_t count = share.end - share.begin;
-    float* const out = packed + size_t{share.begin} * job.head_dim;
-    for (uint32_t n = 0; n < count; ++n) {
-      const float* const q = job.q + OffsetOf(job, share.begin + n);
-      for (uint32_t d = 0; d < job.head_dim; ++d) out[size_t{d} * count + n] = q[d];
-    }
-  }
-}
-
 // Leaves the records of one share in `records`; false if the tile is outside all its queries.
 template <typename Format>
-bool AttendShare(const AttentionJob& job, uint32_t tile, Share share, const AttentionSpace& space,
-                 float* records) {
-  const Tokens all = TokensOf(job, tile, share.begin, share.end - 1);
+bool AttendShare(const AttentionJob& job, uint32_t tile, const Share& share,
+                 const AttentionSpace& space, float* records) {
+  constexpr bool kBytes = Format::Keys::kDimensions > 1;
+  const TokenSpan all = TokensOf(job, share, tile, share.begin, share.end);
   if (all.begin >= all.end) return false;
-  const Tokens blocks = {all.begin / kBlock, (all.end + kBlock - 1) / kBlock};
+  const TokenSpan blocks = {all.begin / kBlock, (all.end + kBlock - 1) / kBlock};
+  const BlockList list = {share.member->table, share.member->num_blocks};
   const uint32_t count = share.end - share.begin;
-  ByCount<Format>::kScore[count - 1](job, space.packed + size_t{share.begin} * job.head_dim, blocks,
-                                     space.scores);
+  const uint32_t steps = job.head_dim / Format::Keys::kDimensions;
+  const PackedQueries queries = {
+      reinterpret_cast<const char*>(space.packed) + size_t{share.begin} * steps * 4,
+      space.factors + share.begin, space.offsets + share.begin};
+  ByCount<Format>::kScore[count - 1](job, queries, list, blocks, space.scores);
   const size_t record = RecordFloats(job.head_dim);
   for (uint32_t n = 0; n < count; ++n) {
-    const Tokens own = TokensOf(job, tile, share.begin + n, share.begin + n);
+    const TokenSpan own = TokensOf(job, share, tile, share.begin + n, share.begin + n + 1);
     if (own.begin >= own.end) continue;  // what is computed for this query is never read
-    Softmax(space.scores + size_t{n} * kTile, blocks, own, job.scale,
-            records + n * record + job.head_dim);
+    float* const scores = space.scores + size_t{n} * kTile;
+    Softmax(scores, blocks, own, kBytes ? 1.0f : job.scale, records + n * record + job.head_dim);
+    if constexpr (Format::Values::kBytes == 1) ApplyScales(job, list, blocks, scores);
   }
-  ByCount<Format>::kAccumulate[count - 1](job, space.scores, all, records);
+  ByCount<Format>::kAccumulate[count - 1](job, space.scores, list, all, records);
   return true;
+}
+
+// Visits the shares of each of `tiles`: the cut of queries is made anew only where it changes.
+template <typename Format, typename Visit>
+QUIRE_INLINE void ForShares(const AttentionJob& job, TileSpan tiles, const AttentionSpace& space,
+                            const Visit& visit) {
+  if constexpr (Format::Keys::kDimensions > 1) QuantiseQueries(job, space);
+  Shares shares;
+  shares.until = tiles.begin;
+  for (uint32_t tile = tiles.begin; tile < tiles.end; ++tile) {
+    if (tile >= shares.until) {
+      MakeShares(job, tile, &shares);
+      PackQueries<Format>(job, shares, space);
+    }
+    for (uint32_t i = 0; i < shares.count; ++i) visit(tile, shares.list[i]);
+  }
 }
 
 template <typename Format>
 void FoldTiles(const AttentionJob& job, TileSpan tiles, const AttentionSpace& space) {
   const size_t record = RecordFloats(job.head_dim);
-  PackQueries(job, space.packed);
   ClearState(job, space.state);
-  for (uint32_t tile = tiles.begin; tile < tiles.end; ++tile) {
-    for (uint32_t i = 0; i < ShareCount(job.num_queries); ++i) {
-      const Share share = ShareOf(job.num_queries, i);
-      if (!AttendShare<Format>(job, tile, share, space, space.records)) continue;
-      for (uint32_t n = share.begin; n < share.end; ++n) {
-        const Tokens own = TokensOf(job, tile, n, n);
-        if (own.begin >= own.end) continue;
-        FoldRecord(job.head_dim, space.records + (n - share.begin) * record,
-                   space.state + n * record);
-      }
+  ForShares<Format>(job, tiles, space, [&](uint32_t tile, const Share& share) {
+    if (!AttendShare<Format>(job, tile, share, space, space.records)) return;
+    for (uint32_t n = share.begin; n < share.end; ++n) {
+      const TokenSpan own = TokensOf(job, share, tile, n, n + 1);
+      if (own.begin >= own.end) continue;
+      FoldRecord(job.head_dim, space.records + (n - share.begin) * record,
+                 space.state + n * record);
     }
-  }
+  });
 }
 
 template <typename Format>
 void KeepTiles(const AttentionJob& job, TileSpan tiles, const AttentionSpace& space) {
   const size_t record = RecordFloats(job.head_dim);
-  PackQueries(job, space.packed);
-  for (uint32_t tile = tiles.begin; tile < tiles.end; ++tile) {
+  ForShares<Format>(job, tiles, space, [&](uint32_t tile, const Share& share) {
     float* const kept = space.partials + size_t{tile - tiles.begin} * job.num_queries * record;
-    for (uint32_t i = 0; i < ShareCount(job.num_queries); ++i) {
-      const Share share = ShareOf(job.num_queries, i);
-      AttendShare<Format>(job, tile, share, space, kept + share.begin * record);
-    }
-  }
+    AttendShare<Format>(job, tile, share, space, kept + share.begin * record);
+  });
 }
 
+// Which of the four formats a job has.
+uint32_t FormatOf(const AttentionJob& job) {
+  if (job.key_kind == KvKind::kFloat) return 1;
+  if (job.key_kind == KvKind::kInt8) return 2;
+  return job.value_kind == KvKind::kInt8 ? 3 : 0;
+}
+
+using SpanFn = void (*)(const AttentionJob&, TileSpan, const AttentionSpace&);
+
 void Fold(const AttentionJob& job, TileSpan tiles, const AttentionSpace& space) {
-  job.half ? FoldTiles<Half>(job, tiles, space) : FoldTiles<Float>(job, tiles, space);
+  constexpr SpanFn kFold[] = {FoldTiles<F16Format>, FoldTiles<F32Format>, FoldTiles<Q8Format>,
+                              FoldTiles<K16V8Format>};
+  kFold[FormatOf(job)](job, tiles, space);
 }
 
 void Keep(const AttentionJob& job, TileSpan tiles, const AttentionSpace& space) {
-  job.half ? KeepTiles<Half>(job, tiles, space) : KeepTiles<Float>(job, tiles, space);
+  constexpr SpanFn kKeep[] = {KeepTiles<F16Format>, KeepTiles<F32Format>, KeepTiles<Q8Format>,
+                              KeepTiles<K16V8Format>};
+  kKeep[FormatOf(job)](job, tiles, space);
 }
 
 void Merge(const AttentionJob& job, TileSpan tiles, const float* partials, float* state) {
   const size_t record = RecordFloats(job.head_dim);
   for (uint32_t tile = tiles.begin; tile < tiles.end; ++tile) {
-    for (uint32_t n = 0; n < job.num_queries; ++n) {
-      const Tokens own = TokensOf(job, tile, n, n);
-      if (own.begin < own.end) FoldRecord(job.head_dim, partials, state + n * record);
-      partials += record;
+    float* one = state;
+    for (uint32_t m = 0; m < job.num_members; ++m) {
+      for (uint32_t n = 0; n < job.members[m].num_queries; ++n) {
+        const TokenSpan own = TokensOf(job, job.members[m], tile, {n, n + 1});
+        if (own.begin < own.end) FoldRecord(job.head_dim, partials, one);
+        partials += record;
+        one += record;
+      }
     }
   }
 }
@@ -355,12 +297,13 @@ void Merge(const AttentionJob& job, TileSpan tiles, const float* partials, float
 // Adding zero makes -0 into +0: the sign of a zero may depend on which rows shared the tile.
 void Finish(const AttentionJob& job, const float* state) {
   const size_t record = RecordFloats(job.head_dim);
-  for (uint32_t n = 0; n < job.num_queries; ++n) {
-    const float* const one = state + n * record;
-    float* const out = job.out + OffsetOf(job, n);
-    const F32x16 factor = SplatF32(1.0f) / LoadF32(one + job.head_dim + kLanes);
-    for (uint32_t d = 0; d < job.head_dim; d += kLanes) {
-      StoreF32(out + d, LoadF32(one + d) * factor + ZeroF32());
+  for (uint32_t m = 0; m < job.num_members; ++m) {
+    for (uint32_t n = 0; n < job.members[m].num_queries; ++n, state += record) {
+      float* const out = job.out + OffsetOf(job, job.members[m], n);
+      const F32x16 factor = SplatF32(1.0f) / LoadF32(state + job.head_dim + kLanes);
+      for (uint32_t d = 0; d < job.head_dim; d += kLanes) {
+        StoreF32(out + d, LoadF32(state + d) * factor + ZeroF32());
+      }
     }
   }
 }

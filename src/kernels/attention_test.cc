@@ -65,18 +65,38 @@ class Arena {
     }
   }
 
-  float Value(const std::byte* p, size_t index) const {
-    if (case_.format == KvFormat::kF32) return reinterpret_cast<const float*>(p)[index];
-    return static_cast<float>(reinterpret_cast<const _Float16*>(p)[index]);
-  }
+  // Keys and values as numbers: in eight bits without their scale, which is 1 for other kinds.
   float Key(uint32_t block, uint32_t kv_head, uint32_t t, uint32_t d) const {
-    return Value(view_.keys(1, block, kv_head), d * kBlockTokens + t % kBlockTokens);
+    const std::byte* p = view_.keys(1, block, kv_head);
+    t %= kBlockTokens;
+    if (view_.shape.key_kind() != KvKind::kInt8) {
+      return Number(p, view_.shape.key_kind(), d * kBlockTokens + t);
+    }
+    return static_cast<float>(static_cast<int>(p[(d / 4 * kBlockTokens + t) * 4 + d % 4]) - 128);
   }
   float ValueOf(uint32_t block, uint32_t kv_head, uint32_t t, uint32_t d) const {
-    return Value(view_.values(1, block, kv_head), t % kBlockTokens * case_.head_dim + d);
+    return Number(view_.values(1, block, kv_head), view_.shape.value_kind(),
+                  t % kBlockTokens * case_.head_dim + d);
+  }
+  float KeyScale(uint32_t block, uint32_t kv_head, uint32_t t) const {
+    if (view_.shape.key_kind() != KvKind::kInt8) return 1;
+    return ScaleAfter(view_.keys(1, block, kv_head), t);
+  }
+  float ValueScale(uint32_t block, uint32_t kv_head, uint32_t t) const {
+    if (view_.shape.value_kind() != KvKind::kInt8) return 1;
+    return ScaleAfter(view_.values(1, block, kv_head), t);
   }
 
  private:
+  static float Number(const std::byte* p, KvKind kind, size_t index) {
+    if (kind == KvKind::kFloat) return reinterpret_cast<const float*>(p)[index];
+    if (kind == KvKind::kInt8) return reinterpret_cast<const int8_t*>(p)[index];
+    return static_cast<float>(reinterpret_cast<const _Float16*>(p)[index]);
+  }
+  float ScaleAfter(const std::byte* p, uint32_t t) const {
+    return reinterpret_cast<const float*>(p + case_.head_dim * kBlockTokens)[t % kBlockTokens];
+  }
+
   Case case_;
   std::vector<std::byte> bytes_;
   KvView view_;
@@ -92,8 +112,7 @@ std::vector<uint32_t> ShuffledTable(uint32_t num_blocks, uint32_t seed) {
 AttentionShape ShapeOf(const Case& c) {
   return {.layer = 1,
           .query_heads = c.query_heads,
-          .scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim)),
-          .window = c.window};
+          .scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim))};
 }
 
 struct Chunk {
@@ -121,11 +140,47 @@ std::vector<float> Attend(const Case& c, const Arena& arena, const std::vector<C
   std::vector<float> out(q.size(), std::numeric_limits<float>::quiet_NaN());
   AttentionScratch scratch(static_cast<uint32_t>(q.size() / row), c.query_heads, c.head_dim,
                            longest, workers);
+  AttentionPlan plan(static_cast<uint32_t>(q.size() / row), c.query_heads / c.kv_heads);
+  plan.Fill(rows, c.window);
   WorkerPool pool(workers);
   pool.Run([&](const Worker& worker) {
-    Attention(worker, arena.view(), ShapeOf(c), rows, q.data(), out.data(), scratch);
+    Attention(worker, arena.view(), ShapeOf(c), plan, q.data(), out.data(), scratch);
   });
   return out;
+}
+
+uint32_t RotationOf(uint32_t head_dim) {
+  uint32_t size = 1;
+  while (head_dim % (2 * size) == 0) size *= 2;
+  return size;
+}
+
+// The Hadamard transform of head_quant.h, an element at a time.
+std::vector<float> Rotated(const float* x, uint32_t head_dim) {
+  std::vector<float> now(x, x + head_dim);
+  for (uint32_t step = 1; step < RotationOf(head_dim); step *= 2) {
+    const std::vector<float> before = now;
+    for (uint32_t d = 0; d < head_dim; ++d) {
+      const bool second = (d & step) != 0;
+      now[d] = second ? before[d - step] - before[d] : before[d] + before[d + step];
+    }
+  }
+  return now;
+}
+
+struct Bytes {
+  std::vector<int> values;
+  float scale;
+};
+Bytes Quantised(const std::vector<float>& x) {
+  float largest = 0;
+  for (const float one : x) largest = std::max(largest, std::abs(one));
+  if (largest < 0x1p-60f) return {std::vector<int>(x.size(), 0), 0.0f};
+  Bytes bytes{{}, largest / 127.0f};
+  for (const float one : x) {
+    bytes.values.push_back(static_cast<int>(std::nearbyint(one * (127.0f / largest))));
+  }
+  return bytes;
 }
 
 // The float operations that attention.h defines, one at a time, for one row and head.
@@ -136,19 +191,32 @@ struct ScalarAttention {
   uint32_t position;
   uint32_t head;
 
+  uint32_t kv_head() const { return head / (c.query_heads / c.kv_heads); }
+  uint32_t BlockOf(uint32_t t) const { return (*chunk.table)[t / kBlockTokens]; }
+  const float* q() const {
+    return &chunk.text->q[(size_t{position} * c.query_heads + head) * c.head_dim];
+  }
+
   float Score(uint32_t t) const {
-    const uint32_t kv_head = head / (c.query_heads / c.kv_heads);
-    const float* q = &chunk.text->q[(size_t{position} * c.query_heads + head) * c.head_dim];
+    if (c.format == KvFormat::kQ8) return ScoreOfBytes(t);
     float sum = 0;
     for (uint32_t d = 0; d < c.head_dim; ++d) {
-      sum = std::fma(q[d], arena.Key((*chunk.table)[t / kBlockTokens], kv_head, t, d), sum);
+      sum = std::fma(q()[d], arena.Key(BlockOf(t), kv_head(), t, d), sum);
     }
     return sum * ShapeOf(c).scale;
   }
-  float ValueAt(uint32_t t, uint32_t d) const {
-    const uint32_t kv_head = head / (c.query_heads / c.kv_heads);
-    return arena.ValueOf((*chunk.table)[t / kBlockTokens], kv_head, t, d);
+  float ScoreOfBytes(uint32_t t) const {
+    const Bytes bytes = Quantised(Rotated(q(), c.head_dim));
+    int sum = 0;
+    for (uint32_t d = 0; d < c.head_dim; ++d) {
+      sum += bytes.values[d] * static_cast<int>(arena.Key(BlockOf(t), kv_head(), t, d));
+    }
+    const float factor =
+        bytes.scale * (ShapeOf(c).scale / static_cast<float>(RotationOf(c.head_dim)));
+    return static_cast<float>(sum) * arena.KeyScale(BlockOf(t), kv_head(), t) * factor;
   }
+  float ValueAt(uint32_t t, uint32_t d) const { return arena.ValueOf(BlockOf(t), kv_head(), t, d); }
+  float ValueScale(uint32_t t) const { return arena.ValueScale(BlockOf(t), kv_head(), t); }
   uint32_t oldest() const {
     return c.window == 0 || position < c.window ? 0 : position - c.window + 1;
   }
@@ -171,6 +239,7 @@ struct ScalarAttention {
       for (uint32_t half = 8; half > 0; half /= 2) {
         for (uint32_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
       }
+      for (uint32_t t = begin; t < end; ++t) p[t - begin] *= ValueScale(t);
       const float new_max = std::max(max, tile_max);
       const float old_weight = Exp(max - new_max);
       const float tile_weight = Exp(tile_max - new_max);
@@ -198,7 +267,7 @@ struct ScalarAttention {
     for (uint32_t d = 0; d < c.head_dim; ++d) {
       out[d] = 0;
       for (uint32_t t = oldest(); t <= position; ++t) {
-        out[d] += p[t - oldest()] / sum * ValueAt(t, d);
+        out[d] += p[t - oldest()] / sum * ValueAt(t, d) * ValueScale(t);
       }
     }
   }
@@ -206,8 +275,8 @@ struct ScalarAttention {
 
 std::string NameOf(const Case& c) {
   return std::to_string(c.query_heads) + "/" + std::to_string(c.kv_heads) + " heads of " +
-         std::to_string(c.head_dim) + ", window " + std::to_string(c.window) +
-         (c.format == KvFormat::kF16 ? ", f16" : ", f32");
+         std::to_string(c.head_dim) + ", window " + std::to_string(c.window) + ", " +
+         std::string(KvFormatName(c.format));
 }
 
 void ExpectSameBits(const std::vector<float>& got, const std::vector<float>& expected,
@@ -251,12 +320,18 @@ void CheckAgainstScalar(const Case& c, uint32_t begin, uint32_t end) {
 
 TEST(Attention, IsTheDefinedSequenceOfFloatOperations) {
   const Case cases[] = {
-      {9, 3, 64, 0, KvFormat::kF16},  {14, 2, 64, 0, KvFormat::kF16},
-      {4, 1, 256, 0, KvFormat::kF16}, {4, 1, 256, 40, KvFormat::kF16},
-      {2, 2, 80, 0, KvFormat::kF16},  {3, 1, 96, 270, KvFormat::kF16},
-      {5, 1, 112, 1, KvFormat::kF16}, {12, 2, 128, 0, KvFormat::kF16},
-      {9, 3, 64, 0, KvFormat::kF32},  {4, 1, 256, 100, KvFormat::kF32},
-      {2, 2, 16, 0, KvFormat::kF32},  {71, 1, 64, 0, KvFormat::kF16},
+      {9, 3, 64, 0, KvFormat::kF16},    {14, 2, 64, 0, KvFormat::kF16},
+      {4, 1, 256, 0, KvFormat::kF16},   {4, 1, 256, 40, KvFormat::kF16},
+      {2, 2, 80, 0, KvFormat::kF16},    {3, 1, 96, 270, KvFormat::kF16},
+      {5, 1, 112, 1, KvFormat::kF16},   {12, 2, 128, 0, KvFormat::kF16},
+      {9, 3, 64, 0, KvFormat::kF32},    {4, 1, 256, 100, KvFormat::kF32},
+      {2, 2, 16, 0, KvFormat::kF32},    {71, 1, 64, 0, KvFormat::kF16},
+      {9, 3, 64, 0, KvFormat::kQ8},     {4, 1, 256, 40, KvFormat::kQ8},
+      {2, 2, 80, 0, KvFormat::kQ8},     {3, 1, 96, 270, KvFormat::kQ8},
+      {12, 2, 128, 0, KvFormat::kQ8},   {71, 1, 64, 0, KvFormat::kQ8},
+      {2, 2, 16, 0, KvFormat::kQ8},     {5, 1, 112, 1, KvFormat::kQ8},
+      {14, 2, 64, 0, KvFormat::kK16V8}, {2, 1, 80, 100, KvFormat::kK16V8},
+      {6, 2, 128, 0, KvFormat::kK16V8}, {4, 1, 256, 0, KvFormat::kK16V8},
   };
   for (const Case& c : cases) {
     CheckAgainstScalar(c, 0, 5);
@@ -282,10 +357,10 @@ std::vector<float> InChunks(const Case& c, const Text& text, uint32_t length, ui
 }
 
 TEST(Attention, DoesNotDependOnChunksOrWorkers) {
-  const Case cases[] = {{3, 1, 64, 0, KvFormat::kF16},
-                        {9, 3, 64, 70, KvFormat::kF16},
-                        {2, 2, 80, 300, KvFormat::kF32},
-                        {4, 1, 256, 512, KvFormat::kF16}};
+  const Case cases[] = {{3, 1, 64, 0, KvFormat::kF16},   {9, 3, 64, 70, KvFormat::kF16},
+                        {2, 2, 80, 300, KvFormat::kF32}, {4, 1, 256, 512, KvFormat::kF16},
+                        {9, 3, 64, 70, KvFormat::kQ8},   {4, 1, 96, 0, KvFormat::kQ8},
+                        {7, 1, 64, 0, KvFormat::kK16V8}};
   constexpr uint32_t kLength = 540;
   for (const Case& c : cases) {
     const Text text(c, kLength, 9);
@@ -307,7 +382,8 @@ TEST(Attention, DoesNotDependOnChunksOrWorkers) {
 
 TEST(Attention, DoesNotDependOnTheBatch) {
   for (const Case& c : {Case{9, 3, 64, 0, KvFormat::kF16}, Case{4, 1, 128, 50, KvFormat::kF16},
-                        Case{14, 2, 64, 0, KvFormat::kF32}}) {
+                        Case{14, 2, 64, 0, KvFormat::kF32}, Case{14, 2, 64, 0, KvFormat::kQ8},
+                        Case{6, 1, 128, 90, KvFormat::kK16V8}}) {
     const uint32_t lengths[] = {1, 700, 17, 300, 1100, 256, 257};
     const uint32_t rows[] = {1, 1, 17, 40, 1, 3, 1};
     std::vector<Text> texts;
@@ -397,7 +473,7 @@ TEST(Attention, GivesZerosOneSign) {
 
 // Whatever lies in slots not written yet, or in blocks that left the window, the bits are the same.
 TEST(Attention, NeverReadsForeignBytes) {
-  for (const KvFormat format : {KvFormat::kF16, KvFormat::kF32}) {
+  for (const KvFormat format : {KvFormat::kF16, KvFormat::kF32, KvFormat::kQ8, KvFormat::kK16V8}) {
     const Case c = {4, 2, 64, 90, format};
     constexpr uint32_t kLength = 600;
     const Text text(c, kLength, 1);

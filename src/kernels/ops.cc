@@ -86,17 +86,29 @@ SoftmaxStats SoftmaxOf(std::span<const float> x) {
   return {max, static_cast<float>(ops.sum_exp(x.data(), max, x.size()))};
 }
 
+void StoreKvHeads(const KvView& kv, const KvSlot& slot, const float* k, const float* v) {
+  const KvShape& shape = kv.shape;
+  QUIRE_CHECK(slot.layer < shape.layers && slot.block < kv.num_blocks &&
+              slot.token_in_block < kBlockTokens &&
+              slot.first_head + slot.heads <= shape.kv_heads && shape.head_dim % kLanes == 0 &&
+              shape.head_dim <= kMaxHeadDim);
+  std::byte* const keys = kv.keys(slot.layer, slot.block, slot.first_head);
+  std::byte* const values = kv.values(slot.layer, slot.block, slot.first_head);
+  Ops().store_kv({.keys = reinterpret_cast<char*>(keys),
+                  .values = reinterpret_cast<char*>(values),
+                  .key_head_bytes = shape.key_head_bytes(),
+                  .value_head_bytes = shape.value_head_bytes(),
+                  .key_kind = shape.key_kind(),
+                  .value_kind = shape.value_kind(),
+                  .kv_heads = slot.heads,
+                  .head_dim = shape.head_dim,
+                  .token = slot.token_in_block},
+                 k, v);
+}
+
 void StoreKv(const KvView& kv, uint32_t layer, uint32_t block, uint32_t token_in_block,
              const float* k, const float* v) {
-  QUIRE_CHECK(layer < kv.shape.layers && block < kv.num_blocks && token_in_block < kBlockTokens);
-  Ops().store_kv({.keys = kv.keys(layer, block, 0),
-                  .values = kv.values(layer, block, 0),
-                  .head_bytes = kv.shape.head_bytes(),
-                  .kv_heads = kv.shape.kv_heads,
-                  .head_dim = kv.shape.head_dim,
-                  .token = token_in_block,
-                  .half = kv.shape.format == KvFormat::kF16},
-                 k, v);
+  StoreKvHeads(kv, {layer, block, token_in_block, 0, kv.shape.kv_heads}, k, v);
 }
 
 }  // namespace quire

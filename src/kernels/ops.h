@@ -56,8 +56,19 @@ struct SoftmaxStats {
 };
 SoftmaxStats SoftmaxOf(std::span<const float> x);
 
-// Writes one token's keys (after rope) and values, all KV heads, into its place of its block,
-// rounding to the view's format. k, v: [kv_heads][head_dim].
+// Writes keys (after rope) and values of one token into its place of its block, rounding to the
+// view's format. k, v: [heads][head_dim], of `heads` KV heads from `first_head` on: heads are
+// independent, so several workers may store a token.
+struct KvSlot {
+  uint32_t layer;
+  uint32_t block;
+  uint32_t token_in_block;
+  uint32_t first_head;
+  uint32_t heads;
+};
+void StoreKvHeads(const KvView& kv, const KvSlot& slot, const float* k, const float* v);
+
+// The same for all KV heads.
 void StoreKv(const KvView& kv, uint32_t layer, uint32_t block, uint32_t token_in_block,
              const float* k, const float* v);
 

@@ -1,4 +1,5 @@
 #include "kernels/elementary.h"
+#include "kernels/head_quant.h"
 #include "kernels/lanes.h"
 #include "kernels/ops_table.h"
 
@@ -126,53 +127,79 @@ double SumExp(const float* x, float max, size_t size) {
   return sum;
 }
 
-// Saturates to +-limit; NaN becomes -limit. So every stored value is finite, and a masked token
-// (probability 0) adds exactly nothing in attention.
-F32x16 Finite(F32x16 x, float limit) { return Min(Max(x, SplatF32(-limit)), SplatF32(limit)); }
+constexpr float kMaxHalf = 65504.0f;
+constexpr float kMaxFloat = 0x1.fffffep+127f;
 
-void StoreHalf(const KvPlace& place, const float* k, const float* v) {
-  constexpr float kMaxHalf = 65504.0f;
-  for (uint32_t head = 0; head < place.kv_heads; ++head) {
-    const size_t offset = head * (place.head_bytes / sizeof(uint16_t));
-    uint16_t* keys = static_cast<uint16_t*>(place.keys) + offset + place.token;
-    uint16_t* values =
-        static_cast<uint16_t*>(place.values) + offset + size_t{place.token} * place.head_dim;
-    const size_t first = size_t{head} * place.head_dim;
-    for (uint32_t d = 0; d < place.head_dim; d += kLanes) {
-      uint16_t rounded[kLanes];
-      StoreF16(rounded, Finite(LoadF32(k + first + d), kMaxHalf));
-      for (uint32_t i = 0; i < kLanes; ++i) {
-        keys[size_t{d + i} * kLanes] = rounded[i];
-      }
-      StoreF16(values + d, Finite(LoadF32(v + first + d), kMaxHalf));
-    }
+void StoreHalfKeys(const float* k, uint32_t head_dim, uint32_t token, char* to) {
+  uint16_t* const keys = reinterpret_cast<uint16_t*>(to) + token;
+  for (uint32_t d = 0; d < head_dim; d += kLanes) {
+    uint16_t rounded[kLanes];
+    StoreF16(rounded, Finite(LoadF32(k + d), kMaxHalf));
+    for (uint32_t i = 0; i < kLanes; ++i) keys[size_t{d + i} * kLanes] = rounded[i];
   }
 }
 
-void StoreFloat(const KvPlace& place, const float* k, const float* v) {
-  constexpr float kMaxFloat = 0x1.fffffep+127f;
-  for (uint32_t head = 0; head < place.kv_heads; ++head) {
-    const size_t offset = head * (place.head_bytes / sizeof(float));
-    float* keys = static_cast<float*>(place.keys) + offset + place.token;
-    float* values =
-        static_cast<float*>(place.values) + offset + size_t{place.token} * place.head_dim;
-    const size_t first = size_t{head} * place.head_dim;
-    for (uint32_t d = 0; d < place.head_dim; d += kLanes) {
-      float finite[kLanes];
-      StoreF32(finite, Finite(LoadF32(k + first + d), kMaxFloat));
-      for (uint32_t i = 0; i < kLanes; ++i) {
-        keys[size_t{d + i} * kLanes] = finite[i];
-      }
-      StoreF32(values + d, Finite(LoadF32(v + first + d), kMaxFloat));
-    }
+void StoreFloatKeys(const float* k, uint32_t head_dim, uint32_t token, char* to) {
+  float* const keys = reinterpret_cast<float*>(to) + token;
+  for (uint32_t d = 0; d < head_dim; d += kLanes) {
+    float finite[kLanes];
+    StoreF32(finite, Finite(LoadF32(k + d), kMaxFloat));
+    for (uint32_t i = 0; i < kLanes; ++i) keys[size_t{d + i} * kLanes] = finite[i];
   }
+}
+
+void StoreInt8Keys(const float* k, uint32_t head_dim, uint32_t token, char* to) {
+  float rotated[kMaxHeadDim];
+  int8_t bytes[kMaxHeadDim];
+  for (uint32_t d = 0; d < head_dim; d += kLanes) {
+    StoreF32(rotated + d, Finite(LoadF32(k + d), kMaxHalf));
+  }
+  Rotate(rotated, head_dim);
+  reinterpret_cast<float*>(to + size_t{head_dim} * kLanes)[token] =
+      Quantise(rotated, head_dim, bytes);
+  for (uint32_t d = 0; d < head_dim; d += 4) {
+    uint32_t four;
+    __builtin_memcpy(&four, bytes + d, sizeof(four));
+    four ^= 0x80808080u;  // 128 added
+    __builtin_memcpy(to + size_t{d} * kLanes + token * sizeof(four), &four, sizeof(four));
+  }
+}
+
+void StoreHalfValues(const float* v, uint32_t head_dim, uint32_t token, char* to) {
+  uint16_t* const values = reinterpret_cast<uint16_t*>(to) + size_t{token} * head_dim;
+  for (uint32_t d = 0; d < head_dim; d += kLanes) {
+    StoreF16(values + d, Finite(LoadF32(v + d), kMaxHalf));
+  }
+}
+
+void StoreFloatValues(const float* v, uint32_t head_dim, uint32_t token, char* to) {
+  float* const values = reinterpret_cast<float*>(to) + size_t{token} * head_dim;
+  for (uint32_t d = 0; d < head_dim; d += kLanes) {
+    StoreF32(values + d, Finite(LoadF32(v + d), kMaxFloat));
+  }
+}
+
+void StoreInt8Values(const float* v, uint32_t head_dim, uint32_t token, char* to) {
+  float finite[kMaxHeadDim];
+  for (uint32_t d = 0; d < head_dim; d += kLanes) {
+    StoreF32(finite + d, Finite(LoadF32(v + d), kMaxHalf));
+  }
+  int8_t* const values = reinterpret_cast<int8_t*>(to) + size_t{token} * head_dim;
+  reinterpret_cast<float*>(to + size_t{head_dim} * kLanes)[token] =
+      Quantise(finite, head_dim, values);
 }
 
 void StoreKv(const KvPlace& place, const float* k, const float* v) {
-  if (place.half) {
-    StoreHalf(place, k, v);
-  } else {
-    StoreFloat(place, k, v);
+  using Store = void (*)(const float*, uint32_t, uint32_t, char*);
+  constexpr Store kKeys[] = {StoreHalfKeys, StoreFloatKeys, StoreInt8Keys};
+  constexpr Store kValues[] = {StoreHalfValues, StoreFloatValues, StoreInt8Values};
+  const Store store_keys = kKeys[static_cast<uint32_t>(place.key_kind)];
+  const Store store_values = kValues[static_cast<uint32_t>(place.value_kind)];
+  for (uint32_t head = 0; head < place.kv_heads; ++head) {
+    const size_t first = size_t{head} * place.head_dim;
+    store_keys(k + first, place.head_dim, place.token, place.keys + head * place.key_head_bytes);
+    store_values(v + first, place.head_dim, place.token,
+                 place.values + head * place.value_head_bytes);
   }
 }
 

@@ -7,18 +7,21 @@
 #include <stdint.h>
 
 #include "kernels/isa_tables.h"
+#include "kernels/kv_kind.h"
 
 namespace quire {
 
 // One token's place in the KV cache: its block of one layer, as raw addresses.
 struct KvPlace {
-  void* keys;         // of KV head 0: [head_dim][16 tokens]
-  void* values;       // of KV head 0: [16 tokens][head_dim]
-  size_t head_bytes;  // from one KV head to the next, in both
-  uint32_t kv_heads;
+  char* keys;               // of the first KV head to store
+  char* values;             // of the first KV head to store
+  size_t key_head_bytes;    // from one KV head to the next
+  size_t value_head_bytes;  // likewise
+  KvKind key_kind;
+  KvKind value_kind;
+  uint32_t kv_heads;  // to store
   uint32_t head_dim;
   uint32_t token;  // in the block
-  bool half;       // f16, else f32
 };
 
 struct RopeJob {

@@ -11,7 +11,8 @@
 #include <span>
 #include <vector>
 
-#include "kernels/attention.h"
+#include "kernels/attention_plan.h"
+#include "model/config.h"
 #include "model/forward.h"
 
 namespace quire {
@@ -24,15 +25,15 @@ struct BatchRow {
 
 class BatchPlan {
  public:
-  BatchPlan(const ForwardLimits& limits, uint32_t vocab_size, uint32_t num_blocks);
+  // `config` must outlive the plan.
+  BatchPlan(const ForwardLimits& limits, const ModelConfig& config, uint32_t num_blocks);
 
   void Fill(std::span<const BatchItem> items);
 
   std::span<const BatchRow> rows() const { return rows_; }
   std::span<const uint32_t> logit_rows() const { return logit_rows_; }  // ascending
-  std::span<const AttentionRows> attention() const { return attention_; }
-  // Of the rows in logit_rows() only.
-  std::span<const AttentionRows> logit_attention() const { return logit_attention_; }
+  // How the rows that `layer` attends for are shared out: in the last layer only logit_rows().
+  const AttentionPlan& attention(uint32_t layer) const;
   uint32_t num_rows() const { return static_cast<uint32_t>(rows_.size()); }
   uint32_t num_logits() const { return static_cast<uint32_t>(logit_rows_.size()); }
 
@@ -40,12 +41,15 @@ class BatchPlan {
   void Append(const BatchItem& item);
 
   const ForwardLimits limits_;
-  const uint32_t vocab_size_;
+  const ModelConfig& config_;
   const uint32_t num_blocks_;
   std::vector<BatchRow> rows_;
   std::vector<uint32_t> logit_rows_;
-  std::vector<AttentionRows> attention_;
-  std::vector<AttentionRows> logit_attention_;
+  std::vector<AttentionRows> all_;     // items
+  std::vector<AttentionRows> logits_;  // of those with rows of logits, only these
+  AttentionPlan global_;               // of all_, for layers without a window
+  AttentionPlan local_;                // of all_, for layers with the window
+  AttentionPlan last_;                 // of logits_, for the last layer
 };
 
 }  // namespace quire

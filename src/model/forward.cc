@@ -13,7 +13,7 @@ struct ForwardPass::State {
       : model(the_model),
         kv(the_kv),
         pool(the_pool),
-        plan(limits, the_model.config().vocab_size, the_kv.num_blocks),
+        plan(limits, the_model.config(), the_kv.num_blocks),
         buffers(the_model.config(), limits, the_pool.count()) {}
 
   const Model& model;

@@ -138,13 +138,10 @@ void WorkerPass::StoreHeads(uint32_t layer) const {
 }
 
 void WorkerPass::Attend(uint32_t layer) const {
-  const bool last = layer + 1 == config_.layers;
-  const AttentionShape shape{.layer = layer,
-                             .query_heads = config_.query_heads,
-                             .scale = config_.attention_scale,
-                             .window = config_.window_of(layer)};
-  Attention(worker_, context_.kv, shape, last ? plan_.logit_attention() : plan_.attention(),
-            shared_.query, shared_.attended, shared_.attention);
+  const AttentionShape shape{
+      .layer = layer, .query_heads = config_.query_heads, .scale = config_.attention_scale};
+  Attention(worker_, context_.kv, shape, plan_.attention(layer), shared_.query, shared_.attended,
+            shared_.attention);
   worker_.Barrier();
 }
 

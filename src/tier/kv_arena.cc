@@ -25,9 +25,9 @@ uint64_t RoundUp(uint64_t value, uint64_t multiple) {
 }
 
 std::string DescribeBlock(const KvShape& shape) {
-  return fmt::format("{} per block of {} tokens (2 x {} layers x {} KV heads x {} x {} bytes x {})",
+  return fmt::format("{} per block of {} tokens ({} layers x {} KV heads x ({} + {}) bytes in {})",
                      FormatSize(shape.block_bytes()), kBlockTokens, shape.layers, shape.kv_heads,
-                     shape.head_dim, shape.value_bytes(), kBlockTokens);
+                     shape.key_head_bytes(), shape.value_head_bytes(), KvFormatName(shape.format));
 }
 
 Status CheckSize(const KvShape& shape, uint64_t bytes) {

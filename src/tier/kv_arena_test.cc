@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/machine.h"
@@ -29,7 +30,8 @@ TEST(KvArena, RefusesLessThanOneBlockWithTheArithmetic) {
   ASSERT_FALSE(arena);
   EXPECT_EQ(arena.error().code, ErrorCode::kInvalidArgument);
   EXPECT_EQ(arena.error().param, "kv-memory");
-  EXPECT_NE(arena.error().message.find("3 layers x 2 KV heads x 64 x 2 bytes"), std::string::npos)
+  EXPECT_NE(arena.error().message.find("3 layers x 2 KV heads x (2048 + 2048) bytes in f16"),
+            std::string::npos)
       << arena.error().message;
   EXPECT_TRUE(KvArena::Create(kShape, kShape.block_bytes()));
 }
@@ -66,9 +68,9 @@ TEST(KvArena, ViewCoversTheArenaWithoutOverlap) {
       }
     }
   }
-  EXPECT_EQ(starts.size() * kShape.head_bytes(), arena->bytes());
+  EXPECT_EQ(starts.size() * kShape.key_head_bytes(), arena->bytes());
   EXPECT_EQ(*starts.begin(), view.base);
-  EXPECT_EQ(*starts.rbegin(), view.base + arena->bytes() - kShape.head_bytes());
+  EXPECT_EQ(*starts.rbegin(), view.base + arena->bytes() - kShape.value_head_bytes());
 }
 
 TEST(KvArena, MovesKeepTheBytesWhereTheyAre) {
@@ -109,15 +111,26 @@ TEST(KvArena, GivesItsMemoryBack) {
   EXPECT_LT(ResidentBytes(), before + 64 * kMiB);
 }
 
-// The last block's values end where the arena ends, in either format.
-TEST(KvArena, FormatsDifferOnlyInTheSizeOfAValue) {
-  KvShape wide = kShape;
-  wide.format = KvFormat::kF32;
-  EXPECT_EQ(wide.block_bytes(), 2 * kShape.block_bytes());
-  const auto arena = KvArena::Create(wide, 3 * wide.block_bytes());
-  ASSERT_TRUE(arena);
-  const std::byte* last = arena->view().values(2, 2, 1);
-  EXPECT_EQ(last + wide.head_bytes(), arena->view().base + arena->bytes());
+// The last block's values end where the arena ends, and every head starts on a cache line.
+TEST(KvArena, EveryFormatFillsItsBlocks) {
+  for (const auto [format, key_bytes, value_bytes] :
+       {std::tuple{KvFormat::kF16, 2048u, 2048u},
+        {KvFormat::kF32, 4096u, 4096u},
+        {KvFormat::kQ8, 1024u + 64, 1024u + 64},  // with a scale per token
+        {KvFormat::kK16V8, 2048u, 1024u + 64}}) {
+    SCOPED_TRACE(KvFormatName(format));
+    KvShape shape = kShape;
+    shape.format = format;
+    EXPECT_EQ(shape.block_bytes(), 3u * 2 * (key_bytes + value_bytes));
+    const auto arena = KvArena::Create(shape, 3 * shape.block_bytes());
+    ASSERT_TRUE(arena);
+    const std::byte* base = arena->view().base;
+    EXPECT_EQ(arena->view().values(2, 2, 1) + value_bytes, base + arena->bytes());
+    EXPECT_EQ(arena->view().keys(1, 2, 1) - base,
+              (3 + 2) * 2 * (key_bytes + value_bytes) + key_bytes);
+    EXPECT_EQ((arena->view().keys(1, 2, 1) - base) % 64, 0);
+    EXPECT_EQ((arena->view().values(1, 2, 1) - base) % 64, 0);
+  }
 }
 
 TEST(KvArena, DescribesItself) {
