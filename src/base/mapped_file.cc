@@ -34,6 +34,18 @@ std::unexpected<Error> RefuseErrno(const char* verb, const std::string& path, in
       code, fmt::format("cannot {} '{}': {}", verb, path, std::generic_category().message(error)));
 }
 
+int64_t Nanoseconds(const struct timespec& time) {
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+FileIdentity IdentityOf(const struct stat& status) {
+  return {.device = status.st_dev,
+          .inode = status.st_ino,
+          .size_bytes = static_cast<uint64_t>(status.st_size),
+          .modified_ns = Nanoseconds(status.st_mtim),
+          .changed_ns = Nanoseconds(status.st_ctim)};
+}
+
 }  // namespace
 
 Result<MappedFile> MappedFile::Open(const std::string& path) {
@@ -49,18 +61,20 @@ Result<MappedFile> MappedFile::Open(const std::string& path) {
   if (!S_ISREG(status.st_mode)) {
     return Refuse(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a regular file", path));
   }
-  if (status.st_size == 0) return MappedFile({});  // mmap refuses length 0
+  if (status.st_size == 0) return MappedFile({}, IdentityOf(status));  // mmap refuses length 0
 
   const auto size = static_cast<size_t>(status.st_size);
   void* address = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
   if (address == MAP_FAILED) return RefuseErrno("map", path, errno);
-  return MappedFile({static_cast<const std::byte*>(address), size});
+  return MappedFile({static_cast<const std::byte*>(address), size}, IdentityOf(status));
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : bytes_(std::exchange(other.bytes_, {})), identity_(other.identity_) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(bytes_, other.bytes_);
+  std::swap(identity_, other.identity_);
   return *this;
 }
 

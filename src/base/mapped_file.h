@@ -9,12 +9,24 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
 #include "base/result.h"
 
 namespace quire {
+
+// Which file, and which state of it, was opened. Whoever writes to a file changes its times, so
+// equal identities mean equal bytes, unless a clock was set back or the disk lost them.
+struct FileIdentity {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  uint64_t size_bytes = 0;
+  int64_t modified_ns = 0;  // of the contents
+  int64_t changed_ns = 0;   // of the contents or the inode; cannot be set by hand
+  bool operator==(const FileIdentity&) const = default;
+};
 
 class MappedFile {
  public:
@@ -25,10 +37,13 @@ class MappedFile {
   ~MappedFile();
 
   std::span<const std::byte> bytes() const { return bytes_; }  // page-aligned; empty if the file is
+  const FileIdentity& identity() const { return identity_; }   // when it was opened
 
  private:
-  explicit MappedFile(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  MappedFile(std::span<const std::byte> bytes, const FileIdentity& identity)
+      : bytes_(bytes), identity_(identity) {}
   std::span<const std::byte> bytes_;
+  FileIdentity identity_;
 };
 
 }  // namespace quire

@@ -1,5 +1,6 @@
 #include "base/mapped_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -37,6 +38,26 @@ TEST(MappedFile, ShowsTheWholeFileAlsoAfterAMove) {
   MappedFile other = MappedFile::Open(TempPath("other")).value();
   other = std::move(moved);
   EXPECT_EQ(Text(other), "a quire of pages");
+  EXPECT_EQ(other.identity(), MappedFile::Open(path)->identity());
+}
+
+TEST(MappedFile, ItsIdentityFollowsTheFileAndItsTimes) {
+  const std::string path = TempPath("identity");
+  WriteFile(path, "one");
+  const FileIdentity first = MappedFile::Open(path)->identity();
+  EXPECT_EQ(first.size_bytes, 3u);
+  EXPECT_EQ(MappedFile::Open(path)->identity(), first);
+
+  // Forging the time of the contents shows in the time of the inode.
+  timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = 1000, .tv_nsec = 5}};
+  ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  const FileIdentity touched = MappedFile::Open(path)->identity();
+  EXPECT_EQ(touched.modified_ns, 1000'000'000'005);
+  EXPECT_NE(touched, first);
+
+  std::filesystem::copy_file(path, TempPath("copy"),
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_NE(MappedFile::Open(TempPath("copy"))->identity().inode, first.inode);
 }
 
 TEST(MappedFile, AnEmptyFileIsEmpty) {

@@ -172,4 +172,10 @@ const TensorInfo* GgufFile::FindTensor(std::string_view name) const {
 uint64_t GgufFile::file_bytes() const { return impl_->file_bytes; }
 const std::vector<std::string>& GgufFile::paths() const { return impl_->paths; }
 
+std::vector<FileIdentity> GgufFile::identities() const {
+  std::vector<FileIdentity> identities;
+  for (const MappedFile& mapping : impl_->mappings) identities.push_back(mapping.identity());
+  return identities;
+}
+
 }  // namespace quire

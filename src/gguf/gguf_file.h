@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "base/result.h"
 #include "gguf/metadata.h"
 #include "gguf/tensor_directory.h"
@@ -60,6 +61,7 @@ class GgufFile {
   const TensorInfo* FindTensor(std::string_view name) const;  // nullptr if there is none
   uint64_t file_bytes() const;                                // of all parts together
   const std::vector<std::string>& paths() const;              // of all parts, in order
+  std::vector<FileIdentity> identities() const;               // of all parts; empty for Parse
 
  private:
   struct Impl;

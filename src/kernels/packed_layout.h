@@ -30,6 +30,10 @@
 
 namespace quire {
 
+// Names this layout in files that keep repacked weights (model/repack). Whoever moves a number
+// bumps it: files of other layouts are then not read.
+static constexpr uint32_t kPackedLayoutVersion = 1;
+
 struct PackedLayout {
   uint32_t unit_blocks = 0;   // 0: a float type
   uint32_t header_bytes = 0;  // of a unit

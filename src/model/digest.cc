@@ -55,24 +55,33 @@ std::vector<Piece> CutIntoPieces(std::span<const TensorInfo> tensors) {
 
 }  // namespace
 
-std::string DigestModel(const ModelConfig& config, Precision precision, const GgufFile& file,
-                        WorkerPool& pool) {
+ContentDigest DigestContent(const GgufFile& file, WorkerPool& pool, const std::atomic<bool>* stop) {
   std::vector<Piece> pieces = CutIntoPieces(file.tensors());
   pool.Run([&](const Worker& worker) {
     const auto [begin, end] = worker.Share(static_cast<uint32_t>(pieces.size()));
     for (uint32_t i = begin; i < end; ++i) {
+      if (stop != nullptr && stop->load(std::memory_order_relaxed)) return;
       pieces[i].hash = XXH3_128bits(pieces[i].bytes.data(), pieces[i].bytes.size());
       ReleasePages(file, pieces[i].bytes);
     }
   });
+  std::vector<uint64_t> hashes;
+  for (const Piece& piece : pieces) {
+    hashes.push_back(piece.hash.high64);
+    hashes.push_back(piece.hash.low64);
+  }
+  const XXH128_hash_t all = XXH3_128bits(hashes.data(), hashes.size() * sizeof(uint64_t));
+  return {.high = all.high64, .low = all.low64};
+}
+
+std::string DigestModel(const ModelConfig& config, Precision precision, const GgufFile& file,
+                        const ContentDigest& content) {
   std::string all = Describe(config, precision);
   for (const TensorInfo& tensor : file.tensors()) {
     all += fmt::format("{} {} {} {}\n", tensor.name, static_cast<uint32_t>(tensor.type),
                        tensor.columns(), tensor.rows());
   }
-  for (const Piece& piece : pieces) {
-    all += fmt::format("{:016x}{:016x}", piece.hash.high64, piece.hash.low64);
-  }
+  all += fmt::format("{:016x}{:016x}", content.high, content.low);
   const XXH128_hash_t digest = XXH3_128bits(all.data(), all.size());
   return fmt::format("{:016x}{:016x}", digest.high64, digest.low64);
 }

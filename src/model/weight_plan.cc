@@ -1,6 +1,7 @@
 #include "model/weight_plan.h"
 
 #include <fmt/format.h>
+#include <xxhash.h>
 
 #include <optional>
 #include <string>
@@ -26,14 +27,16 @@ class Planner {
     matrix = {.type = type,
               .rows = static_cast<uint32_t>(tensor.rows()),
               .columns = static_cast<uint32_t>(tensor.columns())};
-    Place({.tensor = &tensor, .matrix = &matrix, .packed_type = type},
-          PackedBytes(type, matrix.rows, matrix.columns));
+    plan_.matrices.push_back(
+        {.tensor = &tensor, .offset = plan_.matrix_bytes, .matrix = &matrix, .packed_type = type});
+    plan_.matrix_bytes += Aligned(PackedBytes(type, matrix.rows, matrix.columns));
   }
 
   void Vector(const std::string& name, uint32_t size, const float*& vector, Need need) {
     const TensorInfo* tensor = Find(name, {1, size}, need);
     if (tensor == nullptr) return;
-    Place({.tensor = tensor, .vector = &vector}, size_t{size} * sizeof(float));
+    plan_.vectors.push_back({.tensor = tensor, .offset = plan_.vector_bytes, .vector = &vector});
+    plan_.vector_bytes += Aligned(size_t{size} * sizeof(float));
   }
 
   Result<WeightPlan> Finish() {
@@ -47,11 +50,7 @@ class Planner {
     uint32_t columns;
   };
 
-  void Place(WeightPlace place, size_t bytes) {
-    place.offset = plan_.bytes;
-    plan_.bytes += (bytes + 63) / 64 * 64;
-    plan_.places.push_back(place);
-  }
+  static size_t Aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
   const TensorInfo* Find(const std::string& name, Shape shape, Need need) {
     const TensorInfo* tensor = file_.FindTensor(name);
@@ -103,6 +102,16 @@ void PlanLayer(const ModelConfig& config, uint32_t index, Planner& planner, Laye
 }
 
 }  // namespace
+
+uint64_t WeightPlan::Hash() const {
+  std::string text;
+  for (const WeightPlace& place : matrices) {
+    text += fmt::format("{} {} {} {} {}\n", place.tensor->name,
+                        static_cast<uint32_t>(place.packed_type), place.matrix->rows,
+                        place.matrix->columns, place.offset);
+  }
+  return XXH3_64bits(text.data(), text.size());
+}
 
 Result<WeightPlan> PlanWeights(const GgufFile& file, const ModelConfig& config, Precision precision,
                                ModelWeights& weights) {

@@ -1,12 +1,14 @@
 // model/weights.h -- the matrices and vectors of a model as the forward pass reads them.
 //
-// Matrices are views of packed bytes (kernels/matmul.h), vectors are float32; all of them lie in
-// `memory`. What an architecture does not have is a null pointer: the forward pass asks for the
+// Matrices are views of packed bytes (kernels/matmul.h) in `packed`, vectors are float32 in
+// `vectors`. What an architecture does not have is a null pointer: the forward pass asks for the
 // pointer, never for the architecture's name.
 #pragma once
 
+#include <variant>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "gguf/gguf_file.h"
 #include "kernels/matmul.h"
 #include "model/huge_buffer.h"
@@ -40,7 +42,10 @@ struct ModelWeights {
   const float* output_norm = nullptr;     // [width]
   Linear output;                          // [vocab_size x width]; tied: made from `embedding`
   const TensorInfo* embedding = nullptr;  // file tensor: rows are decoded when looked up
-  HugeBuffer memory;
+
+  // The image of a repack file (model/repack/repack_image.h): made in memory or mapped.
+  std::variant<HugeBuffer, MappedFile> packed;
+  HugeBuffer vectors;
 };
 
 }  // namespace quire

@@ -1,0 +1,36 @@
+#include "model/content_check.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <utility>
+
+#include "base/worker_pool.h"
+#include "model/digest.h"
+
+namespace quire {
+namespace {
+
+// Only what is left over; if the system refuses, we merely compete.
+void TakeIdleTimeOnly() {
+  const sched_param parameters{};
+  pthread_setschedparam(pthread_self(), SCHED_IDLE, &parameters);
+}
+
+}  // namespace
+
+ContentCheck::ContentCheck(std::shared_ptr<const GgufFile> file, const ContentDigest& remembered,
+                           std::function<void()> changed)
+    : thread_([this, file = std::move(file), remembered, changed = std::move(changed)] {
+        TakeIdleTimeOnly();
+        WorkerPool alone(1);
+        const ContentDigest found = DigestContent(*file, alone, &stop_);
+        if (!stop_.load() && found != remembered) changed();
+      }) {}
+
+ContentCheck::~ContentCheck() {
+  stop_.store(true);
+  thread_.join();
+}
+
+}  // namespace quire
