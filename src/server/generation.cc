@@ -19,7 +19,6 @@ namespace {
 constexpr size_t kWriteBytes = size_t{64} << 10;
 // In a silent stream (a long prompt is being read) a comment shows that the server is alive.
 constexpr auto kSilence = std::chrono::seconds(15);
-constexpr std::string_view kStillHere = ": working\n\n";
 
 // The engine's side of one HTTP request: one submission per prompt, all cancelled if it goes.
 class Submissions {
@@ -38,7 +37,7 @@ class Submissions {
   }
 
   // Hands what has happened to the answer; false once nothing more is there for now.
-  bool Move(Answer& answer, std::string& out) {
+  bool Move(AnswerWriter& answer, std::string& out) {
     for (size_t i = 0; i < queues_.size(); ++i) {
       while (auto event = queues_[i]->Pop()) {
         answer.Take(static_cast<uint32_t>(i), *std::move(event), out);
@@ -86,10 +85,10 @@ struct Run {
   Exchange& exchange;
   GenerationContext& context;
   Submissions& submissions;
-  Answer& answer;
+  AnswerWriter& answer;
   WakeUp& wake;
 
-  bool streams() const { return answer.facts().stream; }
+  bool streams() const { return answer.streams(); }
   asio::awaitable<Outcome> Pump();
   asio::awaitable<Outcome> Stalled();
   asio::awaitable<Outcome> Broken(Error error, Outcome outcome);
@@ -99,13 +98,13 @@ struct Run {
 asio::awaitable<Outcome> Run::Stalled() {
   submissions.Cancel();
   std::string last_words;
-  AppendSseError({408,
-                  "client_error",
-                  "stalled",
-                  "cancelled: the client did not read its answer for " +
-                      std::to_string(context.stall_seconds) + " s (--stall-seconds)",
-                  {}},
-                 last_words);
+  answer.Break({408,
+                "client_error",
+                "stalled",
+                "cancelled: the client did not read its answer for " +
+                    std::to_string(context.stall_seconds) + " s (--stall-seconds)",
+                {}},
+               last_words);
   co_await exchange.EndStalled(last_words);
   co_return Outcome::kStalled;
 }
@@ -118,7 +117,7 @@ asio::awaitable<Outcome> Run::Broken(Error error, Outcome outcome) {
     co_return outcome;
   }
   std::string event;
-  AppendSseError(ToApiError(error), event);
+  answer.Break(ToApiError(error), event);
   co_await exchange.Write(event);
   co_await exchange.EndStream();
   co_return outcome;
@@ -150,7 +149,7 @@ asio::awaitable<Outcome> Run::Pump() {
   for (;;) {
     const bool more = submissions.Move(answer, out);
     const auto now = std::chrono::steady_clock::now();
-    if (streams() && out.empty() && now - last_write >= kSilence) out = kStillHere;
+    if (streams() && out.empty() && now - last_write >= kSilence) out = answer.still_here();
     if (streams() && !out.empty()) {
       const IoEnd end = co_await exchange.Write(out);
       out.clear();
@@ -182,7 +181,7 @@ asio::awaitable<Outcome> Generate(Exchange& exchange, GenerationContext context,
     co_return OutcomeOf(added.error());
   }
   exchange.Watch([wake] { wake->Notify(); });
-  if (prepared.answer->facts().stream) {
+  if (prepared.answer->streams()) {
     HttpResponse head = StreamHead();
     co_await exchange.BeginStream(std::move(head));
   }

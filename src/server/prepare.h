@@ -11,14 +11,14 @@
 
 #include "base/result.h"
 #include "engine/request.h"
-#include "server/openai/answer.h"
+#include "server/answer/answer_writer.h"
 #include "server/ready_model.h"
 
 namespace quire {
 
 struct PreparedGeneration {
   std::vector<GenerationRequest> requests;  // one per prompt
-  std::unique_ptr<Answer> answer;
+  std::unique_ptr<AnswerWriter> answer;
 };
 
 // Ready for PrepareChat and PrepareCompletion alike.

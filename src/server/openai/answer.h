@@ -1,9 +1,6 @@
-// server/openai/answer.h -- turns the engine's events into an answer, whole or as a stream.
+// server/openai/answer.h -- answers in the shapes of OpenAI's completions, whole or as a stream.
 //
-//   Begin -> Take (every event of every prompt) -> End
-//
-// Each call appends to `out` what is to be sent now: server-sent events of a stream, or nothing
-// until End gives the whole body. The last content chunk of a stream waits for the receipt, so
+// The last content chunk of a stream waits for the receipt, so
 // that `quire` and `usage` come with the last chunk.
 //
 // A request may have several prompts (completions) and several choices each; choice c of prompt p
@@ -20,6 +17,7 @@
 #include <vector>
 
 #include "engine/event.h"
+#include "server/answer/answer_writer.h"
 #include "server/openai/error_body.h"
 #include "server/openai/json_writer.h"
 #include "server/openai/receipt.h"
@@ -41,22 +39,28 @@ struct AnswerFacts {
   std::shared_ptr<const Tokenizer> tokenizer;
 };
 
-class Answer {
+// OpenAI's word for why a choice ended.
+std::string_view FinishReasonName(FinishReason reason);
+
+// "data: {...}\n\n" around a JSON text.
+void AppendSse(std::string_view json, std::string& out);
+// An error as the last event of a stream.
+void AppendSseError(const ApiError& error, std::string& out);
+
+class Answer : public AnswerWriter {
  public:
   explicit Answer(AnswerFacts facts);
-  virtual ~Answer() = default;
-  Answer(const Answer&) = delete;
-  Answer& operator=(const Answer&) = delete;
 
-  virtual void Begin(std::string& out) = 0;
-  void Take(uint32_t prompt, Event event, std::string& out);
-  void End(std::string& out);
+  void Take(uint32_t prompt, Event event, std::string& out) override;
+  void End(std::string& out) override;
+  void Break(const ApiError& error, std::string& out) override { AppendSseError(error, out); }
 
-  bool done() const { return prompts_done_ == facts_.prompts; }
-  bool failed() const { return error_.has_value(); }
-  const Error& error() const { return *error_; }
+  bool streams() const override { return facts_.stream; }
+  bool done() const override { return prompts_done_ == facts_.prompts; }
+  bool failed() const override { return error_.has_value(); }
+  const Error& error() const override { return *error_; }
   // "stop", "length" per choice, once done.
-  std::vector<std::string_view> finish_reasons() const;
+  std::vector<std::string_view> finish_reasons() const override;
   const AnswerFacts& facts() const { return facts_; }
 
  protected:
@@ -99,13 +103,5 @@ class Answer {
   uint32_t prompts_done_ = 0;
   std::optional<Error> error_;
 };
-
-// OpenAI's word for why a choice ended.
-std::string_view FinishReasonName(FinishReason reason);
-
-// "data: {...}\n\n" around a JSON text.
-void AppendSse(std::string_view json, std::string& out);
-// An error as the last event of a stream.
-void AppendSseError(const ApiError& error, std::string& out);
 
 }  // namespace quire

@@ -165,6 +165,10 @@ Result<Json> NormaliseMessages(const Json& messages) {
 
 Result<ChatRequest> ParseChatRequest(std::string_view text) {
   QUIRE_TRY(const Json body, ParseJson(text));
+  return ReadChatRequest(body);
+}
+
+Result<ChatRequest> ReadChatRequest(const Json& body) {
   QUIRE_TRY(FieldReader reader, FieldReader::Of(body));
   ChatRequest request;
   QUIRE_TRY(request.fields, ReadGenerationFields(reader));

@@ -19,6 +19,8 @@ struct ChatRequest {
 };
 
 Result<ChatRequest> ParseChatRequest(std::string_view body);
+// The same from what other APIs were translated into.
+Result<ChatRequest> ReadChatRequest(const Json& body);
 
 // The list of messages alone, normalised in the same way.
 Result<Json> NormaliseMessages(const Json& messages);
