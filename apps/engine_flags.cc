@@ -4,6 +4,8 @@
 
 #include <CLI/Option.hpp>
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 #include "apps/exit_code.h"
 #include "apps/flags/flag_values.h"
@@ -13,6 +15,8 @@
 #include "base/worker_pool.h"
 #include "kernels/kv_view.h"
 #include "model/config.h"
+#include "model/repack/digest_index.h"
+#include "model/repack/repack_folder.h"
 
 namespace quire {
 namespace {
@@ -109,7 +113,49 @@ void ReadChatTemplate(RunningModel& running) {
   }
 }
 
+// Seconds since it was asked last.
+class Laps {
+ public:
+  double Next() {
+    const auto now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+Result<LoadOptions> MakeLoadOptions(const EngineFlags& flags) {
+  LoadOptions load;
+  load.repack_folder = flags.RepackFolderPath();
+  QUIRE_TRY(load.repack_limit_bytes, ParseSize(flags.repack_limit));
+  return load;
+}
+
+Result<std::unique_ptr<Model>> LoadModel(std::shared_ptr<const GgufFile> file, LoadOptions load,
+                                         WorkerPool& pool) {
+  ProgressBar bar("repacking " + std::string(file->GetString("general.name").value_or("")));
+  load.progress = [&bar](uint64_t done, uint64_t total) { bar.Update(done, total); };
+  return Model::Load(std::move(file), load, pool);
+}
+
+void CheckContent(const std::string& repack_folder, RunningModel& running,
+                  std::function<void()> on_changed) {
+  const auto forget = [repack_folder, file = running.file, changed = running.changed,
+                       on_changed = std::move(on_changed)] {
+    changed->store(true);
+    static_cast<void>(DigestIndex::In(repack_folder).Forget(file->identities()));
+    if (on_changed) on_changed();
+  };
+  running.check = std::make_unique<ContentCheck>(running.file, running.model->content(), forget);
+}
+
 }  // namespace
+
+std::string EngineFlags::RepackFolderPath() const {
+  if (repack_dir == "off" || repack_dir == "0") return {};
+  return repack_dir == "auto" ? RepackFolder::DefaultPath() : repack_dir;
+}
 
 void AddModelFlags(CLI::App& app, EngineFlags& flags) {
   Whole(app.add_option("--threads", flags.threads,
@@ -127,6 +173,15 @@ void AddModelFlags(CLI::App& app, EngineFlags& flags) {
       ->capture_default_str();
   OneOf(app.add_option("--kv-format", flags.kv_format, "how keys and values are stored"),
         {"auto", "f16"})
+      ->capture_default_str();
+  app.add_option("--repack-dir", flags.repack_dir,
+                 "where repacked weights are kept for the next start (default auto: "
+                 "${XDG_CACHE_HOME:-~/.cache}/quire/repacked); off: nowhere")
+      ->type_name("DIR")
+      ->capture_default_str();
+  Size(app.add_option("--repack-limit", flags.repack_limit,
+                      "most bytes of all repacked weights there; those not used for longest go"),
+       0, false)
       ->capture_default_str();
   app.add_option("--config", flags.config, "settings file (default: ./quire.toml if it exists)")
       ->type_name("FILE");
@@ -147,26 +202,47 @@ void AddSchedulerFlags(CLI::App& app, EngineFlags& flags) {
       ->capture_default_str();
 }
 
-Result<RunningModel> StartModel(const EngineFlags& flags) {
+Result<RunningModel> StartModel(const EngineFlags& flags, std::function<void()> on_changed) {
   RunningModel running;
+  Laps laps;
   QUIRE_TRY(GgufFile file, GgufFile::Open(flags.model));
   running.file = std::make_shared<const GgufFile>(std::move(file));
   QUIRE_TRY(const ModelConfig config, ReadModelConfig(*running.file));
   QUIRE_TRY(EngineOptions options, MakeOptions(flags, config, *running.file));
+  QUIRE_TRY(const LoadOptions load, MakeLoadOptions(flags));
+  running.times.file = laps.Next();
   QUIRE_TRY(running.tokenizer, Tokenizer::Create(*running.file));
+  running.times.tokenizer = laps.Next();
   ReadChatTemplate(running);
+  running.times.chat_template = laps.Next();
   auto pool = std::make_unique<WorkerPool>(flags.threads == 0 ? UsableCores() : flags.threads);
-  ProgressBar bar("loading " + config.name);
-  LoadOptions load;
-  load.progress = [&bar](uint64_t done, uint64_t total) { bar.Update(done, total); };
-  QUIRE_TRY(running.model, Model::Load(running.file, load, *pool));
-  bar.Finish();
+  QUIRE_TRY(running.model, LoadModel(running.file, load, *pool));
+  running.times.weights = laps.Next();
   if (flags.kv_memory == "auto") {
     options.kv_memory_bytes = DefaultKvMemory(config, options.context_tokens);
   }
   QUIRE_TRY(running.engine,
             Engine::Create(options, running.model, running.tokenizer, std::move(pool)));
+  running.times.engine = laps.Next();
+  running.weights = DescribeWeights(*running.model, load.repack_folder, load.repack_limit_bytes);
+  if (running.model->load_report().digest_remembered) {
+    CheckContent(load.repack_folder, running, std::move(on_changed));
+  }
   return running;
+}
+
+void ShowWarning(const RunningModel& running) {
+  const std::string& warning = running.model->load_report().warning;
+  if (!warning.empty()) fmt::print(stderr, "quire: warning: {}\n", warning);
+}
+
+Error ChangedError(const std::string& path) {
+  return {ErrorCode::kCorrupt,
+          fmt::format("'{}' does not hold what it held when it was last read, though its inode, "
+                      "size and times are the same; what was remembered of it is forgotten: start "
+                      "again",
+                      path),
+          {}};
 }
 
 Status CheckCanChat(const GgufFile& file) {

@@ -2,14 +2,18 @@
 #pragma once
 
 #include <CLI/App.hpp>
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "apps/start_report.h"
 #include "base/result.h"
 #include "engine/engine.h"
 #include "gguf/gguf_file.h"
+#include "model/content_check.h"
 #include "model/model.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -25,7 +29,12 @@ struct EngineFlags {
   uint32_t max_sequences = 64;
   uint32_t queue_limit = 256;
   uint32_t step_tokens = 0;
+  std::string repack_dir = "auto";  // path; auto: in the user's cache folder; off or 0: none
+  std::string repack_limit = "32GiB";
   std::string config;  // settings file
+
+  // The folder meant by repack_dir; empty: none.
+  std::string RepackFolderPath() const;
 };
 
 // The flags that every command with a running model has, and those only a server needs.
@@ -40,11 +49,25 @@ struct RunningModel {
   std::shared_ptr<const ChatTemplate> chat_template;  // null if the file has none
   std::string chat_template_error;                    // why, if it has one that cannot be read
   std::shared_ptr<Engine> engine;
+  StartTimes times;
+  std::string weights;  // where they came from, for people
+
+  // Set when the file turns out not to be what its remembered digest says: nothing this process
+  // answers can then be relied upon.
+  std::shared_ptr<std::atomic<bool>> changed = std::make_shared<std::atomic<bool>>(false);
+  std::unique_ptr<ContentCheck> check;  // reads the file in the background; null: it was just read
 };
 
-// Opens, checks, repacks (with a progress bar) and warms up. Flags that cannot work are refused
-// before the weights are read.
-Result<RunningModel> StartModel(const EngineFlags& flags);
+// Opens, checks, repacks (with a progress bar) or maps what was repacked, and warms up. Flags that
+// cannot work are refused before the weights are read. `on_changed` is called on another thread, at
+// most once, after `changed` was set.
+Result<RunningModel> StartModel(const EngineFlags& flags, std::function<void()> on_changed = {});
+
+// Says on stderr what was wrong but stopped nothing.
+void ShowWarning(const RunningModel& running);
+
+// What `changed` means, as an error of the model.
+Error ChangedError(const std::string& path);
 
 // Reports why StartModel failed: exit code 2 if a flag is to blame, 3 if the model is.
 int FailToStart(const Error& error);

@@ -92,6 +92,7 @@ int Run(const RunFlags& flags) {
   }
   auto running = StartModel(flags.engine);
   if (!running) return FailToStart(running.error());
+  ShowWarning(*running);
   auto prompt = EncodePrompt(flags, *text, *running);
   if (!prompt) return Fail(prompt.error());
   GenerationRequest request;
@@ -105,7 +106,9 @@ int Run(const RunFlags& flags) {
   auto events = std::make_shared<EventQueue>();
   auto id = running->engine->Submit(std::move(request), events);
   if (!id) return Fail(id.error());
-  return Print(*running->engine, *id, *events, flags.logit_hash);
+  const int code = Print(*running->engine, *id, *events, flags.logit_hash);
+  if (running->changed->load()) return FailToStart(ChangedError(flags.engine.model));
+  return code;
 }
 
 void AddSamplingFlags(CLI::App& app, SamplingParams& sampling) {

@@ -86,6 +86,11 @@ void Announce(const ServeFlags& flags, const RunningModel& running, const std::s
   spdlog::info("{}: {} weights, {} of KV ({} tokens), context {}, {} kernels",
                running.model->config().name, FormatSize(running.model->weight_bytes()),
                FormatSize(options.kv_memory_bytes), kv_tokens, context, IsaName(CurrentIsa()));
+  spdlog::info("weights: {}", running.weights);
+  spdlog::info("started in {}", DescribeStart(running.times, running.model->load_report()));
+  if (const std::string& warning = running.model->load_report().warning; !warning.empty()) {
+    spdlog::warn("{}", warning);
+  }
   if (kv_tokens < context) {
     spdlog::warn("requests of more than {} tokens will be refused: the KV memory holds no more",
                  kv_tokens);
@@ -100,22 +105,27 @@ void Announce(const ServeFlags& flags, const RunningModel& running, const std::s
 class Loader {
  public:
   Loader(const ServeFlags& flags, Server& server, const SignalWatch& signals)
-      : thread_([this, &flags, &server, &signals] { Load(flags, server, signals); }) {}
+      : path_(flags.engine.model),
+        thread_([this, &flags, &server, &signals] { Load(flags, server, signals); }) {}
 
   // What went wrong, if it did. A load that was interrupted ends with the process.
   std::optional<Error> Finish() {
     if (!finished_.load()) {
+      if (changed_.load()) std::_Exit(kExitModel);  // StopAtOnce has said why
       spdlog::info("stopped before the model was loaded");
       std::_Exit(kExitFine);
     }
     thread_.join();
+    check_.reset();
+    if (changed_.load()) return ChangedError(path_);
     return error_;
   }
 
  private:
   void Load(const ServeFlags& flags, Server& server, const SignalWatch& signals) {
-    auto running = StartModel(flags.engine);
+    auto running = StartModel(flags.engine, [this, &server] { StopAtOnce(server); });
     if (running) {
+      check_ = std::move(running->check);
       if (!signals.stopping()) Announce(flags, *running, server.url());
       server.SetReady({running->engine, running->tokenizer, running->chat_template,
                        running->chat_template_error});
@@ -126,7 +136,19 @@ class Loader {
     if (error_) server.Stop();
   }
 
+  // The weights are of another file than the one whose name answers carry, and the rows of the
+  // embedding table are of that one: no answer may go on.
+  void StopAtOnce(Server& server) {
+    changed_.store(true);
+    spdlog::error("{}", ChangedError(path_).message);
+    server.Stop();
+    server.Stop();
+  }
+
+  const std::string path_;
   std::optional<Error> error_;
+  std::unique_ptr<ContentCheck> check_;
+  std::atomic<bool> changed_{false};
   std::atomic<bool> finished_{false};
   std::thread thread_;
 };

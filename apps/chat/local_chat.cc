@@ -22,6 +22,7 @@ class LocalChat : public ChatBackend {
 
   Result<ChatAnswer> Ask(const std::vector<ChatMessage>& messages, const ChatSettings& settings,
                          const std::function<bool(std::string_view)>& show) override {
+    if (running_.changed->load()) return std::unexpected(ChangedError(running_.file->paths()[0]));
     QUIRE_TRY(GenerationRequest request, MakeRequest(messages, settings));
     auto pushed = std::make_shared<std::counting_semaphore<>>(0);
     auto events = std::make_shared<EventQueue>([pushed] { pushed->release(); });
@@ -97,6 +98,7 @@ class LocalChat : public ChatBackend {
 
 Result<std::unique_ptr<ChatBackend>> MakeLocalChat(const EngineFlags& flags) {
   QUIRE_TRY(RunningModel running, StartModel(flags));
+  ShowWarning(running);
   return std::make_unique<LocalChat>(std::move(running));
 }
 

@@ -59,7 +59,7 @@ void CopyAndDrop(std::span<const std::byte> mapping, std::byte* to, WorkerPool& 
 WeightLoader::WeightLoader(const Parts& parts)
     : parts_(parts),
       folder_(parts.options.repack_folder, parts.options.repack_limit_bytes),
-      index_(parts.options.repack_folder + "/digests") {}
+      index_(DigestIndex::In(parts.options.repack_folder)) {}
 
 // The exact float32 weights of tests are large and quickly made.
 bool WeightLoader::keeps() const {

@@ -37,6 +37,9 @@ class DigestIndex {
 
   explicit DigestIndex(std::string path);
 
+  // That of a repack folder.
+  static DigestIndex In(const std::string& folder) { return DigestIndex(folder + "/digests"); }
+
   // `files`: all parts of one model, in order.
   std::optional<ContentDigest> Find(std::span<const FileIdentity> files) const;
   Status Remember(std::span<const FileIdentity> files, const ContentDigest& digest) const;
