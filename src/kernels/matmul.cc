@@ -65,21 +65,35 @@ void Activations::StoreRow(uint32_t token, const float* x, Kinds kinds) {
 void Activations::StoreColumns(uint32_t token, uint32_t first, std::span<const float> x,
                                Kinds kinds) {
   QUIRE_CHECK(token < tokens_ && first + x.size() <= columns_);
-  const uint32_t panel = PanelOf(tokens_, token);
-  const uint32_t begin = PanelBegin(tokens_, panel);
-  const uint32_t width = PanelBegin(tokens_, panel + 1) - begin;
   if (kinds.int8) {
     QUIRE_CHECK(columns_ % kQuantBlock == 0 && first % kQuantBlock == 0 &&
                 x.size() % kQuantBlock == 0);
-    const size_t blocks_before =
-        size_t{begin} * (columns_ / kQuantBlock) + size_t{first / kQuantBlock} * width;
-    uint8_t* to = storage_->int8 + blocks_before * kRecordBytes + 4 * (token - begin);
-    QUIRE_ISA_PICK(kMatMulTable)
-        .quantize(x.data(), static_cast<uint32_t>(x.size() / kQuantBlock), width, to);
+    QuantiseColumns(token, first, x);
   }
   if (kinds.f32) {
+    const uint32_t panel = PanelOf(tokens_, token);
+    const uint32_t begin = PanelBegin(tokens_, panel);
+    const uint32_t width = PanelBegin(tokens_, panel + 1) - begin;
     float* to = storage_->f32 + size_t{begin} * columns_ + size_t{first} * width + (token - begin);
     for (size_t k = 0; k < x.size(); ++k) to[k * width] = x[k];
+  }
+}
+
+// Chunk by chunk, since the records of a panel are contiguous only there.
+void Activations::QuantiseColumns(uint32_t token, uint32_t first, std::span<const float> x) {
+  const uint32_t panel = PanelOf(tokens_, token);
+  const uint32_t begin = PanelBegin(tokens_, panel);
+  const uint32_t width = PanelBegin(tokens_, panel + 1) - begin;
+  const RecordPlace place = {tokens_, columns_ / kQuantBlock};
+  const uint32_t chunk_blocks = ChunkBlocks(place.blocks);
+  const uint32_t end = (first + static_cast<uint32_t>(x.size())) / kQuantBlock;
+  const float* from = x.data();
+  for (uint32_t block = first / kQuantBlock; block < end;) {
+    const uint32_t count = std::min(end, (block / chunk_blocks + 1) * chunk_blocks) - block;
+    uint8_t* to = storage_->int8 + 4 * (place.At(begin, width, block) + token - begin);
+    QUIRE_ISA_PICK(kMatMulTable).quantize(from, count, width, to);
+    block += count;
+    from += size_t{count} * kQuantBlock;
   }
 }
 

@@ -85,6 +85,8 @@ class Activations {
   uint32_t columns() const { return columns_; }
 
  private:
+  void QuantiseColumns(uint32_t token, uint32_t first, std::span<const float> x);
+
   friend struct ActivationsAccess;  // the kernels' own look inside
   uint32_t tokens_ = 0;
   uint32_t columns_ = 0;

@@ -1,33 +1,33 @@
-// Many tokens (prefill): unpacks a piece of the weights once for many panels of tokens.
+// Many tokens (prefill): unpacks a piece of the weights once for all panels of tokens.
 //
-//   for 2 groups of rows              a register tile is 2 x 16 rows times a panel of tokens
-//     for up to 16 panels of tokens   their partial sums stay in the second-level cache
-//       for up to 18 blocks           unpacked bytes and scales: 23 KiB, first-level cache
-//         unpack, then for each panel: tile
+//   for a strip of 4 groups of rows
+//     for each chunk of columns       unpacked bytes and scales: 24 KiB, first-level cache
+//       unpack, then for each panel   its chunk of activations serves the whole strip
+//         for 2 groups of rows        a register tile is 2 x 16 rows times a panel of tokens
 //
-// Columns go up in order and partial sums are kept as they are, so the cuts change no bit.
+// Partial sums of a strip stay in the second-level cache, as do the packed weights of the next
+// piece, which are asked for while the tiles of this one run. Columns go up in order and partial
+// sums are kept as they are, so the cuts change no bit.
 #include "kernels/matmul_kernels.h"
 #include "kernels/matmul_steps.h"
 
 namespace quire::QUIRE_ISA_NAMESPACE {
 namespace {
 
-// Even, so that units of two blocks are not cut; 18 blocks are the 576 columns of a small model.
-constexpr uint32_t kPieceBlocks = 18;
-constexpr uint32_t kPiecePanels = 16;
-constexpr uint32_t kPieceTokens = kPiecePanels * kPanelTokens;
+constexpr uint32_t kPieceBlocks = 10;  // the longest chunk
+constexpr uint32_t kStripGroups = 4;
+constexpr uint32_t kPartPanels = 48;
+constexpr uint32_t kPartTokens = kPartPanels * kPanelTokens;
 #if defined(QUIRE_ISA_avx512)
-constexpr int kTileGroups = 2;
+constexpr uint32_t kTileGroups = 2;
 constexpr uint32_t kTileTokens = 6;  // 24 accumulators, 2 weights, 1 activation of 32 registers
 #elif defined(QUIRE_ISA_portable)
-constexpr int kTileGroups = 1;
+constexpr uint32_t kTileGroups = 1;
 constexpr uint32_t kTileTokens = 1;  // 4 accumulators and their temporaries of 16 registers
 #else
-constexpr int kTileGroups = 1;
+constexpr uint32_t kTileGroups = 1;
 constexpr uint32_t kTileTokens = 3;  // the int32 accumulators take 6 of 16 registers
 #endif
-
-alignas(64) constexpr float kZeros[16] = {};
 
 struct BlockScales {
   alignas(64) float numbers[6][16];  // d, m, sub0, sub1, min0, min1
@@ -40,28 +40,9 @@ struct Piece {
 };
 
 struct Scratch {
-  Piece pieces[kTileGroups];
-  alignas(64) float partial[kPieceTokens][kTileGroups][16];
-};
-
-// Where the sums of a tile come from and go to, at its first token: whole groups of rows. The first
-// piece of columns starts from zeros (token stride 0), the last one ends in the output.
-struct Sums {
-  const float* from[kTileGroups];
-  size_t from_stride;  // in floats, between tokens
-  float* to[kTileGroups];
-  size_t to_stride[kTileGroups];
-  const float* bias[kTileGroups];  // where the sums are finished and there is one, else null
-  bool accumulate[kTileGroups];    // likewise
-
-  QUIRE_INLINE Sums At(uint32_t token) const {
-    Sums s = *this;
-    for (int r = 0; r < kTileGroups; ++r) {
-      s.from[r] += token * from_stride;
-      s.to[r] += token * to_stride[r];
-    }
-    return s;
-  }
+  Piece pieces[kStripGroups];
+  const uint8_t* planes[kStripGroups];  // of the first block of each piece
+  alignas(64) float partial[kPartTokens][kStripGroups][16];
 };
 
 // Where the inner loops find a piece. Weights that are bytes already are read where they lie.
@@ -147,7 +128,7 @@ QUIRE_INLINE void Start(const Tokens& x, uint32_t sum_row, int shift,
                         I32x16 (&acc)[kTileGroups][T]) {
   for (int t = 0; t < T; ++t) {
     const I32x16 start = K::kMinimum ? SplatI32(0) : ShiftLeftBy(x.integer(sum_row, t), shift);
-    for (int r = 0; r < kTileGroups; ++r) acc[r][t] = start;
+    for (uint32_t r = 0; r < kTileGroups; ++r) acc[r][t] = start;
   }
 }
 
@@ -156,19 +137,19 @@ QUIRE_INLINE void Dots(const uint8_t* const (&planes)[kTileGroups], const Tokens
                        I32x16 (&acc)[kTileGroups][T]) {
   using Sum = DotSum<K::kBits>;
   I32x16 sum[kTileGroups][T];
-  for (int r = 0; r < kTileGroups; ++r) {
+  for (uint32_t r = 0; r < kTileGroups; ++r) {
     for (int t = 0; t < T; ++t) sum[r][t] = Sum::Begin(acc[r][t]);
   }
   Unroll<begin, end>([&](auto step) __attribute__((always_inline)) {
     constexpr int j = decltype(step)::value;
     U8x64 w[kTileGroups];
-    for (int r = 0; r < kTileGroups; ++r) w[r] = LoadBytes(planes[r] + 64 * j);
+    for (uint32_t r = 0; r < kTileGroups; ++r) w[r] = LoadBytes(planes[r] + 64 * j);
     for (int t = 0; t < T; ++t) {
       const U8x64 a = SplatBytes4(x.at(j, t));
-      for (int r = 0; r < kTileGroups; ++r) sum[r][t] = Sum::Add(sum[r][t], w[r], a);
+      for (uint32_t r = 0; r < kTileGroups; ++r) sum[r][t] = Sum::Add(sum[r][t], w[r], a);
     }
   });
-  for (int r = 0; r < kTileGroups; ++r) {
+  for (uint32_t r = 0; r < kTileGroups; ++r) {
     for (int t = 0; t < T; ++t) acc[r][t] = Sum::End(sum[r][t], acc[r][t]);
   }
 }
@@ -188,7 +169,7 @@ QUIRE_INLINE void AddBlock(const PieceView& view, uint32_t block, const Tokens& 
     Start<K>(x, 8, view.offset_shift, first);
     Dots<K, 0, 8>(view.planes, x, first);
   }
-  for (int r = 0; r < kTileGroups; ++r) {
+  for (uint32_t r = 0; r < kTileGroups; ++r) {
     const Scales s = LoadScales<K>(view.scales[r][block]);
     for (int t = 0; t < T; ++t) {
       if constexpr (K::kHalves) {
@@ -200,129 +181,191 @@ QUIRE_INLINE void AddBlock(const PieceView& view, uint32_t block, const Tokens& 
   }
 }
 
+// Where the sums of a tile are kept between pieces: of its first token and group.
+struct Sums {
+  float* partial;
+  bool zero;  // the first piece of columns: they start there
+
+  QUIRE_INLINE float* at(uint32_t r, uint32_t t) const {
+    return partial + (size_t{t} * kStripGroups + r) * 16;
+  }
+};
+
 // All blocks of a piece times T tokens, added to their sums.
 template <typename K, int T>
-void Tile(PieceView view, uint32_t blocks, Tokens x, const Sums& sums) {
+void Tile(PieceView view, uint32_t blocks, Tokens x, Sums sums) {
   if constexpr (kTileTokens == kPanelTokens) x.row_bytes = 4 * T;  // the panel is T tokens wide
   F32x16 f[kTileGroups][T];
-  for (int r = 0; r < kTileGroups; ++r) {
-    for (int t = 0; t < T; ++t) f[r][t] = LoadF32(sums.from[r] + t * sums.from_stride);
+  for (uint32_t r = 0; r < kTileGroups; ++r) {
+    for (int t = 0; t < T; ++t) f[r][t] = sums.zero ? ZeroF32() : LoadF32(sums.at(r, t));
   }
   for (uint32_t block = 0; block < blocks; ++block) {
     AddBlock<K>(view, block, x, f);
     x.record += kRecordRows * x.row_bytes;
     for (const uint8_t*& planes : view.planes) planes += 512 + (block & 1) * view.gap;
   }
-  for (int r = 0; r < kTileGroups; ++r) {
-    for (int t = 0; t < T; ++t) {
-      float* to = sums.to[r] + t * sums.to_stride[r];
-      if (sums.bias[r] != nullptr) f[r][t] = f[r][t] + LoadF32(sums.bias[r]);
-      if (sums.accumulate[r]) f[r][t] = LoadF32(to) + f[r][t];
-      StoreF32(to, f[r][t]);
-    }
+  for (uint32_t r = 0; r < kTileGroups; ++r) {
+    for (int t = 0; t < T; ++t) StoreF32(sums.at(r, t), f[r][t]);
   }
 }
 
 template <typename K>
-void TilesOfPanel(const PieceView& view, uint32_t blocks, Tokens x, const Sums& panel) {
+void TilesOfPanel(const PieceView& view, uint32_t blocks, Tokens x, Sums sums) {
   const auto width = static_cast<uint32_t>(x.row_bytes / 4);
   for (uint32_t t = 0; t < width; t += kTileTokens, x.record += 4 * kTileTokens) {
-    const Sums sums = panel.At(t);
+    const Sums at = {sums.at(0, t), sums.zero};
     WithTokens<kTileTokens>(
-        width - t, [&](auto tokens) { Tile<K, decltype(tokens)::value>(view, blocks, x, sums); });
+        width - t, [&](auto tokens) { Tile<K, decltype(tokens)::value>(view, blocks, x, at); });
   }
 }
 
-// What one call of MultiplyPart covers: some groups of rows, some panels of tokens.
+// A strip of row groups times some panels of tokens.
 struct Part {
   uint32_t first_group;
-  uint32_t end_group;  // fewer than kTileGroups at the end of a job: the last is computed twice
+  uint32_t end_group;  // at most kStripGroups further, fewer at the end of a job
   uint32_t first_panel;
   uint32_t end_panel;
   uint32_t first_token;
   uint32_t tokens;
 
+  // The groups of a tile may be more than are left: the last is then computed twice.
   QUIRE_INLINE uint32_t group(uint32_t r) const {
     return first_group + r < end_group ? first_group + r : end_group - 1;
   }
-  // Whether group r is stored by tiles: all its 16 rows exist, and it is not a second copy.
-  QUIRE_INLINE bool whole(uint32_t r, uint32_t rows) const {
-    return first_group + r < end_group && (first_group + r + 1) * 16 <= rows;
-  }
 };
 
-Sums SumsOf(const MatMulJob& job, const Part& part, bool first, bool last, Scratch& scratch) {
-  Sums sums = {};
-  sums.from_stride = first ? 0 : kTileGroups * 16;
-  for (int r = 0; r < kTileGroups; ++r) {
-    const bool out = last && part.whole(r, job.rows);
-    sums.from[r] = first ? kZeros : scratch.partial[0][r];
-    sums.to[r] =
-        out ? job.out + part.first_token * job.stride + part.group(r) * 16 : scratch.partial[0][r];
-    sums.to_stride[r] = out ? job.stride : kTileGroups * 16;
-    sums.bias[r] = out && job.bias != nullptr ? job.bias + part.group(r) * 16 : nullptr;
-    sums.accumulate[r] = out && job.accumulate;
+// Stores the finished sums of a part.
+void StorePart(const MatMulJob& job, const Part& part, const Scratch& scratch) {
+  for (uint32_t t = 0; t < part.tokens; ++t) {
+    float* out = job.out + (part.first_token + t) * job.stride;
+    for (uint32_t group = part.first_group; group < part.end_group; ++group) {
+      const F32x16 f = LoadF32(scratch.partial[t][group - part.first_group]);
+      StoreSums(job, group * 16, f, out + group * 16);
+    }
   }
-  return sums;
 }
 
-// Stores the last group of a matrix whose rows are not a multiple of 16.
-void StoreTail(const MatMulJob& job, const Part& part, const Scratch& scratch) {
-  const uint32_t row = (part.end_group - 1) * 16;
-  if (job.rows - row >= 16) return;
-  const uint32_t r = part.end_group - 1 - part.first_group;
-  for (uint32_t t = 0; t < part.tokens; ++t) {
-    StoreSums(job, row, LoadF32(scratch.partial[t][r]),
-              job.out + (part.first_token + t) * job.stride + row);
+// The packed bytes of the piece after this one, asked for a few lines at a time.
+class Ahead {
+ public:
+  // The piece after `blocks` of `part`: of the same rows or, at their end, of the next strip.
+  template <typename W>
+  static QUIRE_INLINE Ahead Of(const MatMulJob& job, const Part& part, Blocks blocks) {
+    const size_t group_bytes = GroupBytes(W::kType, job.columns);
+    const uint32_t row_blocks = job.columns / 32;
+    uint32_t group = part.first_group;
+    Blocks next = {blocks.begin + blocks.count, blocks.count};
+    if (next.begin == row_blocks) {
+      next.begin = 0;
+      group = part.end_group;
+    }
+    if (next.count > row_blocks - next.begin) next.count = row_blocks - next.begin;
+    Ahead ahead = {};
+    if (group * 16 >= job.rows) return ahead;
+    const size_t begin = Offset<W>(next.begin);
+    ahead.from_ = job.groups + group * group_bytes + begin;
+    ahead.group_bytes_ = group_bytes;
+    ahead.bytes_ = Offset<W>(next.begin + next.count) - begin;
+    const uint32_t panels = part.end_panel - part.first_panel;
+    ahead.step_bytes_ = (ahead.bytes_ / 64 / panels + 1) * 64;
+    return ahead;
+  }
+
+  QUIRE_INLINE void Step() {
+    const size_t end = at_ + step_bytes_ < bytes_ ? at_ + step_bytes_ : bytes_;
+    for (; at_ < end; at_ += 64) {
+      for (uint32_t r = 0; r < kStripGroups; ++r) {
+        __builtin_prefetch(from_ + r * group_bytes_ + at_, 0, 2);
+      }
+    }
+  }
+
+ private:
+  // Bytes of a group before a block: about, since headers count at their unit's first block.
+  template <typename W>
+  static QUIRE_INLINE size_t Offset(uint32_t block) {
+    constexpr PackedLayout kLayout = LayoutOf(W::kType);
+    return (block + kLayout.unit_blocks - 1) / kLayout.unit_blocks * kLayout.header_bytes +
+           size_t{block} * kLayout.plane_bytes;
+  }
+
+  const uint8_t* from_;
+  size_t group_bytes_;
+  size_t bytes_;
+  size_t step_bytes_;
+  size_t at_;
+};
+
+template <typename W>
+void UnpackPieces(const MatMulJob& job, const Part& part, Blocks blocks, Scratch& scratch) {
+  for (uint32_t r = 0; part.first_group + r < part.end_group; ++r) {
+    const uint8_t* group = job.groups + part.group(r) * GroupBytes(W::kType, job.columns);
+    scratch.planes[r] = Unpack<W>(group, blocks, scratch.pieces[r]);
   }
 }
 
 template <typename W>
-PieceView UnpackPiece(const MatMulJob& job, const Part& part, Blocks blocks, Scratch& scratch) {
+PieceView ViewOf(const Part& part, uint32_t strip_group, const Scratch& scratch) {
   PieceView view = {};
   view.gap = LayoutOf(W::kType).plane_bytes < 512 ? 0 : LayoutOf(W::kType).header_bytes;
   view.offset_shift = W::kOffsetShift;
-  for (int r = 0; r < kTileGroups; ++r) {
-    const uint8_t* group = job.groups + part.group(r) * GroupBytes(W::kType, job.columns);
-    view.planes[r] = Unpack<W>(group, blocks, scratch.pieces[r]);
-    view.scales[r] = scratch.pieces[r].scales;
+  for (uint32_t i = 0; i < kTileGroups; ++i) {
+    const uint32_t r = part.group(strip_group + i) - part.first_group;
+    view.planes[i] = scratch.planes[r];
+    view.scales[i] = scratch.pieces[r].scales;
   }
   return view;
+}
+
+// One piece of the weights times all panels of a part.
+template <typename W>
+void MultiplyPiece(const MatMulJob& job, const Part& part, Blocks blocks, Scratch& scratch) {
+  constexpr uint32_t kTiles = kStripGroups / kTileGroups;
+  UnpackPieces<W>(job, part, blocks, scratch);
+  PieceView views[kTiles];
+  uint32_t tiles = 0;
+  for (uint32_t r = 0; part.first_group + r < part.end_group; r += kTileGroups, ++tiles) {
+    views[tiles] = ViewOf<W>(part, r, scratch);
+  }
+  const RecordPlace place = {job.tokens, job.columns / 32};
+  Ahead ahead = Ahead::Of<W>(job, part, blocks);
+  for (uint32_t p = part.first_panel; p < part.end_panel; ++p) {
+    const uint32_t token = PanelBegin(job.tokens, p);
+    const uint32_t width = PanelBegin(job.tokens, p + 1) - token;
+    const Tokens x = {job.int8 + 4 * place.At(token, width, blocks.begin), size_t{4} * width};
+    ahead.Step();
+    for (uint32_t i = 0; i < tiles; ++i) {
+      float* partial = scratch.partial[token - part.first_token][i * kTileGroups];
+      TilesOfPanel<KindOf<W>>(views[i], blocks.count, x, {partial, blocks.begin == 0});
+    }
+  }
 }
 
 template <typename W>
 void MultiplyPart(const MatMulJob& job, const Part& part, Scratch& scratch) {
   const uint32_t blocks = job.columns / 32;
-  const uint32_t pieces = (blocks + kPieceBlocks - 1) / kPieceBlocks;
-  const uint32_t piece_blocks = ((blocks + pieces - 1) / pieces + 1) / 2 * 2;
-  for (uint32_t begin = 0; begin < blocks; begin += piece_blocks) {
-    const uint32_t count = blocks - begin < piece_blocks ? blocks - begin : piece_blocks;
-    const PieceView view = UnpackPiece<W>(job, part, {begin, count}, scratch);
-    const Sums sums = SumsOf(job, part, begin == 0, begin + count == blocks, scratch);
-    for (uint32_t p = part.first_panel; p < part.end_panel; ++p) {
-      const uint32_t token = PanelBegin(job.tokens, p);
-      const size_t row_bytes = size_t{4} * (PanelBegin(job.tokens, p + 1) - token);
-      const uint8_t* records = job.int8 + size_t{4} * kRecordRows * token * blocks;
-      const Tokens x = {records + begin * kRecordRows * row_bytes, row_bytes};
-      TilesOfPanel<KindOf<W>>(view, count, x, sums.At(token - part.first_token));
-    }
+  const uint32_t chunk_blocks = ChunkBlocks(blocks);
+  for (uint32_t begin = 0; begin < blocks; begin += chunk_blocks) {
+    const uint32_t count = blocks - begin < chunk_blocks ? blocks - begin : chunk_blocks;
+    MultiplyPiece<W>(job, part, {begin, count}, scratch);
   }
-  StoreTail(job, part, scratch);
+  StorePart(job, part, scratch);
 }
 
 template <typename W>
 void MultiplyAs(const MatMulJob& job, Scratch& scratch) {
   const uint32_t groups = (job.rows + 15) / 16;
   const uint32_t panels = PanelCount(job.tokens);
-  for (uint32_t g = 0; g < groups; g += kTileGroups) {
-    for (uint32_t p = 0; p < panels; p += kPiecePanels) {
-      Part part = {};
+  const uint32_t parts = (panels + kPartPanels - 1) / kPartPanels;
+  for (uint32_t p = 0; p < parts; ++p) {
+    Part part = {};
+    part.first_panel = panels * p / parts;
+    part.end_panel = panels * (p + 1) / parts;
+    part.first_token = PanelBegin(job.tokens, part.first_panel);
+    part.tokens = PanelBegin(job.tokens, part.end_panel) - part.first_token;
+    for (uint32_t g = 0; g < groups; g += kStripGroups) {
       part.first_group = g;
-      part.end_group = groups - g < kTileGroups ? groups : g + kTileGroups;
-      part.first_panel = p;
-      part.end_panel = panels - p < kPiecePanels ? panels : p + kPiecePanels;
-      part.first_token = PanelBegin(job.tokens, p);
-      part.tokens = PanelBegin(job.tokens, part.end_panel) - part.first_token;
+      part.end_group = groups - g < kStripGroups ? groups : g + kStripGroups;
       MultiplyPart<W>(job, part, scratch);
     }
   }

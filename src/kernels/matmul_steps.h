@@ -43,6 +43,10 @@ struct Tokens {
 // Stores the finished sums of up to 16 rows from `row` on: of one token, at `to`.
 QUIRE_INLINE void StoreSums(const MatMulJob& job, uint32_t row, F32x16 f, float* to) {
   const uint32_t rows = job.rows - row < 16 ? job.rows - row : 16;
+  if (rows == 16) {
+    if (job.bias != nullptr) f = f + LoadF32(job.bias + row);
+    return StoreF32(to, job.accumulate ? LoadF32(to) + f : f);
+  }
   if (job.bias != nullptr) f = f + LoadF32Partial(job.bias + row, rows);
   if (job.accumulate) f = LoadF32Partial(to, rows) + f;
   StoreF32Partial(to, f, rows);

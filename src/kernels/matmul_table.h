@@ -2,8 +2,10 @@
 // panels.
 //
 // Tokens are cut into panels of 1..kPanelTokens neighbours, as equal as can be, so that one
-// register tile takes a whole panel. A panel of `width` tokens holds, for each block of 32 columns,
-// one record, 4 bytes per token in each of its 13 rows:
+// register tile takes a whole panel. Columns are cut into chunks of ChunkBlocks() blocks of 32; all
+// panels of the first chunk lie one after another, then those of the second, and so on. A panel of
+// `width` tokens holds, for each block of a chunk, one record, 4 bytes per token in each of its 13
+// rows:
 //
 //   rows 0..7   step s: columns 4s .. 4s + 3 as int8
 //   rows 8..10  minus the sum of the int8 values: of the block, of its first and second half
@@ -37,6 +39,29 @@ static constexpr uint32_t PanelOf(uint32_t tokens, uint32_t token) {
   const uint64_t panels = PanelCount(tokens);
   return static_cast<uint32_t>(((token + 1) * panels - 1) / tokens);
 }
+
+// Columns that are multiplied with all tokens before the next ones are touched: their weights,
+// unpacked, and a panel of activations stay in the first-level cache, the activations of all tokens
+// in the second. Even, and 8 where rows are whole units of 8 blocks; at most 10.
+static constexpr uint32_t ChunkBlocks(uint32_t blocks) {
+  if (blocks % 8 == 0) return 8;
+  const uint32_t chunks = (blocks + 9) / 10;
+  return ((blocks + chunks - 1) / chunks + 1) / 2 * 2;
+}
+
+// Where the record of a block begins, in 4-byte numbers from the first one's.
+struct RecordPlace {
+  uint32_t tokens;  // of all panels
+  uint32_t blocks;  // of a row
+
+  constexpr size_t At(uint32_t first_token, uint32_t width, uint32_t block) const {
+    const uint32_t chunk_blocks = ChunkBlocks(blocks);
+    const uint32_t first = block / chunk_blocks * chunk_blocks;
+    const uint32_t count = blocks - first < chunk_blocks ? blocks - first : chunk_blocks;
+    return kRecordRows *
+           (size_t{first} * tokens + size_t{first_token} * count + size_t{block - first} * width);
+  }
+};
 
 // A product of some row groups and all tokens.
 struct MatMulJob {
