@@ -3,6 +3,7 @@
 
 #include <CLI/Option.hpp>
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -159,6 +160,8 @@ Result<BenchResult> Measure(const BenchFlags& flags, Bench& bench) {
                    .peak_resident_bytes = PeakResidentBytes()};
   QUIRE_TRY(const auto meter, PeakMeter::Create(*bench.pool));
   result.setting.peak_isa = IsaName(meter->isa());
+  const OtherWork others;
+  const auto start = std::chrono::steady_clock::now();
   double done = 0;
   const double all = flags.repetitions * static_cast<double>(result.cases.size());
   for (uint32_t round = 0; round < flags.repetitions; ++round) {
@@ -168,6 +171,8 @@ Result<BenchResult> Measure(const BenchFlags& flags, Bench& bench) {
       one.seconds.push_back(bench.stage->Run(one.bench));
     }
   }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  result.other_cores = others.Seconds() / took.count();
   return result;
 }
 

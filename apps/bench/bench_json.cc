@@ -109,6 +109,7 @@ std::string BenchJson(const BenchResult& result) {
   json["cases"] = Json::array();
   for (const CaseResult& one : result.cases) json["cases"].push_back(Case(result, one));
   json.update(Setting(result.setting));
+  json["cores_busy_with_other_work"] = result.other_cores;
   json["repetitions"] = result.peaks.size();
   return json.dump(2) + "\n";
 }

@@ -49,6 +49,7 @@ struct BenchResult {
   BenchMemory memory;
   std::vector<MachinePeaks> peaks;  // [round]
   std::vector<CaseResult> cases;
+  double other_cores = 0;  // that other processes kept busy meanwhile
 };
 
 // Medians over rounds; a share is of 1, and 0 where the ceiling is unknown.

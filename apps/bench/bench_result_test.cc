@@ -82,6 +82,13 @@ TEST(BenchResultTest, TableNamesEveryCase) {
   EXPECT_NE(table.find("40 %"), std::string::npos);
 }
 
+TEST(BenchResultTest, OtherWorkIsSaid) {
+  BenchResult result = TwoRounds();
+  EXPECT_EQ(BenchTable(result).find("other processes"), std::string::npos);
+  result.other_cores = 0.8;
+  EXPECT_NE(BenchTable(result).find("other processes kept 0.8 cores busy"), std::string::npos);
+}
+
 TEST(BenchCaseTest, MedianOfEvenAndOdd) {
   EXPECT_EQ(Median({3, 1, 2}), 2);
   EXPECT_EQ(Median({4, 1, 2, 3}), 2.5);

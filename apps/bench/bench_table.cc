@@ -10,6 +10,9 @@
 namespace quire {
 namespace {
 
+// Others may keep this many cores busy before people are warned.
+constexpr double kQuietCores = 0.1;
+
 using Out = std::back_insert_iterator<std::string>;
 
 template <typename Pick>
@@ -106,6 +109,11 @@ std::string BenchTable(const BenchResult& result) {
   fmt::format_to(out, "\nmemory: {} weights + {} KV + {} buffers; at most {} resident\n",
                  FormatSize(memory.weight_bytes), FormatSize(memory.kv_bytes),
                  FormatSize(memory.buffer_bytes), FormatSize(memory.peak_resident_bytes));
+  if (result.other_cores > kQuietCores) {
+    fmt::format_to(out,
+                   "\nother processes kept {:.1f} cores busy meanwhile: expect too low rates\n",
+                   result.other_cores);
+  }
   return text;
 }
 

@@ -2,7 +2,12 @@
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <fstream>
 
 #include "base/size.h"
@@ -24,7 +29,28 @@ std::string Field(const char* path, const std::string& key) {
   return {};
 }
 
+// All work of all cores since the machine started, less our own: user, nice, system, interrupts,
+// steal; guests are counted in user.
+double OthersSeconds() {
+  std::ifstream file("/proc/stat");
+  std::string name;
+  std::array<double, 8> ticks{};  // user nice system idle iowait irq softirq steal
+  file >> name;
+  for (double& one : ticks) file >> one;
+  if (!file || name != "cpu") return 0;
+  double busy = 0;
+  for (const size_t i : {0, 1, 2, 5, 6, 7}) busy += ticks[i];
+  timespec own;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+  return busy / static_cast<double>(sysconf(_SC_CLK_TCK)) - static_cast<double>(own.tv_sec) -
+         1e-9 * static_cast<double>(own.tv_nsec);
+}
+
 }  // namespace
+
+OtherWork::OtherWork() : before_(OthersSeconds()) {}
+
+double OtherWork::Seconds() const { return std::max(0.0, OthersSeconds() - before_); }
 
 std::string CpuName() {
   const char* kFile = "/proc/cpuinfo";

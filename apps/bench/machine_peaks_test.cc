@@ -1,7 +1,10 @@
 #include "apps/bench/machine_peaks.h"
 
 #include <gtest/gtest.h>
+#include <time.h>
 
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include "apps/bench/machine_facts.h"
@@ -44,6 +47,22 @@ TEST(PeakMeterTest, RatesAreThoseOfAComputer) {
 TEST(MachineFactsTest, ThisProcessHasMemoryAndASystem) {
   EXPECT_GT(PeakResidentBytes(), 1u << 20);
   EXPECT_TRUE(SystemName().starts_with("Linux")) << SystemName();
+}
+
+TEST(MachineFactsTest, OwnWorkIsNotThatOfOthers) {
+  constexpr double kOwnSeconds = 1;
+  const auto own_seconds = [] {
+    timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+  };
+  const OtherWork others;
+  const auto start = std::chrono::steady_clock::now();
+  const double before = own_seconds();
+  while (own_seconds() < before + kOwnSeconds) ReadLoop(nullptr, 0);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  const double all = std::thread::hardware_concurrency() * took.count();
+  EXPECT_LE(others.Seconds(), all - kOwnSeconds + 0.3);
 }
 
 }  // namespace
