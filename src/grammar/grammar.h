@@ -36,6 +36,8 @@
 namespace quire {
 
 class GrammarState;
+class Stacks;
+struct Stack;
 
 class Grammar {
  public:
@@ -85,6 +87,7 @@ class GrammarState {
   static constexpr uint32_t kNoFrame = UINT32_MAX;
 
  private:
+  void Store(const Stacks& stacks, std::span<const Stack> reached);
   void Settle();
 
   std::shared_ptr<const Grammar> grammar_;

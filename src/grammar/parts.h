@@ -16,6 +16,8 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,6 +56,9 @@ class Parts {
   Part NewRule(std::string name);
   void Define(Part rule, Part body);
 
+  // The rule of that name, if there is one: what is made once and used everywhere.
+  std::optional<Part> FindRule(std::string_view name) const;
+
   // Free text, in which control tokens may occur too: text without `marker` in it, which may end
   // anywhere; and text up to and including the first `marker`. A triggered start is
   //   Choice({TextWithout(m), Sequence({TextThrough(m), constrained})}).
@@ -67,23 +72,24 @@ class Parts {
   enum class Kind : uint8_t { kLiteral, kBytes, kSequence, kChoice, kRepeat, kBoth, kRule, kText };
   struct Node {
     Kind kind;
-    bool through = false;        // kText: ends with the marker
-    uint32_t least = 0;          // kRepeat; kRule: number of the rule
-    uint32_t most = 0;           // kRepeat
-    std::string text;            // kLiteral, kText (marker), kRule (name)
-    ByteSet bytes;               // kBytes
-    std::vector<Part> children;  // kSequence, kChoice, kRepeat, kBoth, kRule (once defined)
+    bool through = false;             // kText: ends with the marker
+    bool has_rule = false;            // or free text, somewhere below
+    uint32_t least = 0;               // kRepeat
+    uint32_t most = 0;                // kRepeat
+    uint32_t nesting = 0;             // levels below; a rule has none
+    std::string text = {};            // kLiteral, kText (marker), kRule (name)
+    ByteSet bytes = {};               // kBytes
+    std::vector<Part> children = {};  // earlier nodes, but for a rule's body: its only child
   };
   const Node& node(Part part) const { return nodes_[static_cast<size_t>(part)]; }
   uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
-  uint32_t num_rules() const { return num_rules_; }
   bool overflowed() const { return overflowed_; }
 
  private:
   Part Add(Node node);
 
   std::vector<Node> nodes_;
-  uint32_t num_rules_ = 0;
+  std::map<std::string, Part, std::less<>> rules_;  // the first of each name
   size_t num_bytes_ = 0;
   bool overflowed_ = false;
 };

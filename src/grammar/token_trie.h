@@ -41,6 +41,8 @@ class TokenTrie {
   std::span<const Node> nodes() const { return nodes_; }
   std::span<const TokenId> TokensAt(uint32_t node) const;  // that end here; often none
 
+  TokenId FirstTokenBelow(uint32_t node) const { return tokens_[nodes_[node].first_token]; }
+
   // The bytes of `token`; for control tokens those of ControlBytes; empty for all never chosen.
   std::string_view TextOf(TokenId token) const;
   bool IsEnd(TokenId token) const;
