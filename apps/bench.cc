@@ -13,13 +13,16 @@
 #include "apps/bench/machine_peaks.h"
 #include "apps/bench/model_cost.h"
 #include "apps/command.h"
+#include "apps/engine_flags.h"
 #include "apps/exit_code.h"
 #include "apps/flags/flag_values.h"
 #include "apps/progress_bar.h"
 #include "base/machine.h"
+#include "base/size.h"
 #include "base/worker_pool.h"
 #include "gguf/gguf_file.h"
 #include "kernels/dispatch.h"
+#include "kernels/kv_view.h"
 #include "kernels/numerics.h"
 #include "model/config.h"
 #include "model/model.h"
@@ -30,6 +33,8 @@
 
 namespace quire {
 namespace {
+
+constexpr KvFormat kFormats[] = {KvFormat::kF16, KvFormat::kQ8, KvFormat::kK16V8};
 
 struct BenchFlags {
   std::string model;
@@ -42,6 +47,7 @@ struct BenchFlags {
   uint32_t step_tokens = 512;
   uint32_t repetitions = 5;
   std::string kv_format = "auto";
+  EngineFlags engine;  // where repacked weights are
   bool json = false;
 };
 
@@ -100,6 +106,13 @@ struct Bench {
   std::unique_ptr<BenchStage> stage;
 };
 
+KvFormat FormatOf(const BenchFlags& flags) {
+  for (const KvFormat format : kFormats) {
+    if (KvFormatName(format) == flags.kv_format) return format;
+  }
+  return KvFormat::kF16;
+}
+
 Result<Bench> Prepare(const BenchFlags& flags) {
   Bench bench;
   QUIRE_TRY(GgufFile file, GgufFile::Open(flags.model));
@@ -108,18 +121,21 @@ Result<Bench> Prepare(const BenchFlags& flags) {
   bench.cases = CasesOf(flags);
   if (Status ok = CheckCases(flags, bench.cases, config); !ok) return std::unexpected(ok.error());
   bench.pool = std::make_unique<WorkerPool>(flags.threads == 0 ? UsableCores() : flags.threads);
-  ProgressBar bar("loading " + config.name);
+  ProgressBar bar("repacking " + config.name);
   LoadOptions load;
+  load.repack_folder = flags.engine.RepackFolderPath();
+  QUIRE_TRY(load.repack_limit_bytes, ParseSize(flags.engine.repack_limit));
   load.progress = [&bar](uint64_t done, uint64_t total) { bar.Update(done, total); };
   QUIRE_TRY(bench.model, Model::Load(bench.file, load, *bench.pool));
-  QUIRE_TRY(bench.stage, BenchStage::Create(*bench.model, *bench.pool, bench.cases,
-                                            {.chunk_tokens = flags.step_tokens}));
+  QUIRE_TRY(bench.stage,
+            BenchStage::Create(*bench.model, *bench.pool, bench.cases,
+                               {.format = FormatOf(flags), .chunk_tokens = flags.step_tokens}));
   return bench;
 }
 
 BenchSetting SettingOf(const BenchFlags& flags, const Bench& bench) {
   const ModelConfig& config = bench.model->config();
-  const std::string format = "f16";
+  const std::string format(KvFormatName(bench.stage->kv_shape().format));
   return {.version = QUIRE_VERSION,
           .compiler = __VERSION__,
           .isa = std::string(IsaName(CurrentIsa())),
@@ -244,7 +260,11 @@ Command AddBench(CLI::App& parent) {
         65536)
       ->capture_default_str();
   OneOf(app->add_option("--kv-format", flags->kv_format, "how keys and values are stored"),
-        {"auto", "f16"})
+        {"auto", "f16", "q8", "k16v8"})
+      ->capture_default_str();
+  app->add_option("--repack-dir", flags->engine.repack_dir,
+                  "where repacked weights are kept (default auto: as quire serve); off: nowhere")
+      ->type_name("DIR")
       ->capture_default_str();
   app->add_flag("--json", flags->json, "everything, samples included, as JSON");
   return {app, [flags](const Settings&) { return Run(*flags); }};

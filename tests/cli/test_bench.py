@@ -31,6 +31,14 @@ def test_json_has_what_it_promises(quire, model):
     assert found["threads"] == 1 and found["kv_format"] == "f16" and found["repetitions"] == 2
 
 
+def test_kv_formats_differ_in_what_is_read(quire, model):
+    flags = ["--repetitions", 1, "--prefill", 0, "--decode", 2, "--depth", 512, "--json"]
+    halves, bytes_ = (json.loads(quire("bench", model, *flags, "--kv-format", name).stdout)
+                      for name in ("f16", "q8"))
+    assert halves["kv_format"] == "f16" and bytes_["kv_format"] == "q8"
+    assert 0.5 < bytes_["cases"][0]["kv_bytes"] / halves["cases"][0]["kv_bytes"] < 0.6
+
+
 def test_table_for_people(quire, model):
     result = quire("bench", model, *QUICK, "--depth", 32, "--clients", 2, "--shared-prefix", 16)
     out = result.stdout.decode()
@@ -54,7 +62,7 @@ def test_table_for_people(quire, model):
     (["--shared-prefix", "32", "--depth", "16"], ["--shared-prefix 32", "--depth 16"]),
     (["--repetitions", "0"], ["--repetitions", "'0'"]),
     (["--prefill", "0", "--decode", "0"], ["nothing to measure"]),
-    (["--kv-format", "q9"], ["--kv-format", "auto|f16"]),
+    (["--kv-format", "q9"], ["--kv-format", "auto|f16|q8|k16v8"]),
     (["--threads", "x"], ["--threads", "'x'"]),
 ])
 def test_wrong_flags_are_named(quire, model, flags, words):
