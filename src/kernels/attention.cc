@@ -87,8 +87,7 @@ struct AttentionScratch::Storage {
 
   static size_t FixedFloats(uint32_t head_dim) {
     const size_t queries = size_t{kMaxUnitQueries} * head_dim;
-    return queries + queries / sizeof(float) + 2 * kMaxUnitQueries +
-           size_t{kMaxTileQueries} * kTileTokens +
+    return queries + queries / 2 + kMaxUnitQueries + size_t{kMaxTileQueries} * kTileTokens +
            (kMaxTileQueries + kMaxUnitQueries) * RecordFloats(head_dim);
   }
 
@@ -97,14 +96,13 @@ struct AttentionScratch::Storage {
     const size_t queries = size_t{kMaxUnitQueries} * head_dim;
     AttentionSpace space;
     space.packed = floats.get() + worker * worker_floats;
-    float* const bytes = space.packed + queries;
-    space.bytes = reinterpret_cast<int8_t*>(bytes);
-    space.scores = bytes + queries / sizeof(float);
+    float* const words = space.packed + queries;
+    space.words = reinterpret_cast<int16_t*>(words);
+    space.scores = words + queries / 2;
     space.records = space.scores + size_t{kMaxTileQueries} * kTileTokens;
     space.state = space.records + kMaxTileQueries * record;
     space.factors = space.state + kMaxUnitQueries * record;
-    space.offsets = reinterpret_cast<int32_t*>(space.factors + kMaxUnitQueries);
-    space.partials = space.factors + 2 * kMaxUnitQueries;
+    space.partials = space.factors + kMaxUnitQueries;
     return space;
   }
 };

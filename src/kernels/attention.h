@@ -6,9 +6,9 @@
 // a prefill row, a decode row and a row in any batch give the same bits.
 //
 //   score(t)  f16, f32, k16v8: one FMA chain over d ascending from 0, then * scale
-//             q8: q is rotated and quantised as keys are (kernels/head_quant.h); the exact sum of
-//             products of bytes, as a float, * scale of the key * (scale of q * scale / rotation)
-//             masked tokens take no part
+//             q8: q is rotated and quantised to 16 bits (kernels/head_quant.h); the exact sum of
+//             products of integers, as a float, * scale of the key * (scale of q * scale /
+//             rotation) masked tokens take no part
 //   tile      m = max; p = exp(s - m); l = sum of p over 16 token lanes, fixed tree;
 //             acc = sum over t ascending of p * v, one FMA each from 0; values in eight bits:
 //             of (p * scale of the value) * byte

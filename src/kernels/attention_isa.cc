@@ -93,35 +93,40 @@ void QuantiseQueries(const AttentionJob& job, const AttentionSpace& space) {
         StoreF32(rotated + d, Finite(LoadF32(q + d), 0x1p100f));
       }
       Rotate(rotated, job.head_dim);
-      int8_t* const bytes = space.bytes + size_t{query} * job.head_dim;
-      space.factors[query] = Quantise(rotated, job.head_dim, bytes) * scale;
-      int32_t sum = 0;
-      for (uint32_t d = 0; d < job.head_dim; ++d) sum += bytes[d];
-      space.offsets[query] = -128 * sum;
+      int16_t words[kMaxHeadDim];
+      space.factors[query] = Quantise(rotated, job.head_dim, words) * scale;
+      int16_t* const out = space.words + size_t{query} * job.head_dim;
+      for (uint32_t d = 0; d < job.head_dim; d += 4) {
+        out[d] = words[d];
+        out[d + 1] = words[d + 2];
+        out[d + 2] = words[d + 1];
+        out[d + 3] = words[d + 3];
+      }
     }
   }
 }
 
-// Copies the queries of each share as [step][query of the share]; a step has four bytes.
-template <typename Format>
+// Copies the queries of each share as [step][query of the share].
+template <typename Keys>
 void PackQueries(const AttentionJob& job, const Shares& shares, const AttentionSpace& space) {
-  typedef uint32_t Word __attribute__((may_alias));
-  constexpr uint32_t kDimensions = Format::Keys::kDimensions;
-  const uint32_t steps = job.head_dim / kDimensions;
+  constexpr uint32_t kBytes = Keys::kQueryBytes;
+  const uint32_t steps = job.head_dim / Keys::kDimensions;
   const AttentionMember* member = job.members;
   for (uint32_t i = 0; i < shares.count; ++i) {
     const Share& share = shares.list[i];
     const uint32_t count = share.end - share.begin;
-    Word* const out = reinterpret_cast<Word*>(space.packed) + size_t{share.begin} * steps;
+    char* const out = reinterpret_cast<char*>(space.packed) + size_t{share.begin} * steps * kBytes;
     for (uint32_t n = 0; n < count; ++n) {
       const uint32_t query = share.begin + n;
       while (query >= member->unit_query + member->num_queries) ++member;
-      const void* const q =
-          kDimensions == 1
-              ? static_cast<const void*>(job.q + OffsetOf(job, *member, query - member->unit_query))
-              : static_cast<const void*>(space.bytes + size_t{query} * job.head_dim);
-      const Word* const words = static_cast<const Word*>(q);
-      for (uint32_t step = 0; step < steps; ++step) out[size_t{step} * count + n] = words[step];
+      const char* q =
+          Keys::kDimensions == 1
+              ? reinterpret_cast<const char*>(job.q +
+                                              OffsetOf(job, *member, query - member->unit_query))
+              : reinterpret_cast<const char*>(space.words + size_t{query} * job.head_dim);
+      for (uint32_t step = 0; step < steps; ++step, q += kBytes) {
+        __builtin_memcpy(out + (size_t{step} * count + n) * kBytes, q, kBytes);
+      }
     }
   }
 }
@@ -201,10 +206,11 @@ bool AttendShare(const AttentionJob& job, uint32_t tile, const Share& share,
   const TokenSpan blocks = {all.begin / kBlock, (all.end + kBlock - 1) / kBlock};
   const BlockList list = {share.member->table, share.member->num_blocks};
   const uint32_t count = share.end - share.begin;
-  const uint32_t steps = job.head_dim / Format::Keys::kDimensions;
+  const size_t query_bytes =
+      size_t{job.head_dim} / Format::Keys::kDimensions * Format::Keys::kQueryBytes;
   const PackedQueries queries = {
-      reinterpret_cast<const char*>(space.packed) + size_t{share.begin} * steps * 4,
-      space.factors + share.begin, space.offsets + share.begin};
+      reinterpret_cast<const char*>(space.packed) + share.begin * query_bytes,
+      space.factors + share.begin};
   ByCount<Format>::kScore[count - 1](job, queries, list, blocks, space.scores);
   const size_t record = RecordFloats(job.head_dim);
   for (uint32_t n = 0; n < count; ++n) {
@@ -228,7 +234,7 @@ QUIRE_INLINE void ForShares(const AttentionJob& job, TileSpan tiles, const Atten
   for (uint32_t tile = tiles.begin; tile < tiles.end; ++tile) {
     if (tile >= shares.until) {
       MakeShares(job, tile, &shares);
-      PackQueries<Format>(job, shares, space);
+      PackQueries<typename Format::Keys>(job, shares, space);
     }
     for (uint32_t i = 0; i < shares.count; ++i) visit(tile, shares.list[i]);
   }

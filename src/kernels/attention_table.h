@@ -83,14 +83,13 @@ constexpr TokenSpan AttendedTokens(const AttentionMember& member, uint32_t group
 
 // One worker's memory.
 struct AttentionSpace {
-  float* packed;     // [kMaxUnitQueries * head_dim]   q, laid out for the register tiles
-  int8_t* bytes;     // [kMaxUnitQueries * head_dim]   q in eight bits, for keys of that kind
-  float* factors;    // [kMaxUnitQueries]   of a score in bytes
-  int32_t* offsets;  // [kMaxUnitQueries]   -128 times the sum of the bytes
-  float* scores;     // [kMaxTileQueries][256]
-  float* records;    // [kMaxTileQueries] records of the tile at hand
-  float* state;      // [kMaxUnitQueries] records folded so far
-  float* partials;   // [tile][query] records of the unit that another worker began
+  float* packed;    // [kMaxUnitQueries * head_dim]   q, laid out for the register tiles
+  int16_t* words;   // [kMaxUnitQueries * head_dim]   q in 16 bits, for keys of 8
+  float* factors;   // [kMaxUnitQueries]   of a score in integers
+  float* scores;    // [kMaxTileQueries][256]
+  float* records;   // [kMaxTileQueries] records of the tile at hand
+  float* state;     // [kMaxUnitQueries] records folded so far
+  float* partials;  // [tile][query] records of the unit that another worker began
 };
 
 struct AttentionTable {

@@ -72,7 +72,7 @@ class Arena {
     if (view_.shape.key_kind() != KvKind::kInt8) {
       return Number(p, view_.shape.key_kind(), d * kBlockTokens + t);
     }
-    return static_cast<float>(static_cast<int>(p[(d / 4 * kBlockTokens + t) * 4 + d % 4]) - 128);
+    return Number(p, KvKind::kInt8, (d / 4 * kBlockTokens + t) * 4 + d % 4);
   }
   float ValueOf(uint32_t block, uint32_t kv_head, uint32_t t, uint32_t d) const {
     return Number(view_.values(1, block, kv_head), view_.shape.value_kind(),
@@ -168,19 +168,19 @@ std::vector<float> Rotated(const float* x, uint32_t head_dim) {
   return now;
 }
 
-struct Bytes {
+struct Integers {
   std::vector<int> values;
   float scale;
 };
-Bytes Quantised(const std::vector<float>& x) {
+Integers Quantised(const std::vector<float>& x, float limit) {
   float largest = 0;
   for (const float one : x) largest = std::max(largest, std::abs(one));
   if (largest < 0x1p-60f) return {std::vector<int>(x.size(), 0), 0.0f};
-  Bytes bytes{{}, largest / 127.0f};
+  Integers integers{{}, largest / limit};
   for (const float one : x) {
-    bytes.values.push_back(static_cast<int>(std::nearbyint(one * (127.0f / largest))));
+    integers.values.push_back(static_cast<int>(std::nearbyint(one * (limit / largest))));
   }
-  return bytes;
+  return integers;
 }
 
 // The float operations that attention.h defines, one at a time, for one row and head.
@@ -198,21 +198,21 @@ struct ScalarAttention {
   }
 
   float Score(uint32_t t) const {
-    if (c.format == KvFormat::kQ8) return ScoreOfBytes(t);
+    if (c.format == KvFormat::kQ8) return ScoreOfIntegers(t);
     float sum = 0;
     for (uint32_t d = 0; d < c.head_dim; ++d) {
       sum = std::fma(q()[d], arena.Key(BlockOf(t), kv_head(), t, d), sum);
     }
     return sum * ShapeOf(c).scale;
   }
-  float ScoreOfBytes(uint32_t t) const {
-    const Bytes bytes = Quantised(Rotated(q(), c.head_dim));
+  float ScoreOfIntegers(uint32_t t) const {
+    const Integers query = Quantised(Rotated(q(), c.head_dim), 32767.0f);
     int sum = 0;
     for (uint32_t d = 0; d < c.head_dim; ++d) {
-      sum += bytes.values[d] * static_cast<int>(arena.Key(BlockOf(t), kv_head(), t, d));
+      sum += query.values[d] * static_cast<int>(arena.Key(BlockOf(t), kv_head(), t, d));
     }
     const float factor =
-        bytes.scale * (ShapeOf(c).scale / static_cast<float>(RotationOf(c.head_dim)));
+        query.scale * (ShapeOf(c).scale / static_cast<float>(RotationOf(c.head_dim)));
     return static_cast<float>(sum) * arena.KeyScale(BlockOf(t), kv_head(), t) * factor;
   }
   float ValueAt(uint32_t t, uint32_t d) const { return arena.ValueOf(BlockOf(t), kv_head(), t, d); }

@@ -1,8 +1,8 @@
 // kernels/attention_tiles.h -- attention's two inner loops: scores of a tile, and sums of values.
 //
 // For attention_isa.cc only. Both are templates over the number of queries of a register tile and
-// over the format that keys or values are stored in; queries come packed as [step][query][4 bytes],
-// a step being one dimension (or four, where keys are bytes).
+// over the format that keys or values are stored in; queries come packed as [step][query], a step
+// being one dimension as a float, or four as 16 bits (0 and 2, then 1 and 3) where keys are bytes.
 #pragma once
 
 #include "kernels/attention_table.h"
@@ -25,23 +25,24 @@ constexpr uint32_t Vectors(uint32_t queries) { return queries > 2 ? 1 : 2; }
 #endif
 static_assert(kQueries <= kMaxTileQueries && kMaxUnitQueries % kQueries == 0);
 
-// How keys of a kind are scored: sum = Begin(offset); Add per step; scores = End(...).
+// How keys of a kind are scored: sum = Zero(); Add per step; scores = End(...).
 struct HalfKeys {
   using Key = F32x16;
   using Sum = F32x16;
   static constexpr uint32_t kDimensions = 1;  // of a step
   static constexpr uint32_t kBytes = 2;       // of a value
+  static constexpr uint32_t kQueryBytes = 4;  // of a step
   static QUIRE_INLINE Key Load(const char* p) {
     return LoadF16(reinterpret_cast<const uint16_t*>(p));
   }
-  static QUIRE_INLINE Sum Begin(int32_t) { return ZeroF32(); }
+  static QUIRE_INLINE Sum Zero() { return ZeroF32(); }
   static QUIRE_INLINE Key Splat(const char* q) {
     float x;
     __builtin_memcpy(&x, q, sizeof(x));
     return SplatF32(x);
   }
   static QUIRE_INLINE Sum Add(Sum sum, Key key, Key q) { return Fma(q, key, sum); }
-  static QUIRE_INLINE F32x16 End(Sum sum, int32_t, F32x16, float) { return sum; }
+  static QUIRE_INLINE F32x16 End(Sum sum, F32x16, const float*) { return sum; }
   static QUIRE_INLINE F32x16 Scales(const char*) { return ZeroF32(); }
 };
 
@@ -51,17 +52,24 @@ struct FloatKeys : HalfKeys {
 };
 
 struct Int8Keys {
-  using Key = U8x64;
+  struct Key {
+    U8x64 even, odd;
+  };
   using Sum = I32x16;
-  using Dot = DotSum<8>;
   static constexpr uint32_t kDimensions = 4;
   static constexpr uint32_t kBytes = 1;
-  static QUIRE_INLINE Key Load(const char* p) { return LoadBytes(p); }
-  static QUIRE_INLINE Sum Begin(int32_t offset) { return Dot::Begin(SplatI32(offset)); }
-  static QUIRE_INLINE Key Splat(const char* q) { return SplatBytes4(q); }
-  static QUIRE_INLINE Sum Add(Sum sum, Key key, Key q) { return Dot::Add(sum, key, q); }
-  static QUIRE_INLINE F32x16 End(Sum sum, int32_t offset, F32x16 scales, float factor) {
-    return ToF32(Dot::End(sum, SplatI32(offset))) * scales * SplatF32(factor);
+  static constexpr uint32_t kQueryBytes = 8;
+  static QUIRE_INLINE Key Load(const char* p) {
+    const U8x64 x = LoadBytes(p);
+    return {EvenBytes(x), OddBytes(x)};
+  }
+  static QUIRE_INLINE Sum Zero() { return SplatI32(0); }
+  static QUIRE_INLINE Key Splat(const char* q) { return {SplatBytes4(q), SplatBytes4(q + 4)}; }
+  static QUIRE_INLINE Sum Add(Sum sum, Key key, Key q) {
+    return DotS16(DotS16(sum, key.even, q.even), key.odd, q.odd);
+  }
+  static QUIRE_INLINE F32x16 End(Sum sum, F32x16 scales, const float* factor) {
+    return ToF32(sum) * scales * SplatF32(*factor);
   }
   static QUIRE_INLINE F32x16 Scales(const char* p) {
     return LoadF32(reinterpret_cast<const float*>(p));
@@ -90,9 +98,8 @@ struct Int8Values {
 
 // The queries of a register tile.
 struct PackedQueries {
-  const char* steps;  // [head_dim / kDimensions][kCount][4 bytes]
-  const float* factors;
-  const int32_t* offsets;
+  const char* steps;     // [head_dim / kDimensions][kCount][kQueryBytes]
+  const float* factors;  // [kCount], for keys in eight bits
 };
 
 // Where a tile's blocks are found.
@@ -126,7 +133,7 @@ QUIRE_INLINE void ScoreBlocks(const AttentionJob& job, const PackedQueries& quer
     keys[v] = BlockAt(job, job.keys, list, block + v);
     values[v] = keys[v] + (job.values - job.keys);
 #pragma GCC unroll 16
-    for (uint32_t n = 0; n < kCount; ++n) sums[v][n] = Keys::Begin(queries.offsets[n]);
+    for (uint32_t n = 0; n < kCount; ++n) sums[v][n] = Keys::Zero();
   }
   const char* packed = queries.steps;
   for (uint32_t d = 0; d < job.head_dim; d += Keys::kDimensions) {
@@ -140,11 +147,11 @@ QUIRE_INLINE void ScoreBlocks(const AttentionJob& job, const PackedQueries& quer
     }
 #pragma GCC unroll 16
     for (uint32_t n = 0; n < kCount; ++n) {
-      const typename Keys::Key q = Keys::Splat(packed + n * 4);
+      const typename Keys::Key q = Keys::Splat(packed + n * Keys::kQueryBytes);
 #pragma GCC unroll 16
       for (uint32_t v = 0; v < kVectors; ++v) sums[v][n] = Keys::Add(sums[v][n], key[v], q);
     }
-    packed += kCount * 4;
+    packed += kCount * Keys::kQueryBytes;
   }
 #pragma GCC unroll 16
   for (uint32_t v = 0; v < kVectors; ++v) {
@@ -153,7 +160,7 @@ QUIRE_INLINE void ScoreBlocks(const AttentionJob& job, const PackedQueries& quer
 #pragma GCC unroll 16
     for (uint32_t n = 0; n < kCount; ++n) {
       StoreF32(scores + size_t{n} * kTile + v * kLanes,
-               Keys::End(sums[v][n], queries.offsets[n], scales, queries.factors[n]));
+               Keys::End(sums[v][n], scales, queries.factors + n));
     }
   }
 }

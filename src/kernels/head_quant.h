@@ -1,4 +1,4 @@
-// kernels/head_quant.h -- one head of one token as signed bytes with a scale, the same everywhere.
+// kernels/head_quant.h -- one head of one token as integers with a scale, the same everywhere.
 //
 // For *_isa.cc files only (lanes.h).
 //
@@ -6,8 +6,9 @@
 //   over
 //             stretches of that size, not normalised: (H a).(H b) = RotationSize * a.b. An outlier
 //             of one dimension is spread over all of its stretch, so that eight bits suffice.
-//   Quantise  scale = max|x| / 127, bytes = x / scale, halves to even. Of values so small that
-//             their inverse would overflow the bytes are 0 and the scale is 0.
+//   Quantise  scale = max|x| / limit, integers = x * (limit / max|x|), halves to even. Of values so
+//             small that this would overflow the integers are 0 and the scale is 0. Keys and values
+//             have 8 bits (limit 127), queries 16 (limit 32767).
 //
 // Every element is one sum or difference per stage, in the order of stages 1, 2, 4, ...: no
 // reduction, so the compiler may vectorise as it likes.
@@ -54,18 +55,36 @@ QUIRE_INLINE void Rotate(float* x, uint32_t head_dim) {
   for (uint32_t step = 4; step < RotationSize(head_dim); step *= 2) RotateStage(x, head_dim, step);
 }
 
-// Writes head_dim signed bytes and returns their scale.
-QUIRE_INLINE float Quantise(const float* x, uint32_t head_dim, int8_t* bytes) {
+// What Quantise multiplies by, and the scale that undoes it.
+struct QuantScale {
+  F32x16 inverse;
+  float scale;
+};
+QUIRE_INLINE QuantScale ScaleOf(const float* x, uint32_t head_dim, float limit) {
   constexpr float kSmallest = 0x1p-60f;
   F32x16 max = ZeroF32();
   for (uint32_t d = 0; d < head_dim; d += 16) max = Max(max, Abs(LoadF32(x + d)));
   const float largest = ReduceMax(max);
-  const bool zero = !(largest >= kSmallest);
-  const F32x16 inverse = zero ? ZeroF32() : SplatF32(127.0f) / SplatF32(largest);
+  if (!(largest >= kSmallest)) return {ZeroF32(), 0.0f};
+  return {SplatF32(limit) / SplatF32(largest), largest / limit};
+}
+
+// Writes head_dim integers and returns their scale.
+QUIRE_INLINE float Quantise(const float* x, uint32_t head_dim, int8_t* bytes) {
+  const QuantScale scale = ScaleOf(x, head_dim, 127.0f);
   for (uint32_t d = 0; d < head_dim; d += 16) {
-    StoreI8(bytes + d, ToI32(LoadF32(x + d) * inverse));
+    StoreI8(bytes + d, ToI32(LoadF32(x + d) * scale.inverse));
   }
-  return zero ? 0.0f : largest / 127.0f;
+  return scale.scale;
+}
+QUIRE_INLINE float Quantise(const float* x, uint32_t head_dim, int16_t* words) {
+  const QuantScale scale = ScaleOf(x, head_dim, 32767.0f);
+  for (uint32_t d = 0; d < head_dim; d += 16) {
+    int32_t integers[16];
+    StoreI32(integers, ToI32(LoadF32(x + d) * scale.inverse));
+    for (uint32_t i = 0; i < 16; ++i) words[d + i] = static_cast<int16_t>(integers[i]);
+  }
+  return scale.scale;
 }
 
 // Saturates to +-limit; NaN becomes -limit. So every stored value is finite, and a masked token

@@ -10,8 +10,8 @@
 //
 // Keys are token-in-lane: one vector holds one dimension (or four bytes) of 16 tokens, so one
 // instruction scores 16 tokens. Values are rows: one FMA adds 16 dimensions of one token. Eight bit
-// values are symmetric (-127..127, keys of q8 stored with 128 added) with one scale per token and
-// KV head; keys of q8 are rotated first (kernels/head_quant.h). Nothing depends on later tokens.
+// values are symmetric (-127..127) with one scale per token and KV head; keys of q8 are rotated
+// first (kernels/head_quant.h). Nothing depends on later tokens.
 //
 // A view is two words of plain data: it owns nothing and checks nothing.
 #pragma once

@@ -30,6 +30,8 @@
 //            -127, each set in its cheapest exact way:
 //              sum = Begin(start);  sum = Add(sum, u8, s8) ...;  lanes = End(sum, start)
 //            For 8 bits `start` must be -128 times the sum of the signed bytes.
+//            EvenBytes OddBytes (U8x64): signed bytes 0 and 2 (1 and 3) of each lane as 16 bits
+//            DotS16(acc, a, b): acc lane += sum of its 2 products of signed 16 bits, exact
 //
 // Pointers may be unaligned. No standard headers: their inline functions, compiled for one set,
 // could be the copy that the linker keeps for all.

@@ -228,7 +228,17 @@ QUIRE_INLINE U8x64 SplatTable16(const uint8_t* p) {
 QUIRE_INLINE I32x16 LanesOf(U8x64 x) { return {x.a, x.b}; }
 QUIRE_INLINE U8x64 BytesOf(I32x16 x) { return {x.a, x.b}; }
 
+QUIRE_INLINE U8x64 OddBytes(U8x64 x) {
+  return {_mm256_srai_epi16(x.a, 8), _mm256_srai_epi16(x.b, 8)};
+}
+QUIRE_INLINE U8x64 EvenBytes(U8x64 x) {
+  return OddBytes({_mm256_slli_epi16(x.a, 8), _mm256_slli_epi16(x.b, 8)});
+}
+
 #if defined(QUIRE_ISA_avxvnni)
+QUIRE_INLINE I32x16 DotS16(I32x16 acc, U8x64 a, U8x64 b) {
+  return {_mm256_dpwssd_avx_epi32(acc.a, a.a, b.a), _mm256_dpwssd_avx_epi32(acc.b, a.b, b.b)};
+}
 QUIRE_INLINE I32x16 DotU8S8(I32x16 acc, U8x64 u, U8x64 s) {
   return {_mm256_dpbusd_avx_epi32(acc.a, u.a, s.a), _mm256_dpbusd_avx_epi32(acc.b, u.b, s.b)};
 }
@@ -242,6 +252,9 @@ struct DotSum {
   static QUIRE_INLINE I32x16 End(I32x16 sum, I32x16) { return sum; }
 };
 #else
+QUIRE_INLINE I32x16 DotS16(I32x16 acc, U8x64 a, U8x64 b) {
+  return acc + I32x16{_mm256_madd_epi16(a.a, b.a), _mm256_madd_epi16(a.b, b.b)};
+}
 // vpmaddubsw saturates sums of two products at 16 bits; 2 * 127 * 128 still fits.
 QUIRE_INLINE __m256i DotU7S8(__m256i acc, __m256i u, __m256i s) {
   const __m256i pairs = _mm256_maddubs_epi16(u, s);

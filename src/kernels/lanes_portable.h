@@ -292,6 +292,18 @@ QUIRE_FOUR(I32x16, DotU8S8, (I32x16 acc, U8x64 u, U8x64 s), Dot4(acc.v[i], u.v[i
 
 QUIRE_INLINE I32x16 DotU7S8(I32x16 acc, U8x64 u, U8x64 s) { return DotU8S8(acc, u, s); }
 
+QUIRE_FOUR(U8x64, EvenBytes, (U8x64 x), (B16)((H8)((G8)x.v[i] << 8) >> 8));
+QUIRE_FOUR(U8x64, OddBytes, (U8x64 x), (B16)((H8)x.v[i] >> 8));
+QUIRE_INLINE I4 DotPairs(I4 a, I4 b) {
+#if defined(__SSE2__)
+  return (I4)_mm_madd_epi16((__m128i)a, (__m128i)b);
+#else
+  return ((I4)((N4)a << 16) >> 16) * ((I4)((N4)b << 16) >> 16) + (a >> 16) * (b >> 16);
+#endif
+}
+QUIRE_FOUR(I32x16, DotS16, (I32x16 acc, U8x64 a, U8x64 b),
+           acc.v[i] + DotPairs((I4)a.v[i], (I4)b.v[i]));
+
 // Sums of dots of weights of `bits` bits; see lanes.h.
 template <int bits>
 struct DotSum {

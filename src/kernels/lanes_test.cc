@@ -223,5 +223,28 @@ TEST_F(LanesTest, DotsAreExactAtTheExtremes) {
   });
 }
 
+TEST_F(LanesTest, WideDotsAreExactAtTheExtremes) {
+  OnEverySet([](const LanesTestTable& table) {
+    for (const int byte : {-128, -127, -1, 0, 1, 127}) {
+      for (const int wide : {-32768, -32767, -1, 0, 255, 32767}) {
+        std::array<int8_t, 64> bytes;
+        bytes.fill(static_cast<int8_t>(byte));
+        bytes[4] = 3;
+        bytes[7] = -5;
+        std::array<int16_t, 32> even;
+        std::array<int16_t, 32> odd;
+        even.fill(static_cast<int16_t>(wide));
+        odd.fill(static_cast<int16_t>(wide));
+        even[2] = 7;  // with byte 4
+        odd[3] = 11;  // with byte 7
+        std::array<int32_t, 16> got;
+        table.wide_dot(bytes.data(), even.data(), odd.data(), got.data());
+        EXPECT_EQ(got[0], 4 * byte * wide);
+        EXPECT_EQ(got[1], 3 * 7 - 5 * 11 + 2 * byte * wide);
+      }
+    }
+  });
+}
+
 }  // namespace
 }  // namespace quire

@@ -15,6 +15,11 @@ float TestReduceAdd(const float* x) { return ReduceAdd(LoadF32(x)); }
 void TestDot(const int32_t* acc, const uint8_t* u, const int8_t* s, int32_t* out) {
   StoreI32(out, DotU8S8(LoadI32(acc), LoadBytes(u), LoadBytes(s)));
 }
+void TestWideDot(const int8_t* bytes, const int16_t* even, const int16_t* odd, int32_t* out) {
+  const U8x64 x = LoadBytes(bytes);
+  const I32x16 sum = DotS16(SplatI32(0), EvenBytes(x), LoadBytes(even));
+  StoreI32(out, DotS16(sum, OddBytes(x), LoadBytes(odd)));
+}
 
 }  // namespace
 
@@ -24,6 +29,7 @@ const LanesTestTable kLanesTestTable = {.fma = TestFma,
                                         .to_half = TestToHalf,
                                         .from_half = TestFromHalf,
                                         .reduce_add = TestReduceAdd,
-                                        .dot = TestDot};
+                                        .dot = TestDot,
+                                        .wide_dot = TestWideDot};
 
 }  // namespace quire::QUIRE_ISA_NAMESPACE

@@ -16,6 +16,8 @@ struct LanesTestTable {
   void (*from_half)(const uint16_t* x, float* out);
   float (*reduce_add)(const float* x);
   void (*dot)(const int32_t* acc, const uint8_t* u, const int8_t* s, int32_t* out);
+  // Of the 4 signed bytes of each lane with 4 numbers of 16 bits: even ones, then odd ones.
+  void (*wide_dot)(const int8_t* bytes, const int16_t* even, const int16_t* odd, int32_t* out);
 };
 
 QUIRE_ISA_TABLES(LanesTestTable, kLanesTestTable)

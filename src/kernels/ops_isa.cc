@@ -160,7 +160,6 @@ void StoreInt8Keys(const float* k, uint32_t head_dim, uint32_t token, char* to) 
   for (uint32_t d = 0; d < head_dim; d += 4) {
     uint32_t four;
     __builtin_memcpy(&four, bytes + d, sizeof(four));
-    four ^= 0x80808080u;  // 128 added
     __builtin_memcpy(to + size_t{d} * kLanes + token * sizeof(four), &four, sizeof(four));
   }
 }
