@@ -23,30 +23,42 @@ import peers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-ROWS = {one.name: one for one in (
-    peers.Case("prefill-512", "prefill", 512),
-    peers.Case("prefill-2048", "prefill", 2048),
-    peers.Case("prefill-8192", "prefill", 8192),
-    peers.Case("decode-128", "decode", 128),
-    peers.Case("decode-deep", "decode", 32, depth=4096),
-    peers.Case("clients-16", "decode", 32, depth=512, clients=16),
-    peers.Case("shared-8", "decode", 16, depth=2000, clients=8, shared_prefix=2000),
-    peers.Case("load", "load"),
-    peers.Case("memory", "memory"),
-)}
+SHARED_TOKENS = 2000
+CLIENTS_DEPTH = 512
 
-SAYS = {
-    "prefill-512": "read 512 tokens, tokens/s",
-    "prefill-2048": "read 2048 tokens, tokens/s",
-    "prefill-8192": "read 8192 tokens, tokens/s",
-    "decode-128": "generate 128 tokens, tokens/s",
-    "decode-deep": "generate at depth 4096, tokens/s",
-    "clients-16": "16 clients at depth 512, tokens/s in all",
-    "shared-8": "8 clients on a shared prefix of 2000, tokens/s in all",
-    "load": "start to first token, s",
-    "memory": "peak resident memory, MiB",
+# kind of row: (what a number after the dash makes of it, what it says)
+KINDS = {
+    "prefill": (lambda name, n: peers.Case(name, "prefill", n), "read {} tokens, tokens/s"),
+    "decode": (lambda name, n: peers.Case(name, "decode", n), "generate {} tokens, tokens/s"),
+    "depth": (lambda name, n: peers.Case(name, "decode", 32, depth=n),
+              "generate at depth {}, tokens/s"),
+    "clients": (lambda name, n: peers.Case(name, "decode", 32, depth=CLIENTS_DEPTH, clients=n),
+                f"{{}} clients at depth {CLIENTS_DEPTH}, tokens/s in all"),
+    "shared": (lambda name, n: peers.Case(name, "decode", 16, depth=SHARED_TOKENS, clients=n,
+                                          shared_prefix=SHARED_TOKENS),
+               f"{{}} clients on a shared prefix of {SHARED_TOKENS}, tokens/s in all"),
+    "load": (lambda name, n: peers.Case(name, "load"), "start to first token, s"),
+    "memory": (lambda name, n: peers.Case(name, "memory"), "peak resident memory, MiB"),
 }
+DEFAULT_ROWS = ("prefill-512,prefill-2048,prefill-8192,decode-128,depth-4096,clients-16,shared-8,"
+                "load,memory")
 LESS_IS_BETTER = ("load", "memory")
+
+
+def case_of(name):
+    """The case of a row's name, "depth-4096"; ValueError if there is no such row."""
+    kind, _, number = name.partition("-")
+    if kind not in KINDS or (number == "") != (kind in LESS_IS_BETTER):
+        raise ValueError(name)
+    count = int(number or 0)
+    if count < 0 or (kind not in LESS_IS_BETTER and count == 0):
+        raise ValueError(name)
+    return KINDS[kind][0](name, count)
+
+
+def says_of(name):
+    kind, _, number = name.partition("-")
+    return KINDS[kind][1].format(number)
 
 
 @dataclasses.dataclass
@@ -105,7 +117,7 @@ def ratios(case, ours, theirs):
 
 
 def row_json(case, found, quire):
-    row = {"row": case.name, "says": SAYS[case.name], "case": dataclasses.asdict(case),
+    row = {"row": case.name, "says": says_of(case.name), "case": dataclasses.asdict(case),
            "engines": {}}
     ours = found[quire.name]
     for name, figures in found.items():
@@ -160,7 +172,7 @@ def ratio_text(entry):
 
 def lines_of(row):
     """(engine, figures, ratio) of one row, Quire first."""
-    case = ROWS[row["row"]]
+    case = case_of(row["row"])
     for name, entry in row["engines"].items():
         yield name, spread(case, entry), ratio_text(entry)
 
@@ -168,7 +180,9 @@ def lines_of(row):
 def print_text(row):
     print(row["says"])
     for name, figures, better in lines_of(row):
-        print(f"  {name:22} {figures:34} {'ratio ' + better if better else ''}".rstrip())
+        print(f"  {name:26} {figures:30} {'ratio ' + better if better else ''}".rstrip())
+    if row.get("cores_busy_with_other_work", 0) > 0.1:
+        print(f"  (other processes kept {row['cores_busy_with_other_work']:.1f} cores busy)")
     sys.stdout.flush()
 
 
@@ -182,6 +196,11 @@ def markdown(result):
             text.append(f"| {says} | {name} | {figures} | {better} |")
             says = ""
     return "\n".join(text)
+
+
+def check_names(engines):
+    names = [engine.name for engine in engines]
+    assert len(set(names)) == len(names), names
 
 
 def engines_of(flags):
@@ -201,6 +220,7 @@ def engines_of(flags):
             "--log-level", "warn"]))
         engines.append(peers.Server("llama-server", lambda port: [
             flags.peer_server, "-m", flags.model, "-t", flags.threads, "--port", port]))
+    check_names(engines)
     return engines
 
 
@@ -217,7 +237,7 @@ def parse(arguments):
     parser.add_argument("--kv-format", default="auto", help="Quire's")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--rows", default=",".join(ROWS), help=f"of {', '.join(ROWS)}")
+    parser.add_argument("--rows", default=DEFAULT_ROWS, help=f"(default: {DEFAULT_ROWS})")
     parser.add_argument("--row-seconds", type=float, default=60, help="no new round after these")
     parser.add_argument("--limit-seconds", type=float, default=90, help="for one sample")
     parser.add_argument("--json", action="store_true")
@@ -225,8 +245,11 @@ def parse(arguments):
     flags = parser.parse_args(arguments)
     flags.rows = [row for row in flags.rows.split(",") if row]
     for row in flags.rows:
-        if row not in ROWS:
-            parser.error(f"there is no row '{row}'; there are {', '.join(ROWS)}")
+        try:
+            case_of(row)
+        except ValueError:
+            kinds = ", ".join(kind if kind in LESS_IS_BETTER else f"{kind}-N" for kind in KINDS)
+            parser.error(f"there is no row '{row}'; rows are {kinds}")
     if not pathlib.Path(flags.model).is_file():
         parser.error(f"there is no file {flags.model}")
     if not (flags.peer or flags.peer_batched or flags.openvino or flags.peer_server):
@@ -240,8 +263,8 @@ def main():
     result = {"model": pathlib.Path(flags.model).name, "threads": flags.threads, "rows": []}
     try:
         for name in flags.rows:
-            found = measure_row(ROWS[name], engines, flags)
-            row = row_json(ROWS[name], found, engines[0])
+            found = measure_row(case_of(name), engines, flags)
+            row = row_json(case_of(name), found, engines[0])
             result["rows"].append(row)
             if not (flags.json or flags.markdown):
                 print_text(row)

@@ -146,7 +146,7 @@ class LlamaBatched:
     """
 
     def __init__(self, binary, model, threads, unified):
-        self.name = "llama.cpp f16" + (" unified" if unified else "")
+        self.name = "llama.cpp batched" + (" unified" if unified else "")
         self.unified = unified
         self.command = [binary, "-m", model, "-t", threads, "-b", 2048, "-ub", 512, "-pps",
                         "--output-format", "jsonl", *(["-kvu"] if unified else [])]

@@ -76,8 +76,8 @@ def test_engines_take_turns(compare):
 
 
 def test_asks_each_engine_for_the_same(compare):
-    compare("--peer", "./llama-bench", "--peer-batched", "./batched", "--rounds", 1, "--threads", 1,
-            "--rows", "decode-deep,clients-16,shared-8")
+    out = compare("--peer", "./llama-bench", "--peer-batched", "./batched", "--rounds", 1,
+                  "--threads", 1, "--rows", "depth-4096,clients-16,shared-8")
     asked = compare.asked()
     deep, clients, shared = [line for line in asked if line.startswith("quire")]
     assert "--decode 32 --depth 4096 --clients 1 --shared-prefix 0" in deep
@@ -86,6 +86,7 @@ def test_asks_each_engine_for_the_same(compare):
     f16, q8 = [line for line in asked if line.startswith("llama-bench")]
     assert "-ctk f16 -ctv f16" in f16 and "-p 0 -n 32 -d 4096" in f16 and "-t 1" in f16
     assert "-ctk q8_0 -ctv q8_0" in q8
+    assert "llama.cpp f16" in out and "llama.cpp batched unified" in out
     apart, unified = [line for line in asked if line.startswith("batched")]
     assert "-npp 512 -ntg 32 -npl 16" in apart and "-kvu" not in apart
     assert "-npp 2000 -ntg 16 -npl 8" in unified and "-kvu" in unified
@@ -128,7 +129,8 @@ def test_rounds_end_when_the_time_of_a_row_is_up(compare):
 
 
 def test_wrong_use_is_told(compare):
-    assert "prefill-513" in compare("--peer", "x", "--rows", "prefill-513", code=2)
+    for row in ("fill-512", "prefill", "prefill-x", "prefill-0", "depth--4", "load-3"):
+        assert f"'{row}'" in compare("--peer", "x", "--rows", row, code=2)
     assert "name a peer" in compare(code=2)
     err = compare("--peer", "./llama-bench", "--rows", "load", quire="./nothing", code=1)
     assert "./nothing cannot be started" in err and "Traceback" not in err
@@ -141,7 +143,7 @@ def test_the_real_binary_understands_what_it_is_asked(compare):
     model = next(place / "smollm2-135m.gguf" for place in places
                  if (place / "smollm2-135m.gguf").exists())
     out = compare("--peer", "./llama-bench", "--peer-kv", "f16", "--rounds", 1, "--json", "--rows",
-                  "prefill-512,decode-deep,clients-16,shared-8,load,memory", quire=binary,
+                  "prefill-512,depth-4096,clients-16,shared-8,load,memory", quire=binary,
                   model=model)
     for row in json.loads(out)["rows"]:
         assert row["engines"]["Quire"]["median"] > 0, row
