@@ -101,6 +101,11 @@ uint32_t KvCache::available(OwnerId owner) const {
   return std::min(pool_.num_free() + order_.Reclaimable(owner), limit - std::min(limit, held));
 }
 
+bool KvCache::IsWithinLimit(OwnerId owner, uint32_t blocks) const {
+  const BlockCounts& own = pool_.counts(owner);
+  return uint64_t{own.live} + own.pinned + blocks <= quota(owner).limit_blocks;
+}
+
 uint32_t KvCache::attainable(OwnerId owner) const {
   uint64_t theirs = 0;
   for (uint32_t i = 0; i < pool_.num_owners(); ++i) {

@@ -114,6 +114,8 @@ class KvCache : private IdleListener {
   uint32_t available(OwnerId owner = kFirstOwner) const;
   // The most blocks `owner` can come to use, with all others down to what is theirs for good.
   uint32_t attainable(OwnerId owner = kFirstOwner) const;
+  // Whether `blocks` more would be within the owner's limit, once its idle ones are gone.
+  bool IsWithinLimit(OwnerId owner, uint32_t blocks) const;
   double Pressure(OwnerId owner) const { return order_.Pressure(owner); }
   const BlockPool& pool() const { return pool_; }
   const KvCacheCounts& counts() const { return counts_; }

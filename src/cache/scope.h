@@ -23,7 +23,7 @@ struct Scope {
 
 struct ScopeFields {
   std::string_view model_digest;  // of weights and configuration, not of the file's name
-  std::string_view kv_format;     // "f16"
+  std::string_view kv_format;     // "f16", "q8", ...
   uint32_t numerics_version = 0;
   std::string_view tenant_secret;  // from TenantSecret
   std::string_view cache_salt;     // chosen by the caller; empty: none

@@ -13,6 +13,8 @@ namespace {
 
 constexpr double kRunWeight = 0.1;  // of the newest sequence in the mean length of runs
 
+TickMs TickOf(double seconds) { return static_cast<TickMs>(seconds * 1000); }
+
 // One per choice; but where nothing is chosen, one reads the prompt for all.
 uint32_t NumSequences(const GenerationRequest& request) {
   return request.max_tokens == 0 ? 1 : request.choices;
@@ -40,16 +42,32 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
 
 bool StepLoop::Step() {
   step_started_ = SteadySeconds();
-  const auto plan = scheduler_.Plan(pace_.PrefillTokens(scheduler_.has_decodes()));
-  if (plan.empty()) return false;
+  const uint32_t prefill_tokens = pace_.PrefillTokens(scheduler_.has_decodes());
+  const auto plan = scheduler_.Plan(TickOf(step_started_), prefill_tokens);
+  if (plan.empty()) return RefuseUnfit();
   FillBatch(plan);
   const std::span<const float> logits = run_(batch_);
   step_ended_ = SteadySeconds();
   Note(plan, step_ended_ - step_started_);
   Choose(plan, logits);
   scheduler_.Apply(chosen_);
+  RefuseUnfit();
   Settle();
   return true;
+}
+
+// Ends requests for which memory was left at the door, but not any more. False if there are none.
+bool StepLoop::RefuseUnfit() {
+  const std::span<const SequenceId> unfit = scheduler_.never_fits();
+  for (const SequenceId id : unfit) {
+    ActiveRequest* const request = places_.at(id).request;
+    request->Fail({ErrorCode::kNeverFits,
+                   "the KV memory it needs was pinned, or the limit lowered, while it waited",
+                   {}});
+    settling_.push_back(request);
+  }
+  if (!unfit.empty()) Settle();
+  return !unfit.empty();
 }
 
 Scope StepLoop::ScopeOf(const GenerationRequest& request) const {
@@ -62,13 +80,16 @@ Scope StepLoop::ScopeOf(const GenerationRequest& request) const {
 }
 
 SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) const {
-  return {.scope = ScopeOf(request),
-          .prompt = request.prompt,
-          .max_tokens = request.max_tokens,
-          .choices = NumSequences(request),
-          .lookup = options_.prefix_cache,
-          .store = options_.prefix_cache && !request.no_store,
-          .all_rows = request.want_prompt_logprobs};
+  SequenceSpec spec;
+  spec.scope = ScopeOf(request);
+  spec.arrival = TickOf(SteadySeconds());
+  spec.prompt = request.prompt;
+  spec.max_tokens = request.max_tokens;
+  spec.choices = NumSequences(request);
+  spec.lookup = options_.prefix_cache;
+  spec.store = options_.prefix_cache && !request.no_store;
+  spec.all_rows = request.want_prompt_logprobs;
+  return spec;
 }
 
 void StepLoop::Start(Arrival arrival) {

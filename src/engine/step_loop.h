@@ -81,6 +81,7 @@ class StepLoop {
   SequenceSpec SpecOf(const GenerationRequest& request) const;
   Status Enqueue(std::unique_ptr<ActiveRequest> request);
   void AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader);
+  bool RefuseUnfit();
   void FillBatch(std::span<const PlanItem> plan);
   void Choose(std::span<const PlanItem> plan, std::span<const float> logits);
   Choice ChooseOne(const PlanItem& item, Place place, std::span<const float> logits);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -16,6 +17,10 @@ namespace {
 constexpr uint32_t kLeastAwaitedBlocks = 4;
 // Tokens looked up for newcomers in one Plan: at some 40 ns each, about 10 ms.
 constexpr uint64_t kAdmitTokens = 1 << 18;
+
+// What a block costs its owner in a second, in computed tokens: holding one for 16 seconds is as
+// dear as computing its 16 tokens once more.
+constexpr double kTokensPerBlockSecond = 1;
 
 // The last token chosen is never computed, so it needs no KV.
 uint64_t TokensWithKv(uint64_t num_prompt, uint64_t max_tokens) {
@@ -32,7 +37,11 @@ std::unique_ptr<Sequence> MakeSequence(const SequenceSpec& spec, uint32_t num_pr
   auto sequence = std::make_unique<Sequence>();
   sequence->id = SequenceId{static_cast<uint64_t>(leader) + choice};
   sequence->leader = leader;
-  sequence->names = BlockNames(spec.scope);
+  sequence->names = BlockNames(spec.scope, spec.public_prefix);
+  sequence->table = BlockTable(spec.owner);
+  sequence->arrival = spec.arrival;
+  sequence->keep_ms = spec.keep_ms;
+  sequence->work_tokens = num_prompt;
   sequence->lookup = spec.lookup && !(spec.all_rows && choice == 0);
   sequence->store = spec.store;
   if (choice > 0) sequence->awaits = leader;
@@ -54,19 +63,47 @@ Scheduler::Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& ca
               budget.step_sequences <= budget.step_logit_rows);
   plan_.reserve(budget.step_sequences);
   running_.reserve(budget.step_sequences);
+  prefills_.reserve(budget.step_sequences);
+}
+
+void Scheduler::AddOwner(const OwnerLimits& limits) {
+  owners_.push_back({.limits = limits});
+  closed_.push_back(false);
+  share_.AddOwner(limits.weight);
+}
+
+void Scheduler::SetLimits(OwnerId owner, const OwnerLimits& limits) {
+  owners_[Index(owner)].limits = limits;
+  share_.SetWeight(owner, limits.weight);
 }
 
 // What S3 rests on: whoever is alone fits.
 Status Scheduler::CheckFits(const SequenceSpec& spec) const {
   const uint64_t tokens = TokensWithKv(spec.prompt.size(), spec.max_tokens);
   const uint64_t blocks = (tokens + cache_.block_tokens() - 1) / cache_.block_tokens();
-  if (blocks <= cache_.pool().capacity()) return {};
+  const uint32_t attainable = cache_.attainable(spec.owner);
+  if (blocks <= attainable) return {};
   return Refuse(ErrorCode::kNeverFits,
                 fmt::format("{} prompt tokens and {} to generate need {} blocks of {} tokens of KV "
-                            "memory; all of it is {} blocks ({} tokens)",
+                            "memory; all that can be had is {} blocks ({} tokens)",
                             spec.prompt.size(), spec.max_tokens, blocks, cache_.block_tokens(),
-                            cache_.pool().capacity(),
-                            uint64_t{cache_.pool().capacity()} * cache_.block_tokens()));
+                            attainable, uint64_t{attainable} * cache_.block_tokens()));
+}
+
+// Places that are free to run in are no queue. Where there are several owners, each may take as
+// much of the queue as it leaves free: a flood finds it full before the others do.
+Status Scheduler::CheckQueue(OwnerId owner, uint32_t choices) const {
+  const uint64_t room = uint64_t{queue_limit_} + budget_.step_sequences;
+  if (num_new_ > 0 && num_sequences() + choices > room) {
+    return Refuse(ErrorCode::kOverloaded,
+                  fmt::format("{} answers are waiting or being computed", num_sequences()));
+  }
+  const uint64_t own = share_.work(owner);
+  if (owners_.size() > 1 && own > 0 && 2 * own + choices > room - (num_sequences() - own)) {
+    return Refuse(ErrorCode::kOverloaded,
+                  fmt::format("{} answers of yours are waiting or being computed", own));
+  }
+  return {};
 }
 
 Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
@@ -74,17 +111,15 @@ Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
   if (const Status fits = CheckFits(spec); !fits) {
     return std::unexpected(fits.error());
   }
-  // Places that are free to run in are no queue.
-  const uint64_t room = uint64_t{queue_limit_} + budget_.step_sequences;
-  if (num_new_ > 0 && num_sequences() + spec.choices > room) {
-    return Refuse(ErrorCode::kOverloaded,
-                  fmt::format("{} answers are waiting or being computed", num_sequences()));
+  if (const Status queue = CheckQueue(spec.owner, spec.choices); !queue) {
+    return std::unexpected(queue.error());
   }
   // What may throw comes first: a refusal for want of memory changes nothing.
   const SequenceId leader{last_id_ + 1};
   std::unordered_map<SequenceId, std::unique_ptr<Sequence>> fresh;
   std::vector<Sequence*> queued;
   const uint32_t num_prompt = static_cast<uint32_t>(spec.prompt.size());
+  const OwnerId owner = spec.owner;
   const auto prompt = std::make_shared<const std::vector<TokenId>>(std::move(spec.prompt));
   for (uint32_t i = 0; i < spec.choices; ++i) {
     auto sequence = MakeSequence(spec, num_prompt, leader, i);
@@ -95,83 +130,134 @@ Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
   }
   const size_t total = sequences_.size() + fresh.size();
   sequences_.reserve(total);
-  // Room for everybody, so that a preemption never allocates.
-  if (waiting_.capacity() < total) waiting_.reserve(2 * total);
-  waiting_.insert(waiting_.end(), queued.begin(), queued.end());
+  waiting_.Reserve(total);  // so that a preemption never allocates
+  never_fits_.reserve(total);
+  for (Sequence* sequence : queued) {
+    waiting_.Insert(sequence);
+    share_.Enter(owner);
+  }
   sequences_.merge(fresh);
   last_id_ += spec.choices;
   num_new_ += spec.choices;
   return leader;
 }
 
-std::span<const PlanItem> Scheduler::Plan(uint32_t prefill_tokens) {
+std::span<const PlanItem> Scheduler::Plan(TickMs now, uint32_t prefill_tokens) {
   QUIRE_CHECK(plan_.empty(), "the last plan was not applied");
   planned_tokens_ = planned_rows_ = 0;
+  never_fits_.clear();
+  ChargeTime(now);
+  cache_.SetTime(now);
   KeepRunning();
   Admit();
   PlanDecodes();
   PlanPrefills(std::max(prefill_tokens, 1u));
-  QUIRE_CHECK(!plan_.empty() || sequences_.empty(), "S3: work is left, but the plan is empty");
+  QUIRE_CHECK(!plan_.empty() || sequences_.empty() || !never_fits_.empty(),
+              "S3: work is left, but the plan is empty");
   CheckPlan();
   return plan_;
 }
 
-// Oldest first; whoever is preempted is younger than all that were served before it.
+// For the memory that was held since the last plan.
+void Scheduler::ChargeTime(TickMs now) {
+  QUIRE_CHECK(now >= now_, "time went back");
+  const double seconds = static_cast<double>(now - now_) / 1000;
+  now_ = now;
+  if (seconds == 0) return;
+  for (const Sequence* sequence : running_) {
+    share_.Charge(sequence->owner(), sequence->table.size() * seconds * kTokensPerBlockSecond);
+  }
+}
+
 void Scheduler::KeepRunning() {
   preempted_in_plan_ = false;
-  for (size_t i = 0; i < running_.size(); ++i) {
+  for (size_t i = 0; i < running_.size();) {
     Sequence& sequence = *running_[i];
-    while (!cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kDecode)) {
-      Sequence& youngest = *running_.back();
-      QUIRE_CHECK(running_.size() > 1, "S3: the oldest sequence does not fit, though CheckFits");
-      Preempt(youngest);
-      preempted_in_plan_ = true;
-      if (&youngest == &sequence) return;
+    if (cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kDecode)) {
+      sequence.counts.peak_blocks = std::max(sequence.counts.peak_blocks, sequence.table.size());
+      ++i;
+      continue;
     }
-    sequence.counts.peak_blocks = std::max(sequence.counts.peak_blocks, sequence.table.size());
+    Sequence& victim = VictimFor(sequence);
+    if (victim.id < sequence.id) --i;
+    Preempt(victim);
+    preempted_in_plan_ = true;
   }
 }
 
-// Blocks that a preemption just won are for the older ones.
+// The youngest of whoever is furthest beyond its guarantee; but an owner at its limit must make
+// room itself.
+Sequence& Scheduler::VictimFor(const Sequence& sequence) const {
+  const uint32_t blocks = cache_.BlocksFor(sequence.num_tokens()) - sequence.table.size();
+  OwnerId owner = sequence.owner();
+  if (cache_.IsWithinLimit(owner, blocks)) {
+    for (const Sequence* other : running_) {
+      if (cache_.Pressure(other->owner()) > cache_.Pressure(owner)) owner = other->owner();
+    }
+  }
+  const auto victim = std::ranges::find(running_.rbegin(), running_.rend(), owner,
+                                        [](const Sequence* s) { return s->owner(); });
+  return **victim;
+}
+
+// Blocks that a preemption just won are for those that run.
 void Scheduler::Admit() {
+  for (uint32_t i = 0; i < owners_.size(); ++i) {
+    closed_[i] = owners_[i].running >= owners_[i].limits.max_running;
+  }
   uint64_t tried_tokens = 0;
+  bool held_up = false;
   while (!preempted_in_plan_ && running_.size() < budget_.step_sequences &&
          tried_tokens < kAdmitTokens) {
-    Sequence* next = NextToAdmit();
-    // Who waits for a prefix is passed over; who waits for room holds up those behind it.
-    if (next == nullptr || TryStart(*next) == Attempt::kNoRoom) return;
+    Sequence* next = waiting_.Next(share_, closed_);
+    if (next == nullptr) return;
+    const OwnerId owner = next->owner();
+    const Attempt attempt = TryStart(*next, held_up);
     tried_tokens += next->num_tokens();
+    closed_[Index(owner)] =
+        attempt == Attempt::kNoRoom || attempt == Attempt::kNever ||
+        owners_[Index(owner)].running >= owners_[Index(owner)].limits.max_running;
+    const uint32_t blocks = cache_.BlocksFor(next->num_tokens());
+    if (attempt == Attempt::kNoRoom && cache_.IsWithinLimit(owner, blocks)) held_up = true;
   }
 }
 
-Sequence* Scheduler::NextToAdmit() const {
-  const auto next = std::ranges::find(waiting_, kNoSequence, &Sequence::awaits);
-  return next == waiting_.end() ? nullptr : *next;
-}
-
-Scheduler::Attempt Scheduler::TryStart(Sequence& sequence) {
-  // Besides its own blocks one for each that runs, or the newcomer would be preempted at once.
-  const int64_t room = int64_t{cache_.available()} - num_running();
+Scheduler::Attempt Scheduler::TryStart(Sequence& sequence, bool held_up) {
+  // Not tried again with no more room than the last time.
+  const int64_t room = int64_t{cache_.available(sequence.owner())} - num_running();
   if (!running_.empty() && sequence.id == blocked_ && room <= blocked_room_) {
     return Attempt::kNoRoom;
   }
   const uint32_t found_tokens = TakeBlocks(sequence);
+  sequence.work_tokens = sequence.num_tokens() - found_tokens;
   if (const Prefix prefix = PrefixInWork(sequence, found_tokens); prefix.by != nullptr) {
     cache_.Release(sequence.table);
     Await(sequence, prefix);
     return Attempt::kAwaits;
   }
-  const uint32_t missing = cache_.BlocksFor(sequence.num_tokens()) - sequence.table.size();
-  if (int64_t{cache_.available()} - num_running() < missing ||
+  if (!HasRoom(sequence, held_up) ||
       !cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kPrefill)) {
-    QUIRE_CHECK(!running_.empty(), "S3: a sequence does not fit into an empty cache");
     cache_.Release(sequence.table);
+    if (running_.empty() && !held_up) {
+      never_fits_.push_back(sequence.id);
+      return Attempt::kNever;
+    }
     blocked_ = sequence.id;
     blocked_room_ = room;
     return Attempt::kNoRoom;
   }
   Start(sequence, found_tokens);
   return Attempt::kStarted;
+}
+
+// Besides its own blocks one for each that runs, or the newcomer would be preempted at once. Where
+// others are held up, only what its owner was guaranteed.
+bool Scheduler::HasRoom(const Sequence& sequence, bool held_up) const {
+  const uint32_t missing = cache_.BlocksFor(sequence.num_tokens()) - sequence.table.size();
+  const OwnerId owner = sequence.owner();
+  const uint64_t used = uint64_t{cache_.pool().counts(owner).used()} + missing;
+  if (held_up && used > cache_.quota(owner).guaranteed_blocks) return false;
+  return int64_t{cache_.available(owner)} - num_running() >= missing;
 }
 
 // From the first start on nothing of a sequence allocates.
@@ -184,8 +270,9 @@ void Scheduler::Start(Sequence& sequence, uint32_t found_tokens) {
   sequence.num_computed = found_tokens;
   sequence.counts.peak_blocks = std::max(sequence.counts.peak_blocks, sequence.table.size());
   sequence.state = SequenceState::kRunning;
-  std::erase(waiting_, &sequence);
+  waiting_.Remove(&sequence);
   InsertByAge(running_, &sequence);
+  ++owners_[Index(sequence.owner())].running;
 }
 
 // Fills the empty table with what need not be computed: from the prefix cache, or from another
@@ -218,26 +305,25 @@ const Sequence* Scheduler::SiblingOf(const Sequence& sequence) const {
   return best;
 }
 
-// What an older running sequence is computing that this one can use, if it is enough more than what
-// was found.
+// What a running sequence is computing that this one can use, if it is enough more than what was
+// found.
 Scheduler::Prefix Scheduler::PrefixInWork(const Sequence& sequence, uint32_t found_tokens) const {
   if (!sequence.lookup) return {};
   const uint32_t block = cache_.block_tokens();
   const uint32_t least = found_tokens / block + kLeastAwaitedBlocks;
   const uint32_t usable = (sequence.num_tokens() - 1) / block;
-  for (Sequence* older : running_) {
-    if (older->id > sequence.id) break;
-    if (!older->store || older->names.root() != sequence.names.root()) continue;
-    const uint32_t limit = std::min(usable, older->num_tokens() / block);
+  for (Sequence* other : running_) {
+    if (!other->store || other->names.root() != sequence.names.root()) continue;
+    const uint32_t limit = std::min(usable, other->num_tokens() / block);
     // Strangers differ early: nothing more of them is hashed.
     if (limit < least || sequence.names.Of(least - 1, sequence.tokens, block) !=
-                             older->names.Of(least - 1, older->tokens, block)) {
+                             other->names.Of(least - 1, other->tokens, block)) {
       continue;
     }
     (void)sequence.names.Of(limit - 1, sequence.tokens, block);
-    (void)older->names.Of(limit - 1, older->tokens, block);
-    const uint32_t useful = sequence.names.CommonBlocks(older->names, limit) * block;
-    if (useful > older->num_computed) return {older, useful};
+    (void)other->names.Of(limit - 1, other->tokens, block);
+    const uint32_t useful = sequence.names.CommonBlocks(other->names, limit) * block;
+    if (useful > other->num_computed) return {other, useful};
   }
   return {};
 }
@@ -256,7 +342,7 @@ void Scheduler::StopWaiting(Sequence& sequence) {
 
 void Scheduler::WakeAwaiters(Sequence& awaited, uint32_t computed_tokens) {
   for (size_t i = 0; awaited.num_awaiters > 0 && i < waiting_.size(); ++i) {
-    Sequence& sequence = *waiting_[i];
+    Sequence& sequence = *waiting_.all()[i];
     if (sequence.awaits == awaited.id && sequence.awaited_tokens <= computed_tokens) {
       StopWaiting(sequence);
     }
@@ -269,10 +355,20 @@ void Scheduler::PlanDecodes() {
   }
 }
 
+// In the turn of the waiting queue: owners by their clocks, of one owner the shortest work first,
+// where long work gains rank with age.
 void Scheduler::PlanPrefills(uint32_t prefill_tokens) {
-  uint32_t left = std::min(prefill_tokens, budget_.step_tokens - planned_tokens_);
+  prefills_.clear();
   for (Sequence* sequence : running_) {
     if (sequence->num_to_go() == 1) continue;
+    sequence->work_tokens = sequence->num_to_go();
+    prefills_.push_back(sequence);
+  }
+  std::ranges::sort(prefills_, {}, [&](const Sequence* s) {
+    return std::tuple(share_.clock(s->owner()), Index(s->owner()), RankOf(*s), s->id);
+  });
+  uint32_t left = std::min(prefill_tokens, budget_.step_tokens - planned_tokens_);
+  for (Sequence* sequence : prefills_) {
     const uint32_t rows_left = budget_.step_logit_rows - planned_rows_;
     const uint32_t rowless =
         std::max(sequence->first_logit_row, sequence->num_computed) - sequence->num_computed;
@@ -330,21 +426,35 @@ void Scheduler::NoteComputed(Sequence& sequence, const PlanItem& item) {
   const uint32_t end = item.first_token + item.num_tokens;
   QUIRE_CHECK(sequence.num_computed == item.first_token);
   sequence.num_computed = end;
+  share_.Charge(sequence.owner(), item.num_tokens);
   sequence.first_logit_row = std::max(sequence.first_logit_row, end);
   if (sequence.store) cache_.Commit(sequence.names, sequence.tokens, end, sequence.table);
   WakeAwaiters(sequence, end);
 }
 
 void Scheduler::Preempt(Sequence& sequence) {
-  QUIRE_CHECK(running_.back() == &sequence, "S3: only the youngest is preempted");
   cache_.Release(sequence.table);
   sequence.num_computed = 0;
+  sequence.work_tokens = sequence.num_tokens();
   sequence.state = SequenceState::kWaiting;
   ++sequence.counts.preemptions;
   ++num_preemptions_;
   blocked_ = kNoSequence;
-  running_.pop_back();
-  InsertByAge(waiting_, &sequence);
+  StopRunning(sequence);
+  waiting_.Insert(&sequence);
+}
+
+void Scheduler::StopRunning(Sequence& sequence) {
+  std::erase(running_, &sequence);
+  --owners_[Index(sequence.owner())].running;
+}
+
+void Scheduler::Abandon() { plan_.clear(); }
+
+uint64_t Scheduler::waiting_work_tokens() const {
+  uint64_t tokens = 0;
+  for (const Sequence* sequence : waiting_.all()) tokens += sequence->work_tokens;
+  return tokens;
 }
 
 void Scheduler::Cancel(SequenceId id) {
@@ -355,7 +465,8 @@ void Scheduler::Cancel(SequenceId id) {
 // Blocks that the prefix cache may not keep would be lost between two choices of a request. So if
 // another choice is the next to be admitted, it takes over blocks and place: it needs no more.
 void Scheduler::EndAndPassOn(Sequence& sequence) {
-  Sequence* heir = sequence.store && sequence.lookup ? nullptr : NextToAdmit();
+  closed_.assign(owners_.size(), false);
+  Sequence* heir = sequence.store && sequence.lookup ? nullptr : waiting_.Next(share_, closed_);
   if (heir == nullptr || heir->leader != sequence.leader) return End(sequence);
   const uint32_t found_tokens = TakeBlocks(*heir);
   End(sequence);
@@ -371,8 +482,14 @@ void Scheduler::End(Sequence& sequence) {
   StopWaiting(sequence);
   WakeAwaiters(sequence, std::numeric_limits<uint32_t>::max());
   if (!sequence.has_run) --num_new_;
+  if (sequence.keep_ms > 0) cache_.Keep(sequence.table, now_ + sequence.keep_ms);
   cache_.Release(sequence.table);
-  std::erase(sequence.state == SequenceState::kRunning ? running_ : waiting_, &sequence);
+  share_.Leave(sequence.owner());
+  if (sequence.state == SequenceState::kRunning) {
+    StopRunning(sequence);
+  } else {
+    waiting_.Remove(&sequence);
+  }
   sequences_.erase(sequence.id);
 }
 
@@ -411,23 +528,32 @@ void Scheduler::CheckInvariants() const {
   CheckPlan();
   QUIRE_CHECK(running_.size() + waiting_.size() == sequences_.size(), "a sequence is lost");
   QUIRE_CHECK(std::ranges::is_sorted(running_, {}, &Sequence::id));
-  QUIRE_CHECK(std::ranges::is_sorted(waiting_, {}, &Sequence::id));
+  QUIRE_CHECK(std::ranges::is_sorted(waiting_.all(), {}, &Sequence::id));
+  share_.CheckInvariants();
   uint32_t fresh = 0;
   for (const auto& [id, sequence] : sequences_) fresh += !sequence->has_run;
   std::unordered_map<SequenceId, uint32_t> awaiters;
   QUIRE_CHECK(fresh == num_new_, "the count of those that never ran is wrong");
-  for (const Sequence* sequence : waiting_) {
+  for (const Sequence* sequence : waiting_.all()) {
     QUIRE_CHECK(sequence->state == SequenceState::kWaiting);
     QUIRE_CHECK(sequence->table.empty() && sequence->num_computed == 0, "S4: it holds blocks");
-    QUIRE_CHECK(sequence->awaits < sequence->id, "S3: an older sequence waits for a younger one");
     if (sequence->awaits == kNoSequence) continue;
-    QUIRE_CHECK(Find(sequence->awaits) != nullptr, "S3: it waits for a sequence that is gone");
+    QUIRE_CHECK(Find(sequence->awaits) != nullptr, "S5: it waits for a sequence that is gone");
     ++awaiters[sequence->awaits];
+    size_t steps = 0;
+    for (const Sequence* s = sequence; s->awaits != kNoSequence; s = Find(s->awaits)) {
+      QUIRE_CHECK(++steps <= sequences_.size(), "S5: sequences wait for each other");
+    }
   }
+  std::vector<uint32_t> running(owners_.size());
   for (const Sequence* sequence : running_) {
+    ++running[Index(sequence->owner())];
     QUIRE_CHECK(sequence->state == SequenceState::kRunning);
     QUIRE_CHECK(sequence->num_to_go() > 0, "S3: a running sequence has nothing to do");
     QUIRE_CHECK(cache_.BlocksFor(sequence->num_computed) <= sequence->table.size());
+  }
+  for (uint32_t i = 0; i < owners_.size(); ++i) {
+    QUIRE_CHECK(owners_[i].running == running[i], "an owner's count is wrong");
   }
   for (const auto& [id, sequence] : sequences_) {
     QUIRE_CHECK(sequence->num_awaiters == awaiters[id], "the count of awaiters is wrong");

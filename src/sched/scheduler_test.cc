@@ -69,9 +69,14 @@ struct Harness {
         memory(blocks),
         scheduler(budget, queue_limit, cache) {}
 
+  OwnerId AddOwner(const Quota& quota, const OwnerLimits& limits) {
+    scheduler.AddOwner(limits);
+    return cache.AddOwner(quota);
+  }
+
   // Runs one step; false if there was nothing to do.
   bool Step(uint32_t prefill_tokens = kAllPrefill) {
-    const auto plan = scheduler.Plan(prefill_tokens);
+    const auto plan = scheduler.Plan(now, prefill_tokens);
     if (plan.empty()) return false;
     std::vector<Choice> chosen;
     for (const PlanItem& item : plan) {
@@ -111,6 +116,7 @@ struct Harness {
     while (Step()) scheduler.CheckInvariants();
   }
 
+  TickMs now = 0;
   KvCache cache;
   FakeMemory memory;
   Scheduler scheduler;
@@ -138,7 +144,7 @@ TEST(Scheduler, MixesDecodesAndPrefillInOneStep) {
   ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(5, 1), 6)));
   ASSERT_TRUE(harness.Step());
   ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(20, 2), 3)));
-  const auto plan = harness.scheduler.Plan(kAllPrefill);
+  const auto plan = harness.scheduler.Plan(0, kAllPrefill);
   ASSERT_EQ(plan.size(), 2u);
   EXPECT_EQ(plan[0].num_tokens, 1u);
   EXPECT_EQ(plan[1].num_tokens, 7u) << "the chunk fills the budget";
@@ -149,9 +155,9 @@ TEST(Scheduler, MixesDecodesAndPrefillInOneStep) {
 TEST(Scheduler, PrefillAllowanceBoundsTheChunk) {
   Harness harness(32, {.step_tokens = 64, .step_sequences = 4, .prefill_chunk = 16});
   ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(30, 1), 1)));
-  EXPECT_EQ(harness.scheduler.Plan(5)[0].num_tokens, 5u);
+  EXPECT_EQ(harness.scheduler.Plan(0, 5)[0].num_tokens, 5u);
   harness.scheduler.Apply({});
-  EXPECT_EQ(harness.scheduler.Plan(kAllPrefill)[0].num_tokens, 16u);
+  EXPECT_EQ(harness.scheduler.Plan(0, kAllPrefill)[0].num_tokens, 16u);
 }
 
 TEST(Scheduler, SecondRequestReusesTheFullBlocksOfTheFirst) {
@@ -176,6 +182,7 @@ TEST(Scheduler, APrefixBeingComputedIsAwaitedNotComputedAgain) {
   ASSERT_TRUE(harness.Step());
   EXPECT_EQ(harness.scheduler.Get(*second).awaits, *first);
   EXPECT_EQ(harness.scheduler.Get(*other).state, SequenceState::kRunning) << "not held up";
+  ASSERT_TRUE(harness.Step());
   ASSERT_TRUE(harness.Step());
   EXPECT_EQ(harness.scheduler.Get(*second).awaits, kNoSequence) << "28 tokens are computed";
   harness.RunAll();
@@ -242,10 +249,10 @@ TEST(Scheduler, OnePlanTriesABoundedNumberOfTokens) {
     return std::ranges::count_if(
         others, [&](SequenceId id) { return harness.scheduler.Get(id).awaits != kNoSequence; });
   };
-  harness.scheduler.Plan(1);
+  harness.scheduler.Plan(0, 1);
   EXPECT_EQ(tried(), 6);  // with the first one the seventh: more than 2^18 tokens
   harness.scheduler.Apply({});
-  harness.scheduler.Plan(1);
+  harness.scheduler.Plan(0, 1);
   EXPECT_EQ(tried(), 13);
 }
 
@@ -421,30 +428,165 @@ TEST(Scheduler, AYoungerRequestIsServedWhileFollowersWaitForTheirLeader) {
   ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(20, 1), 3, 2)));
   const auto young = harness.scheduler.Submit(Spec(Prompt(2, 2), 1));
   ASSERT_TRUE(harness.Step());
-  EXPECT_EQ(harness.scheduler.Get(*young).state, SequenceState::kRunning);
+  EXPECT_TRUE(harness.ended.contains(*young)) << "short work passes long work";
   harness.RunAll();
   EXPECT_EQ(harness.ended.size(), 3u);
 }
 
-// Requests come, are cancelled and finish at random, with far too little memory. Every request
-// ends exactly once, with the tokens it would have had alone, and no block leaks.
+SequenceSpec SpecOf(OwnerId owner, std::vector<TokenId> prompt, uint32_t max_tokens) {
+  SequenceSpec spec = Spec(std::move(prompt), max_tokens);
+  spec.owner = owner;
+  spec.scope.root.bytes[1] = static_cast<std::byte>(Index(owner));
+  return spec;
+}
+
+TEST(Scheduler, ShortWorkPassesLongWorkUntilThatHasWaitedAsLong) {
+  Harness harness(400, {.step_tokens = 16, .step_sequences = 1});
+  SequenceSpec running = Spec(Prompt(3, 9), 200);
+  ASSERT_TRUE(harness.scheduler.Submit(std::move(running)));
+  ASSERT_TRUE(harness.Step());
+  const auto longer = harness.scheduler.Submit(Spec(Prompt(300, 1), 1));
+  std::vector<SequenceId> later;
+  for (const TickMs arrival : {100u, 250u, 320u}) {
+    SequenceSpec spec = Spec(Prompt(20, static_cast<uint32_t>(arrival)), 1);
+    spec.arrival = arrival;
+    later.push_back(*harness.scheduler.Submit(std::move(spec)));
+  }
+  harness.now = 320;
+  std::vector<SequenceId> order;
+  while (harness.Step()) {
+    for (const SequenceId id : {*longer, later[0], later[1], later[2]}) {
+      const bool is_new = std::ranges::find(order, id) == order.end();
+      if (is_new && harness.ended.contains(id)) order.push_back(id);
+    }
+  }
+  EXPECT_EQ(order, (std::vector{later[0], later[1], *longer, later[2]}));
+}
+
+TEST(Scheduler, AFloodTakesItsShareOfTheStepsAndNoMore) {
+  Harness harness(4000, {.step_tokens = 32, .step_sequences = 8}, 200);
+  const OwnerId heavy = harness.AddOwner({}, {.weight = 1});
+  const OwnerId light = harness.AddOwner({}, {.weight = 3});
+  for (uint32_t i = 0; i < 90; ++i) {
+    ASSERT_TRUE(harness.scheduler.Submit(SpecOf(heavy, Prompt(50, 100 + i), 1)));
+  }
+  std::vector<SequenceId> mine;
+  for (uint32_t i = 0; i < 30; ++i) {
+    mine.push_back(*harness.scheduler.Submit(SpecOf(light, Prompt(50, 500 + i), 1)));
+  }
+  const auto missing = [&] {
+    return std::ranges::count_if(mine, [&](SequenceId id) { return !harness.ended.contains(id); });
+  };
+  while (missing() > 0) ASSERT_TRUE(harness.Step());
+  const size_t others = harness.ended.size() - mine.size();
+  EXPECT_GE(others, 8u) << "the heavy one is served, too";
+  EXPECT_LE(others, 18u) << "at a third of the rate of the one with three times the weight";
+}
+
+TEST(Scheduler, AFloodLeavesRoomInTheQueue) {
+  Harness harness(4000, {.step_sequences = 4, .step_logit_rows = 4}, 16);
+  const OwnerId flooder = harness.AddOwner({}, {});
+  const OwnerId other = harness.AddOwner({}, {});
+  uint32_t taken = 0;
+  while (harness.scheduler.Submit(SpecOf(flooder, Prompt(5, taken), 1))) ++taken;
+  EXPECT_EQ(taken, 10u) << "half of 16 + 4";
+  for (uint32_t i = 0; i < 5; ++i) {
+    EXPECT_TRUE(harness.scheduler.Submit(SpecOf(other, Prompt(5, 100 + i), 1)));
+  }
+}
+
+TEST(Scheduler, AnOwnerRunsNoMoreThanItMay) {
+  Harness harness(400, {.step_sequences = 8});
+  const OwnerId owner = harness.AddOwner({}, {.max_running = 2});
+  for (uint32_t i = 0; i < 5; ++i) {
+    ASSERT_TRUE(harness.scheduler.Submit(SpecOf(owner, Prompt(5, i), 4)));
+  }
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(5, 9), 4)));
+  ASSERT_TRUE(harness.Step());
+  EXPECT_EQ(harness.scheduler.num_running(), 3u);
+  harness.RunAll();
+  EXPECT_EQ(harness.ended.size(), 6u);
+}
+
+TEST(Scheduler, WhoIsWithinItsGuaranteePreemptsWhoIsBeyond) {
+  Harness harness(20, {});
+  const OwnerId beyond = harness.AddOwner({}, {});
+  const OwnerId entitled = harness.AddOwner({.guaranteed_blocks = 10}, {});
+  const auto old = harness.scheduler.Submit(SpecOf(beyond, Prompt(30, 1), 9));
+  ASSERT_TRUE(harness.Step());
+  const auto young = harness.scheduler.Submit(SpecOf(entitled, Prompt(30, 2), 9));
+  ASSERT_TRUE(harness.Step());
+  EXPECT_EQ(harness.scheduler.Get(*young).state, SequenceState::kRunning);
+  harness.RunAll();
+  EXPECT_EQ(harness.counts[*young].preemptions, 0u);
+  EXPECT_EQ(harness.ended[*old], Continue(Prompt(30, 1), 9));
+  EXPECT_EQ(harness.ended[*young], Continue(Prompt(30, 2), 9));
+}
+
+TEST(Scheduler, WhatWasPinnedAwayIsReportedNotWaitedFor) {
+  Harness harness(10, {});
+  const OwnerId owner = harness.AddOwner({}, {});
+  const auto big = harness.scheduler.Submit(SpecOf(owner, Prompt(36, 1), 2));
+  ASSERT_TRUE(big);
+  BlockTable table;
+  const auto pinned = Prompt(12, 2);
+  ASSERT_TRUE(harness.cache.Grow(table, 12, EvictionReason::kPrefill));
+  harness.cache.Commit(AnyScope(), pinned, 12, table);
+  PinId pin{};
+  ASSERT_TRUE(harness.cache.Pin(table, 3, pin));
+  harness.cache.Release(table);
+  EXPECT_TRUE(harness.scheduler.Plan(0, kAllPrefill).empty());
+  ASSERT_EQ(harness.scheduler.never_fits().size(), 1u);
+  EXPECT_EQ(harness.scheduler.never_fits()[0], *big);
+  harness.scheduler.Cancel(*big);
+  harness.cache.Unpin(pin);
+  harness.scheduler.CheckInvariants();
+}
+
+TEST(Scheduler, KeptBlocksOutliveOthersOfTheirOwner) {
+  Harness harness(12, {});
+  SequenceSpec spec = Spec(Prompt(17, 1), 1);
+  spec.keep_ms = 1000;
+  ASSERT_TRUE(harness.scheduler.Submit(std::move(spec)));
+  harness.RunAll();
+  for (uint32_t i = 0; i < 9; ++i) {
+    harness.now += 10;
+    ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(17, 10 + i), 1)));
+    harness.RunAll();
+  }
+  EXPECT_EQ(harness.cache.CountCached(AnyScope(), Prompt(17, 1)), 16u);
+  EXPECT_EQ(harness.cache.CountCached(AnyScope(), Prompt(17, 10)), 0u);
+}
+
+// Requests of several owners come, are cancelled and finish at random, with far too little memory.
+// Every request ends exactly once, with the tokens it would have had alone, and no block leaks.
 class Simulation {
  public:
   Simulation(uint32_t blocks, const StepBudget& budget, uint32_t seed)
-      : harness_(blocks, budget), max_tokens_(blocks * kTokensPerBlock), random_(seed) {}
+      : harness_(blocks, budget), max_tokens_(blocks * kTokensPerBlock / 2), random_(seed) {
+    harness_.AddOwner({.guaranteed_blocks = blocks / 4}, {.weight = 2});
+    harness_.AddOwner({.limit_blocks = 2 * blocks / 3}, {.weight = 0.5, .max_running = 2});
+  }
 
   void Run(int steps) {
     for (int step = 0; step < steps && !testing::Test::HasFatalFailure(); ++step) {
+      harness_.now += random_() % 50;
       if (random_() % 4 == 0) Submit();
       if (random_() % 40 == 0 && !open_.empty()) CancelOne();
-      const SequenceId oldest = OldestRunning();
-      const uint32_t oldest_preempted = Preemptions(oldest);
+      std::map<SequenceId, uint32_t> before;
+      for (uint32_t owner = 0; owner < 3; ++owner) {
+        const SequenceId id = OldestRunning(OwnerId{owner});
+        if (id != kNoSequence) before[id] = Preemptions(id);
+      }
       shared_steps_ += harness_.Step(1 + random_() % 40) && harness_.sequences_in_step > 1;
       harness_.scheduler.CheckInvariants();
       harness_.cache.CheckInvariants();
       Settle();
-      if (open_.contains(oldest)) {
-        ASSERT_EQ(Preemptions(oldest), oldest_preempted) << "S3";
+      for (const auto& [id, preemptions] : before) {
+        if (!open_.contains(id) || Preemptions(id) == preemptions) continue;
+        const OwnerId owner = harness_.scheduler.Get(id).owner();
+        ASSERT_EQ(OldestRunning(owner), kNoSequence) << "S3: preempted while a younger one runs";
+        ++preempted_across_;
       }
     }
     harness_.RunAll();
@@ -453,6 +595,7 @@ class Simulation {
     EXPECT_EQ(harness_.cache.pool().num_live(), 0u) << "a block leaked";
   }
 
+  uint64_t preempted_across() const { return preempted_across_; }
   uint64_t preemptions() const { return harness_.scheduler.num_preemptions(); }
   uint64_t shared_steps() const { return shared_steps_; }
   uint64_t preempted_before_first() const { return harness_.preempted_before_first; }
@@ -465,8 +608,12 @@ class Simulation {
   };
 
   void Submit() {
-    SequenceSpec spec = Spec(Prompt(1 + random_() % (max_tokens_ / 2), random_() % 8),
-                             random_() % (max_tokens_ / 2), 1 + (random_() % 4 == 0) * 2);
+    SequenceSpec spec =
+        SpecOf(OwnerId{static_cast<uint32_t>(random_() % 3)},
+               Prompt(1 + random_() % max_tokens_, random_() % 8), random_() % max_tokens_);
+    spec.choices = 1 + (random_() % 4 == 0) * 2;
+    spec.arrival = harness_.now;
+    spec.keep_ms = random_() % 4 == 0 ? random_() % 1000 : 0;
     spec.lookup = random_() % 8 != 0;
     spec.store = random_() % 8 != 0;
     spec.all_rows = random_() % 8 == 0;
@@ -497,9 +644,11 @@ class Simulation {
     harness_.ended.clear();
   }
 
-  SequenceId OldestRunning() const {
+  SequenceId OldestRunning(OwnerId owner) const {
     for (const auto& [id, open] : open_) {
-      if (harness_.scheduler.Get(id).state == SequenceState::kRunning) return id;
+      const Sequence& sequence = harness_.scheduler.Get(id);
+      if (sequence.owner() != owner) continue;
+      if (sequence.state == SequenceState::kRunning) return id;
     }
     return kNoSequence;
   }
@@ -513,6 +662,7 @@ class Simulation {
   std::map<SequenceId, Open> open_;
   uint64_t shared_steps_ = 0;
   uint64_t num_ended_ = 0;
+  uint64_t preempted_across_ = 0;
 };
 
 TEST(Scheduler, SurvivesARandomWorldWithTooLittleMemory) {
@@ -523,16 +673,19 @@ TEST(Scheduler, SurvivesARandomWorldWithTooLittleMemory) {
       {.step_tokens = 1, .step_sequences = 1, .step_logit_rows = 1, .prefill_chunk = 1},
   };
   uint64_t preempted_before_first = 0;
+  uint64_t preempted_across = 0;
   for (uint32_t seed = 0; seed < std::size(budgets); ++seed) {
     Simulation simulation(12 + 4 * seed, budgets[seed], seed);
-    simulation.Run(30'000);
+    simulation.Run(60'000);
     EXPECT_GT(simulation.ended(), 500u);
     if (budgets[seed].step_sequences == 1) continue;
     EXPECT_GT(simulation.preemptions(), 300u);
     preempted_before_first += simulation.preempted_before_first();
+    preempted_across += simulation.preempted_across();
     EXPECT_GT(simulation.shared_steps(), 10'000u);
   }
-  EXPECT_GT(preempted_before_first, 10u);
+  EXPECT_GT(preempted_before_first, 5u);
+  EXPECT_GT(preempted_across, 10u);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 // makes it a decode, more a prefill chunk.
 //
 // A request with n choices is n sequences. Choice 0 leads: it computes the prompt; the others start
-// when it has, and share its full blocks. A sequence also waits for an older one of its scope that
+// when it has, and share its full blocks. A sequence also waits for another one of its scope that
 // is computing enough blocks it can use.
 #pragma once
 
@@ -26,13 +26,17 @@ namespace quire {
 
 // What is asked of the scheduler for one request.
 struct SequenceSpec {
+  OwnerId owner = kFirstOwner;  // who pays, and whose turn it is; the scope's own
   Scope scope;
+  BlockNames::PublicPrefix public_prefix;  // that the prompt begins with
+  TickMs arrival = 0;
   std::vector<TokenId> prompt;  // not empty
   uint32_t max_tokens = 1;      // per choice; 0: the prompt is computed and nothing chosen
   uint32_t choices = 1;
   bool lookup = true;     // may use blocks of the prefix cache
   bool store = true;      // leaves its full blocks in the prefix cache
   bool all_rows = false;  // choice 0 wants the logits of every prompt token, so looks nothing up
+  TickMs keep_ms = 0;     // how long its blocks are the last of their owner's to be evicted
 };
 
 struct SequenceCounts {
@@ -51,7 +55,11 @@ struct Sequence {
   bool lookup = true;
   bool store = true;
 
-  // While waiting: an older sequence that is computing what this one needs, and how much of it. The
+  TickMs arrival = 0;
+  TickMs keep_ms = 0;
+  uint32_t work_tokens = 0;  // tokens to compute until the next one is chosen, as last known
+
+  // While waiting: a sequence that is computing what this one needs, and how much of it. The
   // leader, for the other choices; else any of the same scope whose prompt begins alike.
   SequenceId awaits = kNoSequence;
   uint32_t awaited_tokens = 0;
@@ -69,6 +77,7 @@ struct Sequence {
   BlockTable table;
   SequenceCounts counts;
 
+  OwnerId owner() const { return table.owner(); }
   uint32_t num_tokens() const { return static_cast<uint32_t>(tokens.size()); }
   uint32_t num_generated() const { return num_tokens() - num_prompt; }
   uint32_t num_to_go() const { return num_tokens() - num_computed; }
