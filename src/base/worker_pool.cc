@@ -9,16 +9,6 @@
 namespace quire {
 namespace {
 
-// About a microsecond of pauses: long enough for a balanced barrier, short enough that a worker
-// waiting for a descheduled one gives its core away.
-constexpr int kSpins = 400;
-
-void Pause() {
-#if defined(__x86_64__)
-  _mm_pause();
-#endif
-}
-
 // Sets the float environment that law 2 fixes, for the lifetime of the object.
 class FloatEnvironment {
  public:
@@ -33,19 +23,9 @@ class FloatEnvironment {
 #endif
 };
 
-void WaitWhileEqual(const std::atomic<uint32_t>& value, uint32_t old) {
-  for (int i = 0; i < kSpins; ++i) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    Pause();
-  }
-  value.wait(old, std::memory_order_acquire);
-}
-
 }  // namespace
 
-void Worker::Barrier() const {
-  if (count_ > 1) pool_->Arrive();
-}
+void Worker::Barrier() const { pool_->barrier_.Arrive(count_); }
 
 Worker::Range Worker::Share(uint32_t total, uint32_t grain) const {
   QUIRE_CHECK(grain > 0);
@@ -67,7 +47,7 @@ WorkerPool::WorkerPool(uint32_t num_workers) : count_(num_workers) {
 WorkerPool::~WorkerPool() {
   stop_.store(true, std::memory_order_release);
   generation_.fetch_add(1, std::memory_order_release);
-  generation_.notify_all();
+  WakeAll(generation_);
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -76,13 +56,13 @@ void WorkerPool::RunErased(Entry entry, void* context) {
   context_ = context;
   if (count_ > 1) {
     generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
+    WakeAll(generation_);
   }
   {
     FloatEnvironment environment;
     entry(context, Worker(this, 0, count_));
   }
-  if (count_ > 1) Arrive();
+  barrier_.Arrive(count_);
 }
 
 void WorkerPool::ThreadMain(uint32_t index) {
@@ -93,18 +73,7 @@ void WorkerPool::ThreadMain(uint32_t index) {
     ++seen;
     if (stop_.load(std::memory_order_acquire)) return;
     entry_(context_, Worker(this, index, count_));
-    Arrive();
-  }
-}
-
-void WorkerPool::Arrive() {
-  const uint32_t phase = barrier_phase_.load(std::memory_order_relaxed);
-  if (barrier_arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_) {
-    barrier_arrived_.store(0, std::memory_order_relaxed);
-    barrier_phase_.fetch_add(1, std::memory_order_release);
-    barrier_phase_.notify_all();
-  } else {
-    WaitWhileEqual(barrier_phase_, phase);
+    barrier_.Arrive(count_);
   }
 }
 

@@ -6,8 +6,8 @@
 //
 // Threads  Run() may be called by one thread at a time; that thread is worker 0. With count() == 1
 //          nothing is started and barriers are free.
-// Idle     between Run()s workers sleep on a futex: an idle pool uses no CPU. At a barrier a worker
-//          spins about a microsecond and then sleeps, so it never holds a core another one needs.
+// Idle     waiting, between Run()s and at barriers, is spinning for some microseconds and then
+//          sleeping (base/barrier.h): an idle pool uses no CPU.
 // Floats   inside Run() every worker has denormals-are-zero and flush-to-zero set and the rounding
 //          mode at its default; the caller's own mode is restored afterwards.
 // Errors   none: `work` must not throw.
@@ -17,6 +17,8 @@
 #include <cstdint>
 #include <thread>
 #include <vector>
+
+#include "base/barrier.h"
 
 namespace quire {
 
@@ -73,14 +75,12 @@ class WorkerPool {
   using Entry = void (*)(void* context, const Worker& worker);
   void RunErased(Entry entry, void* context);
   void ThreadMain(uint32_t index);
-  void Arrive();
 
   const uint32_t count_;
   Entry entry_ = nullptr;
   void* context_ = nullptr;
-  alignas(64) std::atomic<uint32_t> generation_{0};     // bumped by every Run(); odd bit unused
-  alignas(64) std::atomic<uint32_t> barrier_phase_{0};  // bumped when a barrier opens
-  alignas(64) std::atomic<uint32_t> barrier_arrived_{0};
+  alignas(64) std::atomic<uint32_t> generation_{0};  // bumped by every Run(); odd bit unused
+  Barrier barrier_;
   std::atomic<bool> stop_{false};
   std::vector<std::thread> threads_;
 };

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "model/batch_plan.h"
 #include "model/forward_buffers.h"
+#include "model/pass_clock.h"
 #include "model/worker_pass.h"
 
 namespace quire {
@@ -16,12 +17,51 @@ struct ForwardPass::State {
         plan(limits, the_model.config(), the_kv.num_blocks),
         buffers(the_model.config(), limits, the_pool.count()) {}
 
+  bool Run(std::span<const BatchItem> items, const std::atomic<bool>* stop);
+  void NoteTimes(uint64_t start_ns);
+  std::span<const float> logits() const {
+    return {buffers.logits, size_t{plan.num_logits()} * model.config().vocab_size};
+  }
+
   const Model& model;
   const KvView kv;
   WorkerPool& pool;
   BatchPlan plan;
   ForwardBuffers buffers;
+  PassTimes times;
+  bool measuring = false;
 };
+
+bool ForwardPass::State::Run(std::span<const BatchItem> items, const std::atomic<bool>* stop) {
+  const uint64_t start_ns = measuring ? PassClock::Now() : 0;
+  plan.Fill(items);
+  if (items.empty()) return true;
+  buffers.leave = false;
+  for (std::atomic<uint32_t>& taken : buffers.slabs_taken) {
+    taken.store(0, std::memory_order_relaxed);
+  }
+  const PassContext context{model, kv, plan, buffers, stop, start_ns};
+  bool finished = false;
+  pool.Run([&](const Worker& worker) {
+    const bool mine = WorkerPass(context, worker).Run();
+    if (worker.index() == 0) finished = mine;
+  });
+  if (measuring) NoteTimes(start_ns);
+  return finished;
+}
+
+// What a worker did not measure it waited at the end.
+void ForwardPass::State::NoteTimes(uint64_t start_ns) {
+  const uint64_t end_ns = PassClock::Now();
+  ++times.passes;
+  times.rows += plan.num_rows();
+  times.barriers += buffers.times[0].barriers;
+  times.wall_ns += end_ns - start_ns;
+  for (const WorkerTimes& worker : buffers.times) {
+    for (size_t phase = 0; phase < kPassPhases; ++phase) times.ns[phase] += worker.ns[phase];
+    times.ns[static_cast<size_t>(PassPhase::kWait)] += end_ns - worker.end_ns;
+  }
+}
 
 ForwardPass::ForwardPass(const Model& model, const KvView& kv, const ForwardLimits& limits,
                          WorkerPool& pool)
@@ -35,19 +75,22 @@ ForwardPass::ForwardPass(const Model& model, const KvView& kv, const ForwardLimi
 ForwardPass::~ForwardPass() = default;
 
 std::span<const float> ForwardPass::Run(std::span<const BatchItem> items) {
-  State& state = *state_;
-  const ModelConfig& config = state.model.config();
-  state.plan.Fill(items);
-  if (items.empty()) return {};
-  if (state.plan.num_rows() > kFewTokens) {
-    RowBuffers& shared = state.buffers.shared;
-    shared.all.SetTokens(state.plan.num_rows(), config);
-    if (state.plan.num_logits() > 0) shared.selected.SetTokens(state.plan.num_logits(), config);
-  }
-  const PassContext context{state.model, state.kv, state.plan, state.buffers};
-  state.pool.Run([&context](const Worker& worker) { WorkerPass(context, worker).Run(); });
-  return {state.buffers.logits, size_t{state.plan.num_logits()} * config.vocab_size};
+  state_->Run(items, nullptr);
+  return state_->logits();
 }
+
+std::optional<std::span<const float>> ForwardPass::RunUnless(const std::atomic<bool>& stop,
+                                                             std::span<const BatchItem> items) {
+  if (!state_->Run(items, &stop)) return std::nullopt;
+  return state_->logits();
+}
+
+void ForwardPass::MeasureTimes(bool on) {
+  if (on) state_->times = {};
+  state_->measuring = on;
+}
+
+const PassTimes& ForwardPass::times() const { return state_->times; }
 
 uint64_t ForwardPass::buffer_bytes() const { return state_->buffers.bytes(); }
 

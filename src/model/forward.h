@@ -9,14 +9,17 @@
 // Memory   all buffers are sized at construction; Run allocates nothing.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/token_id.h"
 #include "base/worker_pool.h"
 #include "kernels/kv_view.h"
 #include "model/model.h"
+#include "model/pass_times.h"
 
 namespace quire {
 
@@ -46,6 +49,16 @@ class ForwardPass {
   // until the next call. Token ids must be in the vocabulary, sums within the limits (checked: a
   // bug).
   std::span<const float> Run(std::span<const BatchItem> items);
+
+  // The same, but leaves early, with nullopt, once `stop` is found set: it is looked at once a
+  // layer, and any thread may set it. The KV of the batch's own tokens is then undefined until they
+  // are run again, which gives the same bits as if nothing had happened.
+  std::optional<std::span<const float>> RunUnless(const std::atomic<bool>& stop,
+                                                  std::span<const BatchItem> items);
+
+  // Collects times from now on, beginning at zero; or no longer.
+  void MeasureTimes(bool on);
+  const PassTimes& times() const;  // of the passes since MeasureTimes(true)
 
   uint64_t buffer_bytes() const;  // about what this pass may come to use
 

@@ -1,92 +1,96 @@
 #include "model/forward_buffers.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/check.h"
 
 namespace quire {
 namespace {
 
-// Pages are zero and not there until touched, so a large reservation costs nothing; if even that
-// is refused the server was started with limits this machine cannot hold.
-HugeBuffer AllocateFloats(size_t count) {
-  Result<HugeBuffer> buffer = HugeBuffer::Allocate(count * sizeof(float));
-  QUIRE_CHECK(buffer.has_value(), "no memory for the buffers of a forward pass");
-  return std::move(*buffer);
-}
+struct Part {
+  float** start;
+  size_t size;
+};
 
-}  // namespace
-
-ActivationSet::ActivationSet(uint32_t max_tokens, const ModelConfig& config)
-    : width(max_tokens, config.width),
-      heads(max_tokens, config.query_width()),
-      ffn(max_tokens, config.ffn_width),
-      bytes(uint64_t{max_tokens} * (config.width + config.query_width() + config.ffn_width) *
-            (sizeof(int8_t) + sizeof(float))) {}
-
-void ActivationSet::SetTokens(uint32_t tokens, const ModelConfig& config) {
-  width.SetShape(tokens, config.width);
-  heads.SetShape(tokens, config.query_width());
-  ffn.SetShape(tokens, config.ffn_width);
-}
-
-RowBuffers::RowBuffers(uint32_t max_tokens, uint32_t max_logit_rows, const ModelConfig& config)
-    : memory(AllocateFloats(size_t{max_tokens} * config.width)),
-      residual(reinterpret_cast<float*>(memory.data())),
-      all(max_tokens, config),
-      selected(max_logit_rows, config) {}
-
-ForwardBuffers::ForwardBuffers(const ModelConfig& config, const ForwardLimits& limits,
-                               uint32_t workers)
-    : shared(limits.max_tokens, limits.max_logit_rows, config),
-      attention(limits.max_tokens, config.query_heads, config.head_dim, limits.max_context,
-                workers) {
-  for (uint32_t i = 0; i < workers; ++i) {
-    own.push_back(std::make_unique<RowBuffers>(kFewTokens, kFewTokens, config));
-  }
-  Carve(config, limits, workers);
-}
-
-uint64_t ForwardBuffers::bytes() const {
-  uint64_t sum = memory.size();
-  const auto add = [&sum](const RowBuffers& rows) {
-    sum += rows.memory.size() + rows.all.bytes + rows.selected.bytes;
-  };
-  add(shared);
-  for (const auto& rows : own) add(*rows);
-  return sum;
-}
-
-void ForwardBuffers::Carve(const ModelConfig& config, const ForwardLimits& limits,
-                           uint32_t workers) {
-  scratch_stride = std::max({config.width, config.ffn_width, config.head_dim});
-  const size_t rows = limits.max_tokens;
-  struct Part {
-    float** start;
-    size_t size;
-  };
-  const Part parts[] = {
-      {&query, rows * config.query_width()},
-      {&key, rows * config.kv_width()},
-      {&value, rows * config.kv_width()},
-      {&attended, rows * config.query_width()},
-      {&branch, rows * config.width},
-      {&gate, rows * config.ffn_width},
-      {&up, rows * config.ffn_width},
-      {&rope, rows * config.rope.dims},
-      {&local_rope, rows * config.local_rope.dims},
-      {&scratch, workers * scratch_stride},
-      {&logits, size_t{limits.max_logit_rows} * config.vocab_size},
-  };
-  constexpr size_t kLine = 64 / sizeof(float);  // parts start on a cache line
+// One allocation for all parts, each of which starts on a cache line. Pages are zero and not there
+// until touched, so a large reservation costs nothing; if even that is refused the server was
+// started with limits this machine cannot hold.
+HugeBuffer AllocateParts(std::span<const Part> parts) {
+  constexpr size_t kLine = 64 / sizeof(float);
   size_t total = 0;
   for (const Part& part : parts) total += (part.size + kLine - 1) / kLine * kLine;
-  memory = AllocateFloats(total);
-  float* at = reinterpret_cast<float*>(memory.data());
+  Result<HugeBuffer> buffer = HugeBuffer::Allocate(total * sizeof(float));
+  QUIRE_CHECK(buffer.has_value(), "no memory for the buffers of a forward pass");
+  float* at = reinterpret_cast<float*>(buffer->data());
   for (const Part& part : parts) {
     *part.start = at;
     at += (part.size + kLine - 1) / kLine * kLine;
   }
+  return std::move(*buffer);
+}
+
+uint64_t ActivationBytes(const ModelConfig& config, uint32_t max_tokens) {
+  return uint64_t{max_tokens} * (config.width + config.query_width() + config.ffn_width) *
+         (sizeof(int8_t) + sizeof(float));
+}
+
+}  // namespace
+
+WorkerSpace::WorkerSpace(const ModelConfig& config, uint32_t tokens)
+    : width(tokens, config.width),
+      heads(tokens, config.query_width()),
+      ffn(tokens, config.ffn_width),
+      pieces(config.query_heads + config.kv_heads),
+      max_tokens(tokens) {
+  const size_t rows = tokens;
+  // A decode takes its whole share of the ffn at once.
+  const size_t chunk = std::max<size_t>(rows * kFfnChunk, config.ffn_width);
+  const Part parts[] = {
+      {&residual, rows * config.width},
+      {&final_residual, rows * config.width},
+      {&scratch, config.width},
+      {&gate, chunk},
+      {&up, chunk},
+      {&key, rows * config.kv_width()},
+      {&value, rows * config.kv_width()},
+      {&branch, rows * config.width},
+  };
+  memory = AllocateParts(parts);
+  bytes = memory.size() + ActivationBytes(config, tokens);
+}
+
+ForwardBuffers::ForwardBuffers(const ModelConfig& config, const ForwardLimits& limits,
+                               uint32_t workers)
+    : times(workers),
+      slabs_taken((size_t{config.layers} + 1) * workers),
+      attention(limits.max_tokens, config.query_heads, config.head_dim, limits.max_context,
+                workers) {
+  const uint32_t tokens =
+      std::min(std::max(limits.max_tokens, limits.max_logit_rows), kMaxSetTokens);
+  for (uint32_t i = 0; i < workers; ++i) {
+    own.push_back(std::make_unique<WorkerSpace>(config, tokens));
+  }
+  Carve(config, limits);
+}
+
+uint64_t ForwardBuffers::bytes() const {
+  uint64_t sum = memory.size();
+  for (const auto& space : own) sum += space->bytes;
+  return sum;
+}
+
+void ForwardBuffers::Carve(const ModelConfig& config, const ForwardLimits& limits) {
+  const size_t rows = limits.max_tokens;
+  const Part parts[] = {
+      {&residual, rows * config.width},
+      {&query, rows * config.query_width()},
+      {&attended, rows * config.query_width()},
+      {&rope, rows * config.rope.dims},
+      {&local_rope, rows * config.local_rope.dims},
+      {&logits, size_t{limits.max_logit_rows} * config.vocab_size},
+  };
+  memory = AllocateParts(parts);
 }
 
 }  // namespace quire

@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <thread>
 
 #include "kernels/dispatch.h"
 #include "model/huge_buffer.h"
@@ -20,7 +23,7 @@ using test::TinyModelOptions;
 
 constexpr uint32_t kContext = 640;  // beyond two attention tiles
 constexpr uint32_t kBlocks = 4 * kContext / kBlockTokens;
-constexpr ForwardLimits kLimits{.max_tokens = 700, .max_logit_rows = 8, .max_context = kContext};
+constexpr ForwardLimits kLimits{.max_tokens = 700, .max_logit_rows = 400, .max_context = kContext};
 
 struct SequenceState {
   std::vector<TokenId> tokens;
@@ -43,6 +46,10 @@ class Bench {
 
   uint32_t vocab() const { return model_->config().vocab_size; }
   std::span<const float> Run(std::span<const BatchItem> items) { return forward_->Run(items); }
+  std::optional<std::span<const float>> RunUnless(const std::atomic<bool>& stop,
+                                                  std::span<const BatchItem> items) {
+    return forward_->RunUnless(stop, items);
+  }
 
  private:
   WorkerPool pool_;
@@ -134,10 +141,13 @@ TEST_P(ForwardLaw2, BlocksAnywhere) {
 }
 
 TEST_P(ForwardLaw2, AnyNumberOfWorkers) {
-  for (const uint32_t workers : {1u, 3u}) {
+  for (const uint32_t workers : {1u, 3u, 5u}) {
     Bench bench(bytes_, workers);
-    EXPECT_TRUE(SameBits(Prefill(bench, sequence_, kLength), reference_)) << workers;
-    EXPECT_TRUE(SameBits(Prefill(bench, sequence_, 2), reference_)) << workers << ", few tokens";
+    // One team, several of unequal size, every worker alone.
+    for (const uint32_t chunk : {2u, 43u, kLength}) {
+      EXPECT_TRUE(SameBits(Prefill(bench, sequence_, chunk), reference_))
+          << workers << " workers, chunks of " << chunk;
+    }
   }
 }
 
@@ -193,6 +203,53 @@ TEST_P(ForwardLaw2, AsManyRowsOfLogitsAsAreAskedFor) {
   EXPECT_TRUE(bench_->Run({&silent, 1}).empty());
   const BatchItem last{std::span(sequence_.tokens).last(1), kLength - 1, sequence_.table, 1};
   EXPECT_TRUE(SameBits(bench_->Run({&last, 1}), reference_));
+}
+
+// Far more rows of logits than one worker takes at once.
+TEST_P(ForwardLaw2, LogitsOfEveryRow) {
+  constexpr uint32_t kRows = kLength - 1;
+  const auto rows_of = [&](Bench& bench, uint32_t chunk) {
+    std::vector<float> all;
+    for (uint32_t at = 0; at < kRows; at += chunk) {
+      const uint32_t count = std::min(chunk, kRows - at);
+      const auto part = std::span(sequence_.tokens).subspan(at, count);
+      const BatchItem item{part, at, sequence_.table, count};
+      const auto logits = bench.Run({&item, 1});
+      all.insert(all.end(), logits.begin(), logits.end());
+    }
+    return all;
+  };
+  const std::vector<float> together = rows_of(*bench_, kRows);
+  EXPECT_TRUE(SameBits(rows_of(*bench_, 30), together));
+  Bench bench(bytes_, 3);
+  EXPECT_TRUE(SameBits(rows_of(bench, kRows), together));
+  EXPECT_TRUE(SameBits(rows_of(bench, 50), together));
+}
+
+// Set at any moment, the flag ends the pass early or not at all; what was left undone is done again
+// with the same bits.
+TEST_P(ForwardLaw2, InterruptedAndRunAgain) {
+  const BatchItem item{sequence_.tokens, 0, sequence_.table, 1};
+  std::atomic<bool> stop = true;
+  EXPECT_FALSE(bench_->RunUnless(stop, {&item, 1}).has_value());
+  stop = false;
+  uint32_t interrupted = 0;
+  for (uint32_t delay = 0; delay < 10; ++delay) {
+    std::jthread setter([&] {
+      std::this_thread::sleep_for(std::chrono::microseconds(delay * 100));
+      stop = true;
+    });
+    const auto logits = bench_->RunUnless(stop, {&item, 1});
+    setter.join();
+    stop = false;
+    if (logits) {
+      ASSERT_TRUE(SameBits(*logits, reference_));
+    } else {
+      ++interrupted;
+      ASSERT_TRUE(SameBits(bench_->Run({&item, 1}), reference_));
+    }
+  }
+  EXPECT_GT(interrupted, 0u);
 }
 
 // A file whose embedding of token `token` is infinite or no number in every column.

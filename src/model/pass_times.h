@@ -16,12 +16,12 @@
 namespace quire {
 
 enum class PassPhase : uint8_t {
-  kStart,      // from the call until this worker runs
-  kRows,       // embedding, residual, norm, quantise: what belongs to whole tokens
-  kQkv,        // query, key, value, with rope and the store of keys and values
-  kAttention,  // with its own barriers
-  kOutput,     // of the attention
-  kGateUp,     // with the activation and its quantisation
+  kStart,  // from the call until this worker runs
+  kRows,   // embedding, residual, norm, quantise: what belongs to whole tokens
+  kQkv,    // query, key, value, with rope and the store of keys and values
+  kAttention,
+  kOutput,  // of the attention
+  kGateUp,  // with the activation and its quantisation
   kDown,
   kLogits,
   kWait,  // at barriers, and at the end for the last one

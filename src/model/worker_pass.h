@@ -1,38 +1,43 @@
 // model/worker_pass.h -- one worker's way through all layers of a forward pass.
 //
-// A layer alternates two kinds of phases. In a *row phase* (norm, residual, activation) a worker
-// takes whole tokens; in a *product phase* it takes output rows of the matrices, for all tokens.
-// Every phase reads what the one before wrote, so a barrier lies between them, with one exception:
-// with few tokens (kFewTokens) each worker does the row phases of all tokens, into its own buffers.
+// Workers are cut into teams, tokens into a set for each (model/team_plan.h). A layer has two
+// stretches, and five meetings at most:
 //
-//   row      residual of the layer before, norm, quantise        | barrier unless few tokens
-//   product  query, key, value                                   | barrier
-//   row      head norms, rope, store KV (always shared)          | barrier
-//            attention                                           | barrier
-//   row      quantise                                            | barrier unless few tokens
-//   product  attention output                                    | barrier
-//   row      residual, norm, quantise                            | barrier unless few tokens
-//   product  gate, up                                            | barrier
-//   row      gated activation, quantise                          | barrier unless few tokens
-//   product  down                                                | barrier
+//   set         norm, quantise (each member all tokens of the set, into its own memory)
+//               query, key, value, and of each head that is complete: norm, rope, store KV
+//                                                                        | all workers
+//   all tokens  attention                                                | all workers
+//   set         quantise
+//               attention output                                         | the team
+//               residual, norm, quantise
+//               gate, up, activation, quantise                           | the team
+//               down                                                     | the team
+//               residual
 //
-// From the attention of the last layer on, only tokens that want logits are computed.
+// A worker alone in its team meets the others twice a layer. The stretches of a set from one
+// attention to the next follow each other without a break, so slabs of tokens that nobody has taken
+// yet can be taken over by whoever is ready first.
 //
-// A token's residual stream is touched by row phases alone: by one worker at a time, or by each in
-// its own copy. Every other buffer is written in one phase, read in the next, and written again
-// only after a further barrier.
+// From the attention of the last layer on, only tokens that want logits are computed: they are a
+// batch of their own, with its own teams.
+//
+// A buffer is written between two meetings, read after the second by all whom it met, and written
+// again only after a further one.
 //
 // Which worker does what never enters the arithmetic (law 2).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <initializer_list>
 
 #include "base/worker_pool.h"
 #include "kernels/kv_view.h"
 #include "model/batch_plan.h"
 #include "model/forward_buffers.h"
 #include "model/model.h"
+#include "model/pass_clock.h"
+#include "model/qkv_axis.h"
+#include "model/team_plan.h"
 #include "model/weights.h"
 
 namespace quire {
@@ -43,46 +48,62 @@ struct PassContext {
   const KvView& kv;
   const BatchPlan& plan;
   ForwardBuffers& buffers;
+  const std::atomic<bool>* stop = nullptr;  // or none
+  uint64_t start_ns = 0;                    // of PassClock::Now(); 0: times are not wanted
 };
 
 class WorkerPass {
  public:
   WorkerPass(const PassContext& context, const Worker& worker);
 
-  void Run();
+  // False if `stop` was found set: on every worker alike.
+  bool Run();
 
  private:
-  // The tokens that the rest of a layer is computed for.
-  struct Tokens {
+  // Tokens that go together, and those who take them. Token k is number first + k of the batch, or
+  // of the tokens that want logits.
+  struct TokenSet {
+    uint32_t first;
     uint32_t count;
-    const uint32_t* rows;  // of the k-th; null: it is row k
-    ActivationSet& activations;
+    const uint32_t* rows;  // of the batch, by k; null: first + k
+    float* residual;       // of token 0
+    WorkerSpace& shared;   // of the team's first worker
+    uint32_t member;       // who I am in the team
+    uint32_t members;
 
-    uint32_t row(uint32_t k) const { return rows == nullptr ? k : rows[k]; }
+    uint32_t row(uint32_t k) const { return rows == nullptr ? first + k : rows[k]; }
   };
-  struct Product {
-    const Linear& linear;
-    float* out;  // [token][rows of the matrix]
+  struct Range {
+    uint32_t begin;
+    uint32_t end;
   };
 
   template <typename Body>
-  void ForRows(uint32_t count, const Body& body) const;
-  void EndRowPhase() const;
-  float* residual(uint32_t row) const;
-  Tokens TokensOf(uint32_t layer) const;
+  void ForSlabs(const TeamPlan& plan, uint32_t stage, const Body& body);
+  template <typename Body>
+  void ForSets(uint32_t stage, const Body& body);
+  template <typename Body>
+  void ForFinalSets(const Body& body);
+  void Gather(const TokenSet& set) const;
+  void Meet();
+  void MeetTeam(const TokenSet& set, PassPhase phase);
 
-  void Embed() const;
+  void Embed(const TokenSet& set);
   void FillRopeTables() const;
-  void Qkv(const LayerWeights& layer) const;
-  void StoreHeads(uint32_t layer) const;
-  void Attend(uint32_t layer) const;
-  void ProjectAttention(const LayerWeights& layer, const Tokens& tokens) const;
-  void FeedForward(const LayerWeights& layer, const Tokens& tokens) const;
-  void Logits() const;
+  void BeforeAttention(uint32_t layer, const TokenSet& set);
+  void Attend(uint32_t layer);
+  void AfterAttention(uint32_t layer, const TokenSet& set);
+  void Logits(const TokenSet& set);
 
-  void Multiply(const Activations& x, std::initializer_list<Product> products) const;
-  void MultiplyRows(const Activations& x, const Product& product, Worker::Range groups) const;
-  void AddBranch(uint32_t k, uint32_t row, const float* post_norm) const;
+  void Qkv(uint32_t layer, const TokenSet& set);
+  void MultiplyAxis(const LayerWeights& layer, const TokenSet& set, const QkvAxis& axis,
+                    Range groups);
+  void CompleteUnits(uint32_t layer, const TokenSet& set, const QkvAxis& axis, Range groups);
+  void StoreUnits(uint32_t layer, const TokenSet& set, Range units) const;
+  void GateUp(const LayerWeights& layer, const TokenSet& set);
+  void NormAndStore(const TokenSet& set, const float* norm, Activations::Kinds kinds);
+  void AddBranch(const TokenSet& set, const float* post_norm);
+  void MultiplyShare(const Linear& linear, const Activations& x, const TokenSet& set, float* out);
 
   const PassContext& context_;
   const ModelConfig& config_;
@@ -90,9 +111,10 @@ class WorkerPass {
   const BatchPlan& plan_;
   ForwardBuffers& shared_;
   const Worker& worker_;
-  const bool few_;        // every worker does all row phases
-  RowBuffers& rows_;      // the shared ones, or this worker's own
-  float* const scratch_;  // this worker's
+  WorkerSpace& own_;
+  const TeamPlan teams_;
+  const TeamPlan final_teams_;  // of the tokens that want logits
+  PassClock clock_;
 };
 
 }  // namespace quire
