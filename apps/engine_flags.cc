@@ -15,6 +15,8 @@
 #include "base/worker_pool.h"
 #include "kernels/kv_view.h"
 #include "model/config.h"
+#include "model/file_pages.h"
+#include "model/kv_choice.h"
 #include "model/repack/digest_index.h"
 #include "model/repack/repack_folder.h"
 
@@ -24,10 +26,6 @@ namespace {
 // Room for this many whole contexts is as much KV memory as a default should take.
 constexpr uint64_t kDefaultContexts = 16;
 
-uint64_t BlockBytes(const ModelConfig& config) {
-  return config.kv_values_per_token() * sizeof(uint16_t) * kBlockTokens;
-}
-
 uint64_t TensorBytes(const GgufFile& file) {
   uint64_t bytes = 0;
   for (const TensorInfo& tensor : file.tensors()) bytes += tensor.data.size();
@@ -36,25 +34,26 @@ uint64_t TensorBytes(const GgufFile& file) {
 
 // --kv-memory's default: half of the memory that is free once the weights are in, and never more
 // than kDefaultContexts whole contexts need.
-uint64_t DefaultKvMemory(const ModelConfig& config, uint32_t context) {
+uint64_t DefaultKvMemory(const KvShape& kv, uint32_t context) {
   const uint64_t blocks = (uint64_t{context} + kBlockTokens - 1) / kBlockTokens + 1;
-  const uint64_t wanted = kDefaultContexts * blocks * BlockBytes(config);
-  return std::max(std::min(AvailableMemory() / 2, wanted), BlockBytes(config));
+  const uint64_t wanted = kDefaultContexts * blocks * kv.block_bytes();
+  return std::max<uint64_t>(std::min(AvailableMemory() / 2, wanted), kv.block_bytes());
 }
 
 // At least one block, and no more than what the weights leave of the free memory.
-Status CheckKvMemory(uint64_t wanted, const ModelConfig& config, const GgufFile& file) {
+Status CheckKvMemory(uint64_t wanted, const KvShape& kv, const ModelConfig& config,
+                     const GgufFile& file) {
   const auto refuse = [wanted](const std::string& why) {
     return Refuse(ErrorCode::kInvalidArgument,
                   fmt::format("--kv-memory {} {}", FormatSize(wanted), why), "kv-memory");
   };
-  const uint64_t block = BlockBytes(config);
+  const uint64_t block = kv.block_bytes();
   if (wanted < block) {
     return refuse(fmt::format(
-        "cannot hold one block of {} tokens: 2 x {} layers x {} KV heads x {} values x 2 bytes x "
-        "{} tokens = {}; a whole context of {} tokens takes {}",
-        kBlockTokens, config.layers, config.kv_heads, config.head_dim, kBlockTokens,
-        FormatSize(block), config.context_length,
+        "cannot hold one block of {} tokens: {} layers x {} KV heads x ({} + {}) bytes of keys and "
+        "values in {} = {}; a whole context of {} tokens takes {}",
+        kBlockTokens, kv.layers, kv.kv_heads, kv.key_head_bytes(), kv.value_head_bytes(),
+        KvFormatName(kv.format), FormatSize(block), config.context_length,
         FormatSize(block / kBlockTokens * config.context_length)));
   }
   const uint64_t available = AvailableMemory();
@@ -90,9 +89,11 @@ Result<EngineOptions> MakeOptions(const EngineFlags& flags, const ModelConfig& c
   EngineOptions options;
   if (Status ok = CheckContext(flags.context, config); !ok) return std::unexpected(ok.error());
   options.context_tokens = flags.context == 0 ? config.context_length : flags.context;
+  options.kv_format = KvFormatNamed(flags.kv_format, file);
   if (flags.kv_memory != "auto") {
     QUIRE_TRY(options.kv_memory_bytes, ParseSize(flags.kv_memory));
-    Status ok = CheckKvMemory(options.kv_memory_bytes, config, file);
+    Status ok =
+        CheckKvMemory(options.kv_memory_bytes, KvShapeOf(config, options.kv_format), config, file);
     if (!ok) return std::unexpected(ok.error());
   }
   options.max_sequences = flags.max_sequences;
@@ -171,8 +172,10 @@ void AddModelFlags(CLI::App& app, EngineFlags& flags) {
                       "free, at most 16 whole contexts)"),
        1, true)
       ->capture_default_str();
-  OneOf(app.add_option("--kv-format", flags.kv_format, "how keys and values are stored"),
-        {"auto", "f16"})
+  OneOf(app.add_option("--kv-format", flags.kv_format,
+                       "how keys and values are stored: q8 takes half of f16's memory, k16v8 three "
+                       "quarters (default auto: the smallest that keeps this model's answers)"),
+        {"auto", "f16", "q8", "k16v8"})
       ->capture_default_str();
   app.add_option("--repack-dir", flags.repack_dir,
                  "where repacked weights are kept for the next start (default auto: "
@@ -219,11 +222,13 @@ Result<RunningModel> StartModel(const EngineFlags& flags, std::function<void()> 
   QUIRE_TRY(running.model, LoadModel(running.file, load, *pool));
   running.times.weights = laps.Next();
   if (flags.kv_memory == "auto") {
-    options.kv_memory_bytes = DefaultKvMemory(config, options.context_tokens);
+    options.kv_memory_bytes =
+        DefaultKvMemory(KvShapeOf(config, options.kv_format), options.context_tokens);
   }
   QUIRE_TRY(running.engine,
             Engine::Create(options, running.model, running.tokenizer, std::move(pool)));
   running.times.engine = laps.Next();
+  ReleaseAllPages(*running.file);  // the vocabulary was read once, embedding rows come back
   running.weights = DescribeWeights(*running.model, load.repack_folder, load.repack_limit_bytes);
   if (running.model->load_report().digest_remembered) {
     CheckContent(load.repack_folder, running, std::move(on_changed));

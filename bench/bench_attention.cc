@@ -2,6 +2,7 @@
 // FMA rate (prefill) and its rate of reading memory (decode).
 //
 //   taskset -c 1 build/release/bench/bench_attention --benchmark_filter=Decode
+//   build/release/bench/bench_attention --benchmark_filter='Batch|Balance'
 //
 // Counters: of_fma_peak and of_read_peak are ratios; machines differ, ratios less.
 #include <benchmark/benchmark.h>
@@ -9,6 +10,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -130,16 +132,18 @@ struct Setup {
   AttentionScratch scratch;
 };
 
-// Arguments: query heads, KV heads, head size, rows, depth, layers in turn, instruction set.
+// Arguments: query heads, KV heads, head size, rows, depth, layers in turn, instruction set,
+// format.
 void Attend(benchmark::State& state) {
   const auto arg = [&](int i) { return static_cast<uint32_t>(state.range(i)); };
   const auto isa = static_cast<Isa>(arg(6));
+  const auto format = static_cast<KvFormat>(arg(7));
   if (std::ranges::find(AvailableIsas(), isa) == AvailableIsas().end()) {
     state.SkipWithError("this machine lacks the instruction set");
     return;
   }
   SelectIsa(isa);
-  const KvShape kv = {.layers = arg(5), .kv_heads = arg(1), .head_dim = arg(2)};
+  const KvShape kv = {.layers = arg(5), .kv_heads = arg(1), .head_dim = arg(2), .format = format};
   Setup setup(kv, arg(0), arg(3), arg(4));
   WorkerPool pool(1);
   const double bytes = static_cast<double>(setup.table.size() * kv.block_layer_bytes());
@@ -159,7 +163,7 @@ void Attend(benchmark::State& state) {
       best = std::min(best, (Seconds() - begin) / kv.layers);
     });
   }
-  state.SetLabel(std::string(IsaName(isa)));
+  state.SetLabel(std::string(IsaName(isa)) + " " + std::string(KvFormatName(format)));
   state.counters["us"] = best * 1e6;
   state.counters["gb_s"] = bytes / best * 1e-9;
   state.counters["of_read_peak"] = bytes / best / read_peak;
@@ -199,27 +203,87 @@ void BalanceArguments(benchmark::internal::Benchmark* b) {
   }
 }
 
+constexpr int kFormats[] = {static_cast<int>(KvFormat::kF16), static_cast<int>(KvFormat::kQ8),
+                            static_cast<int>(KvFormat::kK16V8)};
+
 void DecodeArguments(benchmark::internal::Benchmark* b) {
   for (const int isa : {3, 1}) {
-    b->Args({9, 3, 64, 1, 4096, 30, isa});
-    b->Args({14, 2, 64, 1, 4096, 24, isa});
-    b->Args({4, 1, 256, 1, 4096, 18, isa});
-    b->Args({32, 8, 128, 1, 4096, 8, isa});
-    b->Args({9, 3, 64, 1, 1024, 1, isa});  // from L2
-    b->Args({9, 3, 64, 1, 64, 1, isa});    // what a call costs
+    for (const int format : kFormats) {
+      b->Args({9, 3, 64, 1, 4096, 30, isa, format});
+      b->Args({14, 2, 64, 1, 4096, 24, isa, format});
+      b->Args({12, 2, 128, 1, 4096, 28, isa, format});
+      b->Args({4, 1, 256, 1, 4096, 18, isa, format});
+      b->Args({9, 3, 64, 1, 1024, 1, isa, format});  // from L2
+    }
   }
 }
 
 void PrefillArguments(benchmark::internal::Benchmark* b) {
   for (const int isa : {3, 1}) {
-    b->Args({9, 3, 64, 48, 512, 1, isa});
-    b->Args({9, 3, 64, 48, 2048, 1, isa});
-    b->Args({14, 2, 64, 48, 2048, 1, isa});
-    b->Args({4, 1, 256, 48, 2048, 1, isa});
-    b->Args({32, 8, 128, 48, 2048, 1, isa});
+    for (const int format : kFormats) {
+      b->Args({9, 3, 64, 48, 512, 1, isa, format});
+      b->Args({9, 3, 64, 512, 8192, 1, isa, format});
+      b->Args({14, 2, 64, 512, 8192, 1, isa, format});
+      b->Args({12, 2, 128, 48, 2048, 1, isa, format});
+      b->Args({4, 1, 256, 48, 2048, 1, isa, format});
+    }
   }
 }
 
+// Several sequences decoding at once. Arguments: query heads, KV heads, head size, sequences,
+// tokens they share, tokens of each besides, layers in turn, workers, format.
+void Batch(benchmark::State& state) {
+  const auto arg = [&](int i) { return static_cast<uint32_t>(state.range(i)); };
+  SelectIsa(AvailableIsas().back());
+  const uint32_t sequences = arg(3);
+  const uint32_t depth = arg(4) + arg(5);
+  const uint32_t shared = arg(4) / kBlockTokens;
+  const uint32_t blocks = (depth + kBlockTokens - 1) / kBlockTokens;
+  const KvShape kv = {.layers = arg(6),
+                      .kv_heads = arg(1),
+                      .head_dim = arg(2),
+                      .format = static_cast<KvFormat>(arg(8))};
+  Setup setup(kv, arg(0), sequences, (shared + sequences * (blocks - shared)) * kBlockTokens);
+  std::vector<std::vector<uint32_t>> tables;
+  std::vector<AttentionRows> rows;
+  for (uint32_t i = 0; i < sequences; ++i) {
+    std::vector<uint32_t>& table = tables.emplace_back(blocks);
+    std::iota(table.begin(), table.begin() + shared, 0u);
+    std::iota(table.begin() + shared, table.end(), shared + i * (blocks - shared));
+  }
+  for (uint32_t i = 0; i < sequences; ++i) rows.push_back({i, 1, depth - 1, tables[i]});
+  setup.plan.Fill(rows, 0);
+  WorkerPool pool(arg(7));
+  double best = 1e9;
+  for (auto _ : state) {
+    const auto begin = std::chrono::steady_clock::now();
+    pool.Run([&](const Worker& worker) {
+      for (uint32_t layer = 0; layer < kv.layers; ++layer) {
+        setup.Attend(worker, layer);
+        worker.Barrier();
+      }
+    });
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    best = std::min(best, took.count() / kv.layers);
+  }
+  const double bytes = static_cast<double>(setup.table.size() * kv.block_layer_bytes());
+  state.SetLabel(std::string(KvFormatName(kv.format)));
+  state.counters["us"] = best * 1e6;
+  state.counters["gb_s"] = bytes / best * 1e-9;
+  state.counters["gmacs"] = 2e-9 * sequences * depth * setup.query_heads * kv.head_dim / best;
+}
+
+void BatchArguments(benchmark::internal::Benchmark* b) {
+  for (const int format : kFormats) {
+    b->Args({9, 3, 64, 8, 0, 2048, 30, 2, format});
+    b->Args({9, 3, 64, 8, 2000, 48, 30, 2, format});
+    b->Args({14, 2, 64, 8, 0, 2048, 24, 2, format});
+    b->Args({14, 2, 64, 8, 2000, 48, 24, 2, format});
+    b->Args({9, 3, 64, 16, 0, 512, 30, 2, format});
+  }
+}
+
+BENCHMARK(Batch)->Apply(BatchArguments)->Iterations(10);
 BENCHMARK(Attend)->Name("Decode")->Apply(DecodeArguments)->Iterations(10);
 BENCHMARK(Balance)->Apply(BalanceArguments)->Iterations(50);
 BENCHMARK(Attend)->Name("Prefill")->Apply(PrefillArguments)->Iterations(20);

@@ -41,8 +41,6 @@ uint32_t NumChoices(const std::vector<Arrival>& arrivals) {
   return choices;
 }
 
-const char* FormatName(KvFormat format) { return format == KvFormat::kF16 ? "f16" : "f32"; }
-
 Result<EngineOptions> WithDefaults(EngineOptions options, const ModelConfig& model) {
   if (options.context_tokens == 0) options.context_tokens = model.context_length;
   if (options.context_tokens > model.context_length) {
@@ -90,7 +88,7 @@ StepLoopOptions LoopOptions(const EngineOptions& options, const Model& model,
           .prefix_cache = options.prefix_cache,
           .paced = options.prefill_chunk == 0,
           .model_digest = model.digest(),
-          .kv_format = FormatName(options.kv_format),
+          .kv_format = std::string(KvFormatName(options.kv_format)),
           .scope_secret = options.scope_secret};
 }
 
@@ -320,7 +318,7 @@ uint32_t Engine::context_tokens() const { return impl_->options.context_tokens; 
 const EngineOptions& Engine::options() const { return impl_->options; }
 
 std::string Engine::numerics() const {
-  return fmt::format("{}/{}/full", kNumericsVersion, FormatName(impl_->options.kv_format));
+  return fmt::format("{}/{}/full", kNumericsVersion, KvFormatName(impl_->options.kv_format));
 }
 
 prometheus::Registry& Engine::metrics() { return impl_->metrics.registry(); }

@@ -91,7 +91,7 @@ class Engine {
   EngineStats stats() const;
   uint32_t context_tokens() const;       // of one request, after defaults
   const EngineOptions& options() const;  // after defaults
-  std::string numerics() const;          // "1/f16/full"
+  std::string numerics() const;          // "1/q8/full": version, KV format, context
 
   // Metrics of cache, scheduler and engine under the names of the interface.
   prometheus::Registry& metrics();
