@@ -172,6 +172,12 @@ const TensorInfo* GgufFile::FindTensor(std::string_view name) const {
 uint64_t GgufFile::file_bytes() const { return impl_->file_bytes; }
 const std::vector<std::string>& GgufFile::paths() const { return impl_->paths; }
 
+std::vector<std::span<const std::byte>> GgufFile::mappings() const {
+  std::vector<std::span<const std::byte>> spans;
+  for (const MappedFile& mapping : impl_->mappings) spans.push_back(mapping.bytes());
+  return spans;
+}
+
 std::vector<FileIdentity> GgufFile::identities() const {
   std::vector<FileIdentity> identities;
   for (const MappedFile& mapping : impl_->mappings) identities.push_back(mapping.identity());

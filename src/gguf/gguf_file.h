@@ -62,6 +62,7 @@ class GgufFile {
   uint64_t file_bytes() const;                                // of all parts together
   const std::vector<std::string>& paths() const;              // of all parts, in order
   std::vector<FileIdentity> identities() const;               // of all parts; empty for Parse
+  std::vector<std::span<const std::byte>> mappings() const;   // the same
 
  private:
   struct Impl;

@@ -15,4 +15,8 @@ void ReleasePages(const GgufFile& file, std::span<const std::byte> bytes) {
   if (end > start) madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
 }
 
+void ReleaseAllPages(const GgufFile& file) {
+  for (const auto mapping : file.mappings()) ReleasePages(file, mapping);
+}
+
 }  // namespace quire

@@ -16,4 +16,7 @@ namespace quire {
 // were given to GgufFile::Parse: they are somebody's memory.
 void ReleasePages(const GgufFile& file, std::span<const std::byte> bytes);
 
+// The same for all of it, metadata included.
+void ReleaseAllPages(const GgufFile& file);
+
 }  // namespace quire

@@ -1,7 +1,7 @@
 // model/packer.h -- turns the tensors of a file into what the kernels read.
 //
 // Threads  uses all workers of the pool; the caller waits.
-// Memory   reads each tensor once and lets the system drop its pages.
+// Memory   reads each tensor once and lets the system drop its pages, a few MiB behind.
 #pragma once
 
 #include <cstdint>
