@@ -7,7 +7,7 @@ namespace {
 
 void Multiply(const MatMulJob& job) {
   if (LayoutOf(job.type).unit_blocks == 0) return MultiplyFloat(job);
-  if (job.tokens <= kPanelTokens) return MultiplyFew(job);
+  if (job.tokens <= kMaxFewTokens) return MultiplyFew(job);
   MultiplyMany(job);
 }
 

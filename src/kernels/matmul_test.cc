@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <memory>
+#include <random>
 #include <string>
 
 #include "kernels/dispatch.h"
@@ -196,7 +197,7 @@ class MatMulTest : public testing::TestWithParam<TensorType> {
 };
 
 TEST_P(MatMulTest, EveryNumberOfTokensGivesTheDefinitionsBits) {
-  for (uint32_t tokens = 1; tokens <= 20; ++tokens) Check(33, 3 * unit(), tokens);
+  for (uint32_t tokens = 1; tokens <= 70; ++tokens) Check(33, 3 * unit(), tokens);
 }
 
 TEST_P(MatMulTest, EveryShapeGivesTheDefinitionsBits) {
@@ -204,6 +205,17 @@ TEST_P(MatMulTest, EveryShapeGivesTheDefinitionsBits) {
     Check(rows, unit(), 3);
     Check(rows, 2 * unit(), 1);
     Check(rows, 5 * unit(), 7);
+  }
+}
+
+// Groups in pairs and strips, with and without a tail, on either side of the kernels' borders.
+TEST_P(MatMulTest, RandomShapesGiveTheDefinitionsBits) {
+  std::mt19937 random(7 + static_cast<unsigned>(GetParam()));
+  for (int i = 0; i < 12; ++i) {
+    const auto rows = static_cast<uint32_t>(1 + random() % 150);
+    const auto units = static_cast<uint32_t>(1 + random() % (unit() > 32 ? 3 : 23));
+    const auto tokens = static_cast<uint32_t>(1 + random() % 40);
+    Check(rows, units * unit(), tokens);
   }
 }
 
