@@ -3,17 +3,22 @@
 QUIRE_BINARY  the binary (default build/release/quire)
 QUIRE_MODEL   the model (default smollm2-135m.gguf in models/ or the cache)
 """
+import atexit
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("QUIRE_BINARY", ROOT / "build" / "release" / "quire"))
+CACHE = tempfile.mkdtemp(prefix="quire_cache_")
+atexit.register(shutil.rmtree, CACHE, True)
 
 
 def find_model(name):
@@ -33,7 +38,7 @@ def environment(**more):
     """The caller's, without settings that would change what is tested."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QUIRE_")}
     kept.pop("OPENAI_API_KEY", None)
-    return {**kept, **more}
+    return {**kept, "XDG_CACHE_HOME": CACHE, **more}
 
 
 @pytest.fixture
@@ -61,7 +66,9 @@ class Serving:
         self.process = subprocess.Popen(command, cwd=cwd, env=environment(), text=True,
                                         stderr=subprocess.PIPE)
         self.url = ""
+        self.log = ""  # until it is ready
         for line in self.process.stderr:
+            self.log += line
             if found := re.search(r"ready at (http://\S+)", line):
                 self.url = found.group(1)
                 return

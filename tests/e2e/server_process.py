@@ -1,7 +1,9 @@
 """A running `quire serve` and the ways tests talk to it."""
+import atexit
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +14,8 @@ import httpx
 import openai
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+CACHE = tempfile.mkdtemp(prefix="quire_cache_")  # of all servers of a run
+atexit.register(shutil.rmtree, CACHE, True)
 
 
 def find_model():
@@ -32,15 +36,17 @@ def free_port():
 
 
 class ServerProcess:
-    def __init__(self, *flags, wait=True):
+    def __init__(self, *flags, wait=True, model=None):
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.wait = wait
         self.log_file = tempfile.NamedTemporaryFile(suffix=".log")
         binary = os.environ.get("QUIRE_BINARY", str(ROOT / "build" / "release" / "quire"))
         home = tempfile.mkdtemp()
-        self.command = [binary, "serve", str(find_model()), "--port", str(self.port), *flags]
-        self.environment = dict(os.environ, XDG_DATA_HOME=home, XDG_CONFIG_HOME=home)
+        self.command = [binary, "serve", str(model or find_model()), "--port", str(self.port),
+                        *flags]
+        self.environment = dict(os.environ, XDG_DATA_HOME=home, XDG_CONFIG_HOME=home,
+                                XDG_CACHE_HOME=CACHE)
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, env=self.environment,
