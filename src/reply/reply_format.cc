@@ -39,27 +39,34 @@ constexpr struct {
     {"<|start_header_id|>", ReplyFormat::kLlama},
 };
 
-constexpr std::string_view kHermesMarks[] = {"<think>", "</think>", "<tool_call>", "</tool_call>"};
-constexpr std::string_view kLlamaMarks[] = {"<think>", "</think>", "<|python_tag|>"};
-constexpr std::string_view kMistralMarks[] = {"<think>",   "</think>",     "[THINK]", "[/THINK]",
-                                              "[CALL_ID]", "[TOOL_CALLS]", "[ARGS]"};
-constexpr std::string_view kDeepSeekMarks[] = {
-    "<think>",
-    "</think>",
-    "<｜tool▁calls▁begin｜>",
-    "<｜tool▁calls▁end｜>",
-    "<｜tool▁call▁begin｜>",
-    "<｜tool▁call▁end｜>",
-    "<｜tool▁sep｜>",
+struct Marks {
+  ReplyFormat format;
+  std::vector<std::string_view> always;
+  std::vector<std::string_view> of_calls;
 };
-constexpr std::string_view kGraniteMarks[] = {"<think>",       "</think>",       "<response>",
-                                              "</response>",   "<tool_call>",    "</tool_call>",
-                                              "<|tool_call|>", "<function_call>"};
-constexpr std::string_view kCommandRMarks[] = {
-    "<think>",          "</think>",       "<|START_THINKING|>", "<|END_THINKING|>",
-    "<|START_ACTION|>", "<|END_ACTION|>", "<|START_RESPONSE|>", "<|END_RESPONSE|>",
-    "<|START_TEXT|>",   "<|END_TEXT|>"};
-constexpr std::string_view kPhiMarks[] = {"<think>", "</think>", "<|tool_call|>", "<|/tool_call|>"};
+
+const Marks kMarks[] = {
+    {ReplyFormat::kHermes,
+     {"<think>", "</think>"},
+     {"<tool_call>", "</tool_call>", "<tools>", "</tools>"}},
+    {ReplyFormat::kLlama, {"<think>", "</think>"}, {"<|python_tag|>"}},
+    {ReplyFormat::kMistral,
+     {"[THINK]", "[/THINK]", "<think>", "</think>"},
+     {"[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"}},
+    {ReplyFormat::kDeepSeek,
+     {"<think>", "</think>"},
+     {"<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁call▁begin｜>",
+      "<｜tool▁call▁end｜>", "<｜tool▁sep｜>"}},
+    {ReplyFormat::kGranite,
+     {"<think>", "</think>", "<response>", "</response>"},
+     {"<|tool_call|>", "<tool_call>", "</tool_call>", "<function_call>"}},
+    {ReplyFormat::kCommandR,
+     {"<|START_THINKING|>", "<|END_THINKING|>", "<|START_RESPONSE|>", "<|END_RESPONSE|>",
+      "<|START_TEXT|>", "<|END_TEXT|>", "<think>", "</think>"},
+     {"<|START_ACTION|>", "<|END_ACTION|>"}},
+    {ReplyFormat::kPhi, {"<think>", "</think>"}, {"<|tool_call|>", "<|/tool_call|>"}},
+    // The marks of harmony are shown in any case.
+};
 
 }  // namespace
 
@@ -84,27 +91,14 @@ ReplyFormat DetectReplyFormat(std::string_view chat_template) {
   return ReplyFormat::kHermes;
 }
 
-std::span<const std::string_view> ReplyMarks(ReplyFormat format) {
-  switch (format) {
-    case ReplyFormat::kHermes:
-      return kHermesMarks;
-    case ReplyFormat::kLlama:
-      return kLlamaMarks;
-    case ReplyFormat::kMistral:
-      return kMistralMarks;
-    case ReplyFormat::kDeepSeek:
-      return kDeepSeekMarks;
-    case ReplyFormat::kGranite:
-      return kGraniteMarks;
-    case ReplyFormat::kCommandR:
-      return kCommandRMarks;
-    case ReplyFormat::kPhi:
-      return kPhiMarks;
-    case ReplyFormat::kNone:
-    case ReplyFormat::kHarmony:  // answers show its marks as they are
-      break;
+std::vector<std::string_view> ReplyMarks(ReplyFormat format, bool calls) {
+  std::vector<std::string_view> found;
+  for (const Marks& marks : kMarks) {
+    if (marks.format != format) continue;
+    found = marks.always;
+    if (calls) found.insert(found.end(), marks.of_calls.begin(), marks.of_calls.end());
   }
-  return {};
+  return found;
 }
 
 }  // namespace quire

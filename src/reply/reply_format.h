@@ -16,8 +16,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string_view>
+#include <vector>
 
 namespace quire {
 
@@ -45,8 +45,9 @@ std::optional<ReplyFormat> FindReplyFormat(std::string_view name);
 // What a chat template teaches; kHermes, the most common one, where it teaches nothing.
 ReplyFormat DetectReplyFormat(std::string_view chat_template);
 
-// Control tokens that must reach the parser though answers do not show them.
-std::span<const std::string_view> ReplyMarks(ReplyFormat format);
+// Marks that must reach the parser though, as control tokens, answers do not show them; those of
+// calls only if there may be `calls`.
+std::vector<std::string_view> ReplyMarks(ReplyFormat format, bool calls);
 
 // Whether a rendered prompt ends inside the reasoning that the answer continues.
 bool EndsInReasoning(ReplyFormat format, std::string_view rendered);

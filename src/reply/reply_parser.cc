@@ -37,15 +37,35 @@ class NamedParser final : public ReplyParser {
  public:
   explicit NamedParser(const ReplyOptions& options)
       : names_(options.tools),
+        one_call_(options.one_call),
         parser_(RulesOf(options.format, names_.empty() ? nullptr : &names_),
                 options.starts_in_reasoning) {}
   NamedParser(const NamedParser&) = delete;
 
-  void Append(std::string_view text, ReplyEvents& out) override { parser_.Append(text, out); }
-  void Finish(ReplyEvents& out) override { parser_.Finish(out); }
+  void Append(std::string_view text, ReplyEvents& out) override {
+    const size_t first_new = out.size();
+    parser_.Append(text, out);
+    KeepOneCall(first_new, out);
+  }
+  void Finish(ReplyEvents& out) override {
+    const size_t first_new = out.size();
+    parser_.Finish(out);
+    KeepOneCall(first_new, out);
+  }
 
  private:
+  // From the second call on, all is text.
+  void KeepOneCall(size_t first_new, ReplyEvents& events) {
+    for (size_t i = first_new; i < events.size(); ++i) {
+      ReplyEvent& event = events[i];
+      second_ = second_ || (one_call_ && event.call > 0);
+      if (second_) event = {ReplyEvent::Kind::kContent, 0, event.raw, event.raw};
+    }
+  }
+
   const ToolNames names_;
+  const bool one_call_;
+  bool second_ = false;
   TaggedParser parser_;
 };
 

@@ -27,6 +27,7 @@ struct ReplyOptions {
   // Names of the tools that may be called; empty: the answer has no calls, only reasoning.
   std::vector<std::string> tools;
   bool starts_in_reasoning = false;  // the prompt ended with the mark that opens it
+  bool one_call = false;             // what looks like another one is content
 };
 
 class ReplyParser {

@@ -16,12 +16,12 @@ std::chrono::local_seconds LocalNow() {
 
 }  // namespace
 
-ChatTemplate::ChatTemplate(std::shared_ptr<const jinja::Template> program)
-    : program_(std::move(program)) {}
+ChatTemplate::ChatTemplate(std::shared_ptr<const jinja::Template> program, std::string source)
+    : program_(std::move(program)), source_(std::move(source)) {}
 
 Result<ChatTemplate> ChatTemplate::Parse(std::string source) {
   QUIRE_TRY(auto program, jinja::Template::Parse(source));
-  return ChatTemplate(std::move(program));
+  return ChatTemplate(std::move(program), std::move(source));
 }
 
 Result<std::string> ChatTemplate::Render(const nlohmann::ordered_json& input,

@@ -49,9 +49,12 @@ class ChatTemplate {
   Result<std::string> Render(const nlohmann::ordered_json& input,
                              const RenderOptions& options = {}) const;
 
+  const std::string& source() const { return source_; }
+
  private:
-  explicit ChatTemplate(std::shared_ptr<const jinja::Template> program);
+  ChatTemplate(std::shared_ptr<const jinja::Template> program, std::string source);
   std::shared_ptr<const jinja::Template> program_;
+  std::string source_;
 };
 
 }  // namespace quire

@@ -1,17 +1,20 @@
 #include "text/detokenizer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "text/utf8.h"
 
 namespace quire {
 
-Detokenizer::Detokenizer(const Tokenizer& tokenizer, bool with_special)
-    : tokenizer_(tokenizer), with_special_(with_special) {}
+Detokenizer::Detokenizer(const Tokenizer& tokenizer, bool with_special, std::vector<TokenId> shown)
+    : tokenizer_(tokenizer), with_special_(with_special), shown_(std::move(shown)) {}
 
 std::string Detokenizer::Append(TokenId token) {
   std::string out;
-  if (with_special_ || !tokenizer_.IsControl(token)) {
+  const bool hidden = !with_special_ && tokenizer_.IsControl(token) &&
+                      std::ranges::find(shown_, token) == shown_.end();
+  if (!hidden) {
     AppendValidUtf8(tokenizer_.Piece(token), pending_, out);
   }
   return out;

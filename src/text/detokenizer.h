@@ -11,6 +11,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/token_id.h"
 #include "text/tokenizer.h"
@@ -19,8 +20,9 @@ namespace quire {
 
 class Detokenizer {
  public:
-  // `tokenizer` outlives this. Control tokens are left out unless `with_special`.
-  explicit Detokenizer(const Tokenizer& tokenizer, bool with_special = false);
+  // `tokenizer` outlives this. Control tokens are left out unless `with_special` or among `shown`.
+  explicit Detokenizer(const Tokenizer& tokenizer, bool with_special = false,
+                       std::vector<TokenId> shown = {});
 
   std::string Append(TokenId token);
 
@@ -30,6 +32,7 @@ class Detokenizer {
  private:
   const Tokenizer& tokenizer_;
   const bool with_special_;
+  const std::vector<TokenId> shown_;
   std::string pending_;  // at most 3 bytes: the beginning of a character
 };
 

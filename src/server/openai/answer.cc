@@ -54,34 +54,39 @@ void Answer::Take(uint32_t prompt, Event event, std::string& out) {
   }
 }
 
-void Answer::OnToken(Choice& choice, const TokenEvent& event, std::string& out) {
-  const SampledToken* sampled = facts_.logprobs && event.logprobs ? &*event.logprobs : nullptr;
-  if (facts_.stream) {
-    if (!event.text.empty() || sampled != nullptr) {
-      JsonWriter json;
-      WritePiece(choice, {event.text, sampled, std::nullopt}, json);
-      SendChoice(json.text(), out);
-    }
-  } else {
+void Answer::Say(Choice& choice, std::string_view text, const SampledToken* sampled,
+                 std::string& out) {
+  if (!facts_.stream) {
     if (sampled != nullptr) Keep(choice, *sampled);
-    choice.text += event.text;
+    choice.text += text;
+    return;
   }
+  if (text.empty() && sampled == nullptr) return;
+  JsonWriter json;
+  WritePiece(choice, {text, sampled, std::nullopt}, json);
+  SendChoice(json.text(), out);
+}
+
+void Answer::FinishSaying(Choice&, std::string&) {}
+
+std::string_view Answer::finish_name(const Choice& choice) const {
+  return FinishReasonName(choice.reason);
+}
+
+void Answer::OnToken(Choice& choice, const TokenEvent& event, std::string& out) {
+  Say(choice, event.text, facts_.logprobs && event.logprobs ? &*event.logprobs : nullptr, out);
   choice.characters += CountCharacters(event.text);
 }
 
 void Answer::OnChoiceEnd(Choice& choice, ChoiceEndEvent event, std::string& out) {
   choice.reason = event.reason;
   choice.logit_hash = std::move(event.logit_hash);
-  if (!facts_.stream) {
-    choice.text += event.text;
-    return;
-  }
-  if (event.reason == FinishReason::kCancelled || event.reason == FinishReason::kFailed) return;
-  if (!event.text.empty()) {
-    JsonWriter json;
-    WritePiece(choice, {event.text, nullptr, std::nullopt}, json);
-    SendChoice(json.text(), out);
-  }
+  const bool cut =
+      event.reason == FinishReason::kCancelled || event.reason == FinishReason::kFailed;
+  if (facts_.stream && cut) return;
+  Say(choice, event.text, nullptr, out);
+  FinishSaying(choice, out);
+  if (!facts_.stream) return;
   FlushHeld(out);
   JsonWriter json;
   WritePiece(choice, {{}, nullptr, event.reason}, json);
@@ -141,7 +146,7 @@ void Answer::End(std::string& out) {
 
 std::vector<std::string_view> Answer::finish_reasons() const {
   std::vector<std::string_view> names;
-  for (const Choice& choice : choices_) names.push_back(FinishReasonName(choice.reason));
+  for (const Choice& choice : choices_) names.push_back(finish_name(choice));
   return names;
 }
 

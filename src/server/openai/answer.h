@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "engine/event.h"
+#include "reply/reply_parser.h"
 #include "server/answer/answer_writer.h"
 #include "server/openai/error_body.h"
 #include "server/openai/json_writer.h"
@@ -37,6 +38,7 @@ struct AnswerFacts {
   uint32_t choices = 1;  // per prompt
   uint32_t prompts = 1;
   std::shared_ptr<const Tokenizer> tokenizer;
+  ReplyOptions reply;  // chat only: how calls and reasoning are told from content
 };
 
 // OpenAI's word for why a choice ended.
@@ -80,6 +82,11 @@ class Answer : public AnswerWriter {
 
   virtual std::string_view object(bool chunk) const = 0;  // of the JSON object
   virtual void OnPrompt(uint32_t prompt, const PromptEvent& event, std::string& out);
+  // Adds a text to a choice: sends it in a stream, else keeps it. `sampled` may be null.
+  virtual void Say(Choice& choice, std::string_view text, const SampledToken* sampled,
+                   std::string& out);
+  virtual void FinishSaying(Choice& choice, std::string& out);  // its text is over
+  virtual std::string_view finish_name(const Choice& choice) const;
   // Keeps the log-probabilities of a token for the whole answer.
   virtual void Keep(const Choice& choice, const SampledToken& sampled) = 0;
   virtual void WritePiece(const Choice& choice, const Piece& piece, JsonWriter& json) = 0;

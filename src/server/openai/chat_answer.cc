@@ -2,10 +2,65 @@
 
 #include <utility>
 
-namespace quire {
+#include "server/openai/fresh_id.h"
 
-ChatAnswer::ChatAnswer(AnswerFacts answer_facts)
-    : Answer(std::move(answer_facts)), logprobs_(choices().size()) {}
+namespace quire {
+namespace {
+
+void WriteCallBegin(uint32_t index, std::string_view name, JsonWriter& json) {
+  json.Key("tool_calls").BeginArray().BeginObject().Field("index", index);
+  json.Field("id", FreshId("call_")).Field("type", "function").Key("function").BeginObject();
+  json.Field("name", name).Field("arguments", "").EndObject().EndObject().EndArray();
+}
+
+void WriteArguments(uint32_t index, std::string_view text, JsonWriter& json) {
+  json.Key("tool_calls").BeginArray().BeginObject().Field("index", index);
+  json.Key("function").BeginObject().Field("arguments", text).EndObject();
+  json.EndObject().EndArray();
+}
+
+// The delta of a chunk; empty if the event is not worth one.
+std::string DeltaOf(const ReplyEvent& event) {
+  JsonWriter json;
+  json.BeginObject();
+  switch (event.kind) {
+    case ReplyEvent::Kind::kContent:
+    case ReplyEvent::Kind::kCallBroken:
+      json.Field("content", event.text);
+      break;
+    case ReplyEvent::Kind::kReasoning:
+      json.Field("reasoning_content", event.text);
+      break;
+    case ReplyEvent::Kind::kCallBegin:
+      WriteCallBegin(event.call, event.text, json);
+      break;
+    case ReplyEvent::Kind::kArguments:
+      WriteArguments(event.call, event.text, json);
+      break;
+    case ReplyEvent::Kind::kCallEnd:
+    case ReplyEvent::Kind::kMark:
+      return {};
+  }
+  json.EndObject();
+  return json.Take();
+}
+
+void WriteCalls(const std::vector<ReplyMessage::Call>& calls, JsonWriter& json) {
+  json.Key("tool_calls").BeginArray();
+  for (const ReplyMessage::Call& call : calls) {
+    json.BeginObject().Field("id", FreshId("call_")).Field("type", "function");
+    json.Key("function").BeginObject().Field("name", call.name);
+    json.Field("arguments", call.arguments).EndObject().EndObject();
+  }
+  json.EndArray();
+}
+
+}  // namespace
+
+ChatAnswer::ChatAnswer(AnswerFacts answer_facts) : Answer(std::move(answer_facts)) {
+  speeches_.resize(choices().size());
+  for (Speech& speech : speeches_) speech.parser = MakeReplyParser(facts().reply);
+}
 
 std::string_view ChatAnswer::object(bool chunk) const {
   return chunk ? "chat.completion.chunk" : "chat.completion";
@@ -22,37 +77,82 @@ void ChatAnswer::Begin(std::string& out) {
   }
 }
 
-void ChatAnswer::Keep(const Choice& choice, const SampledToken& sampled) {
-  logprobs_[choice.index].Add(*facts().tokenizer, sampled);
+void ChatAnswer::Say(Choice& choice, std::string_view text, const SampledToken* sampled,
+                     std::string& out) {
+  ReplyEvents events;
+  speeches_[choice.index].parser->Append(text, events);
+  Tell(choice, events, sampled, out);
 }
 
-void ChatAnswer::WritePiece(const Choice& choice, const Piece& piece, JsonWriter& json) {
-  json.BeginObject().Field("index", choice.index).Key("delta").BeginObject();
-  if (!piece.finish) json.Field("content", piece.text);
-  json.EndObject();
-  json.Key("logprobs");
-  if (piece.sampled == nullptr) {
+void ChatAnswer::FinishSaying(Choice& choice, std::string& out) {
+  ReplyEvents events;
+  speeches_[choice.index].parser->Finish(events);
+  Tell(choice, events, nullptr, out);
+}
+
+void ChatAnswer::Tell(Choice& choice, const ReplyEvents& events, const SampledToken* sampled,
+                      std::string& out) {
+  Speech& speech = speeches_[choice.index];
+  if (!facts().stream && sampled != nullptr) Keep(choice, *sampled);
+  for (const ReplyEvent& event : events) {
+    if (event.kind == ReplyEvent::Kind::kCallEnd) ++speech.whole_calls;
+    if (!facts().stream) {
+      speech.message.Add(event);
+      continue;
+    }
+    const std::string delta = DeltaOf(event);
+    if (!delta.empty()) SendDelta(choice, delta, std::exchange(sampled, nullptr), out);
+  }
+  // A token whose text waits, or is no more than a mark, still has its log-probability.
+  if (facts().stream && sampled != nullptr) SendDelta(choice, "{}", sampled, out);
+}
+
+void ChatAnswer::SendDelta(const Choice& choice, const std::string& delta,
+                           const SampledToken* sampled, std::string& out) {
+  JsonWriter json;
+  json.BeginObject().Field("index", choice.index).Key("delta").Raw(delta).Key("logprobs");
+  if (sampled == nullptr) {
     json.Null();
   } else {
     ChatLogprobs one;
-    one.Add(*facts().tokenizer, *piece.sampled);
+    one.Add(*facts().tokenizer, *sampled);
     one.Write(json);
   }
-  json.Key("finish_reason");
-  piece.finish ? json.String(FinishReasonName(*piece.finish)) : json.Null();
-  json.EndObject();
+  json.Key("finish_reason").Null().EndObject();
+  SendChoice(json.text(), out);
+}
+
+std::string_view ChatAnswer::finish_name(const Choice& choice) const {
+  const bool calls = speeches_[choice.index].whole_calls > 0;
+  return calls && choice.reason == FinishReason::kStop ? "tool_calls" : Answer::finish_name(choice);
+}
+
+void ChatAnswer::Keep(const Choice& choice, const SampledToken& sampled) {
+  speeches_[choice.index].logprobs.Add(*facts().tokenizer, sampled);
+}
+
+// Of a stream only the last chunk of a choice.
+void ChatAnswer::WritePiece(const Choice& choice, const Piece&, JsonWriter& json) {
+  json.BeginObject().Field("index", choice.index).Key("delta").BeginObject().EndObject();
+  json.Key("logprobs").Null().Field("finish_reason", finish_name(choice)).EndObject();
 }
 
 void ChatAnswer::WriteWhole(const Choice& choice, JsonWriter& json) {
+  const Speech& speech = speeches_[choice.index];
+  const ReplyMessage& message = speech.message;
   json.BeginObject().Field("index", choice.index).Key("message").BeginObject();
-  json.Field("role", "assistant").Field("content", choice.text).Key("refusal").Null().EndObject();
-  json.Key("logprobs");
+  json.Field("role", "assistant").Key("content");
+  const bool silent = message.content.empty() && !message.calls.empty();
+  silent ? json.Null() : json.String(message.content);
+  if (!message.reasoning.empty()) json.Field("reasoning_content", message.reasoning);
+  if (!message.calls.empty()) WriteCalls(message.calls, json);
+  json.Key("refusal").Null().EndObject().Key("logprobs");
   if (facts().logprobs) {
-    logprobs_[choice.index].Write(json);
+    speech.logprobs.Write(json);
   } else {
     json.Null();
   }
-  json.Field("finish_reason", FinishReasonName(choice.reason)).EndObject();
+  json.Field("finish_reason", finish_name(choice)).EndObject();
 }
 
 }  // namespace quire

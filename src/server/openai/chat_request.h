@@ -7,6 +7,8 @@
 #include "base/result.h"
 #include "server/openai/generation_fields.h"
 #include "server/openai/json_input.h"
+#include "server/openai/messages.h"
+#include "server/openai/tools/tool_use.h"
 
 namespace quire {
 
@@ -15,14 +17,11 @@ struct ChatRequest {
   // The chat template's variables that come from the client: messages, tools if there are any,
   // and those of chat_template_kwargs. Contents are plain strings, arguments of tool calls objects.
   Json variables;
-  bool has_tools = false;
+  ToolUse tools;
 };
 
 Result<ChatRequest> ParseChatRequest(std::string_view body);
 // The same from what other APIs were translated into.
 Result<ChatRequest> ReadChatRequest(const Json& body);
-
-// The list of messages alone, normalised in the same way.
-Result<Json> NormaliseMessages(const Json& messages);
 
 }  // namespace quire

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "server/openai/tools/tool_conversation.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -42,7 +43,12 @@ PromptEncoder::PromptEncoder(std::shared_ptr<const Tokenizer> tokenizer,
       why_none_(std::move(why_none)),
       context_tokens_(context_tokens),
       longest_piece_bytes_(LongestPieceBytes(*tokenizer_)),
-      guard_(ControlTexts(*tokenizer_)) {}
+      guard_(ControlTexts(*tokenizer_)) {
+  if (template_ == nullptr) return;
+  const std::string mark = ControlTextGuard::DrawMark();
+  traits_ =
+      TemplateTraits::Find([&](Json variables) { return Render(std::move(variables), mark); });
+}
 
 // No token stands for more bytes than the longest piece, so counting bytes finds what cannot fit
 // without the cost of encoding it.
@@ -69,20 +75,12 @@ Result<std::string> PromptEncoder::Render(Json variables, std::string_view mark)
   return rendered;
 }
 
-// A template without a place for tools would drop them without a word.
-Status PromptEncoder::RefuseToolsIfUnseen(const Json& variables, const std::string& rendered,
-                                          std::string_view mark) const {
-  Json without = variables;
-  without.erase("tools");
-  const auto other = Render(std::move(without), mark);
-  if (!other || *other != rendered) return {};
-  return Refuse(ErrorCode::kUnsupported,
-                "the chat template of this model has no place for tools; describe them in a "
-                "message, or use a model made for tools",
-                "tools");
+Result<std::vector<TokenId>> PromptEncoder::Chat(const ChatRequest& request) const {
+  QUIRE_TRY(EncodedChat encoded, EncodeChat(request));
+  return std::move(encoded.tokens);
 }
 
-Result<std::vector<TokenId>> PromptEncoder::Chat(const ChatRequest& request) const {
+Result<PromptEncoder::EncodedChat> PromptEncoder::EncodeChat(const ChatRequest& request) const {
   if (template_ == nullptr) {
     const std::string why = why_none_.empty()
                                 ? "has no chat template"
@@ -91,15 +89,35 @@ Result<std::vector<TokenId>> PromptEncoder::Chat(const ChatRequest& request) con
                   "this model " + why + "; use POST /v1/completions with a prompt of your own");
   }
   const std::string mark = ControlTextGuard::DrawMark();
-  Json variables = request.variables;
-  const bool marked = guard_.MarkAll(variables, mark);
-  QUIRE_TRY(const std::string rendered, Render(variables, mark));
-  if (request.has_tools) {
-    const Status seen = RefuseToolsIfUnseen(variables, rendered, mark);
-    if (!seen) return std::unexpected(seen.error());
+  bool marked = false;
+  const auto render = [&](bool write_calls) {
+    Json variables = request.variables;
+    AdaptTools(traits_, write_calls, variables);
+    marked = guard_.MarkAll(variables, mark);
+    return Render(std::move(variables), mark);
+  };
+  auto attempt = render(request.tools.declared || request.variables.contains("tools"));
+  if (!attempt && HasCalls(request.variables["messages"])) attempt = render(true);
+  QUIRE_TRY(const std::string rendered, std::move(attempt));
+  QUIRE_TRY(std::vector<TokenId> tokens, EncodeRendered(rendered, marked ? mark : ""));
+  const TokenId bos = tokenizer_->bos();
+  if (tokenizer_->adds_bos() && bos != kNoToken && (tokens.empty() || tokens.front() != bos)) {
+    tokens.insert(tokens.begin(), bos);
   }
+  if (tokens.empty()) {
+    return Refuse(ErrorCode::kInvalidArgument, "the chat template made an empty prompt",
+                  "messages");
+  }
+  constexpr size_t kEnding = 64;
+  const size_t ending = rendered.size() - std::min(rendered.size(), kEnding);
+  return EncodedChat{std::move(tokens), rendered.substr(ending)};
+}
+
+// An empty `mark`: there is none in the text.
+Result<std::vector<TokenId>> PromptEncoder::EncodeRendered(const std::string& rendered,
+                                                           std::string_view mark) const {
   std::vector<TokenId> tokens;
-  if (!marked) {
+  if (mark.empty()) {
     if (const Status fits = CheckLength(rendered.size(), "messages"); !fits) {
       return std::unexpected(fits.error());
     }
@@ -116,14 +134,6 @@ Result<std::vector<TokenId>> PromptEncoder::Chat(const ChatRequest& request) con
           piece.text, {.add_special = false, .parse_special = piece.parse_special});
       tokens.insert(tokens.end(), part.begin(), part.end());
     }
-  }
-  const TokenId bos = tokenizer_->bos();
-  if (tokenizer_->adds_bos() && bos != kNoToken && (tokens.empty() || tokens.front() != bos)) {
-    tokens.insert(tokens.begin(), bos);
-  }
-  if (tokens.empty()) {
-    return Refuse(ErrorCode::kInvalidArgument, "the chat template made an empty prompt",
-                  "messages");
   }
   return tokens;
 }

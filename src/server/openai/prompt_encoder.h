@@ -17,6 +17,7 @@
 #include "server/openai/chat_request.h"
 #include "server/openai/completion_request.h"
 #include "server/openai/control_text_guard.h"
+#include "server/openai/tools/template_traits.h"
 
 namespace quire {
 
@@ -34,6 +35,11 @@ class PromptEncoder {
   // kInvalidArgument with the template's line if it refuses; kUnsupported without a template.
   // kContextLength for a text too long for any context.
   Result<std::vector<TokenId>> Chat(const ChatRequest& request) const;
+  struct EncodedChat {
+    std::vector<TokenId> tokens;
+    std::string ending;  // the last bytes of the rendered text: what the answer continues
+  };
+  Result<EncodedChat> EncodeChat(const ChatRequest& request) const;
 
   // kContextLength as above; kInvalidArgument for an empty prompt and for ids outside the
   // vocabulary.
@@ -41,12 +47,14 @@ class PromptEncoder {
   Status CheckTokens(const std::vector<TokenId>& tokens, const std::string& param) const;
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
+  // What the chat template can do with tools.
+  const TemplateTraits& traits() const { return traits_; }
 
  private:
   Status CheckLength(size_t bytes, std::string_view param) const;
   Result<std::string> Render(Json variables, std::string_view mark) const;
-  Status RefuseToolsIfUnseen(const Json& variables, const std::string& rendered,
-                             std::string_view mark) const;
+  Result<std::vector<TokenId>> EncodeRendered(const std::string& rendered,
+                                              std::string_view mark) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const ChatTemplate> template_;
@@ -54,6 +62,7 @@ class PromptEncoder {
   uint64_t context_tokens_;
   size_t longest_piece_bytes_;
   ControlTextGuard guard_;
+  TemplateTraits traits_;
 };
 
 }  // namespace quire

@@ -105,12 +105,16 @@ TEST_F(PromptEncoderTest, TemplateErrorsNameTheLineAndShowNoMarks) {
   EXPECT_NE(ids.error().message.find("no: <|im_end|>"), std::string::npos) << ids.error().message;
 }
 
-TEST_F(PromptEncoderTest, RefusesToolsThatTheTemplateDoesNotShow) {
+TEST_F(PromptEncoderTest, DescribesToolsThatTheTemplateDoesNotShow) {
   ChatRequest request;
-  request.has_tools = true;
   request.variables = {{"messages", User("x")}, {"tools", {{{"name", "f"}}}}};
-  EXPECT_EQ(Encoder(source_).Chat(request).error().param, "tools");
-  EXPECT_TRUE(Encoder("{{ messages[0].content }}{{ tools | tojson }}").Chat(request));
+  const auto text = [&](const std::string& source) {
+    const auto ids = Encoder(source).Chat(request);
+    return ids ? tokenizer_->Decode(*ids, true) : ids.error().message;
+  };
+  EXPECT_NE(text(source_).find("<tools>\n{\"name\":\"f\"}\n</tools>"), std::string::npos)
+      << text(source_);
+  EXPECT_EQ(text("{{ messages[0].content }}{{ tools | tojson }}"), "x[{\"name\": \"f\"}]");
 }
 
 TEST_F(PromptEncoderTest, WithoutATemplateChatRefusesWithAdvice) {

@@ -178,8 +178,10 @@ TEST(ChatRequest, TakesWholeNumbersHoweverWritten) {
 
 TEST(ChatRequest, LeavesToolsOutWhenNoneIsChosen) {
   const std::string tools = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
-  EXPECT_TRUE(ParseChatRequest(Chat(tools))->has_tools);
-  EXPECT_FALSE(ParseChatRequest(Chat(tools + R"(, "tool_choice": "none")"))->has_tools);
+  EXPECT_TRUE(ParseChatRequest(Chat(tools))->variables.contains("tools"));
+  const auto none = ParseChatRequest(Chat(tools + R"(, "tool_choice": "none")"));
+  EXPECT_FALSE(none->variables.contains("tools"));
+  EXPECT_TRUE(none->tools.tools.empty());
 }
 
 TEST(CompletionRequest, TakesEveryKindOfPrompt) {
