@@ -17,7 +17,7 @@ struct ForwardPass::State {
         plan(limits, the_model.config(), the_kv.num_blocks),
         buffers(the_model.config(), limits, the_pool.count()) {}
 
-  bool Run(std::span<const BatchItem> items, const std::atomic<bool>* stop);
+  bool Run(std::span<const BatchItem> items, const Stop* stop);
   void NoteTimes(uint64_t start_ns);
   std::span<const float> logits() const {
     return {buffers.logits, size_t{plan.num_logits()} * model.config().vocab_size};
@@ -32,7 +32,7 @@ struct ForwardPass::State {
   bool measuring = false;
 };
 
-bool ForwardPass::State::Run(std::span<const BatchItem> items, const std::atomic<bool>* stop) {
+bool ForwardPass::State::Run(std::span<const BatchItem> items, const Stop* stop) {
   const uint64_t start_ns = measuring ? PassClock::Now() : 0;
   plan.Fill(items);
   if (items.empty()) return true;
@@ -79,7 +79,7 @@ std::span<const float> ForwardPass::Run(std::span<const BatchItem> items) {
   return state_->logits();
 }
 
-std::optional<std::span<const float>> ForwardPass::RunUnless(const std::atomic<bool>& stop,
+std::optional<std::span<const float>> ForwardPass::RunUnless(const Stop& stop,
                                                              std::span<const BatchItem> items) {
   if (!state_->Run(items, &stop)) return std::nullopt;
   return state_->logits();

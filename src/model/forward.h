@@ -9,8 +9,8 @@
 // Memory   all buffers are sized at construction; Run allocates nothing.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -50,10 +50,11 @@ class ForwardPass {
   // bug).
   std::span<const float> Run(std::span<const BatchItem> items);
 
-  // The same, but leaves early, with nullopt, once `stop` is found set: it is looked at once a
-  // layer, and any thread may set it. The KV of the batch's own tokens is then undefined until they
-  // are run again, which gives the same bits as if nothing had happened.
-  std::optional<std::span<const float>> RunUnless(const std::atomic<bool>& stop,
+  // The same, but leaves early, with nullopt, when `stop` says so: it is asked once a layer, on the
+  // calling thread. The KV of the batch's own tokens is then undefined until they are run again,
+  // which gives the same bits as if nothing had happened.
+  using Stop = std::function<bool()>;
+  std::optional<std::span<const float>> RunUnless(const Stop& stop,
                                                   std::span<const BatchItem> items);
 
   // Collects times from now on, beginning at zero; or no longer.

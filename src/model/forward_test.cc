@@ -5,12 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <random>
-#include <thread>
 
 #include "kernels/dispatch.h"
 #include "model/huge_buffer.h"
@@ -46,7 +43,9 @@ class Bench {
 
   uint32_t vocab() const { return model_->config().vocab_size; }
   std::span<const float> Run(std::span<const BatchItem> items) { return forward_->Run(items); }
-  std::optional<std::span<const float>> RunUnless(const std::atomic<bool>& stop,
+  uint32_t layers() const { return model_->config().layers; }
+  ForwardPass& forward() { return *forward_; }
+  std::optional<std::span<const float>> RunUnless(const ForwardPass::Stop& stop,
                                                   std::span<const BatchItem> items) {
     return forward_->RunUnless(stop, items);
   }
@@ -226,30 +225,48 @@ TEST_P(ForwardLaw2, LogitsOfEveryRow) {
   EXPECT_TRUE(SameBits(rows_of(bench, 50), together));
 }
 
-// Set at any moment, the flag ends the pass early or not at all; what was left undone is done again
-// with the same bits.
-TEST_P(ForwardLaw2, InterruptedAndRunAgain) {
-  const BatchItem item{sequence_.tokens, 0, sequence_.table, 1};
-  std::atomic<bool> stop = true;
-  EXPECT_FALSE(bench_->RunUnless(stop, {&item, 1}).has_value());
-  stop = false;
-  uint32_t interrupted = 0;
-  for (uint32_t delay = 0; delay < 10; ++delay) {
-    std::jthread setter([&] {
-      std::this_thread::sleep_for(std::chrono::microseconds(delay * 100));
-      stop = true;
-    });
-    const auto logits = bench_->RunUnless(stop, {&item, 1});
-    setter.join();
-    stop = false;
-    if (logits) {
-      ASSERT_TRUE(SameBits(*logits, reference_));
-    } else {
-      ++interrupted;
-      ASSERT_TRUE(SameBits(bench_->Run({&item, 1}), reference_));
+// What was left undone is done again with the same bits, wherever the pass was left.
+TEST_P(ForwardLaw2, InterruptedAtEveryLayerAndRunAgain) {
+  for (const uint32_t workers : {1u, 3u}) {
+    Bench bench(bytes_, workers);
+    for (const uint32_t chunk : {20u, kLength}) {  // one team; every worker alone
+      SequenceState shorter = sequence_;
+      shorter.tokens.resize(kLength - chunk);
+      Prefill(bench, shorter, kLength);
+      const auto rest = std::span(sequence_.tokens).last(chunk);
+      const BatchItem item{rest, kLength - chunk, sequence_.table, 1};
+      for (uint32_t layer = 0; layer < bench.layers(); ++layer) {
+        uint32_t asked = 0;
+        const auto stop = [&] { return asked++ == layer; };
+        EXPECT_FALSE(bench.RunUnless(stop, {&item, 1}).has_value());
+        EXPECT_EQ(asked, layer + 1);  // nobody went on
+      }
+      const auto logits = bench.RunUnless([] { return false; }, {&item, 1});
+      ASSERT_TRUE(logits.has_value());
+      EXPECT_TRUE(SameBits(*logits, reference_)) << workers << " workers, " << chunk << " tokens";
     }
   }
-  EXPECT_GT(interrupted, 0u);
+}
+
+// A worker's phases add up to the pass, and meetings are as few as promised.
+TEST_P(ForwardLaw2, TimesAddUpAndMeetingsAreFew) {
+  const auto measured = [&](std::span<const TokenId> tokens) {
+    const BatchItem item{tokens, 0, sequence_.table, 1};
+    bench_->forward().MeasureTimes(true);
+    bench_->Run({&item, 1});
+    const PassTimes times = bench_->forward().times();
+    bench_->forward().MeasureTimes(false);
+    EXPECT_EQ(times.passes, 1u);
+    EXPECT_EQ(times.rows, tokens.size());
+    uint64_t sum = 0;
+    for (const uint64_t ns : times.ns) sum += ns;
+    EXPECT_EQ(sum, 2 * times.wall_ns);
+    return times.barriers;
+  };
+  const uint32_t layers = bench_->layers();
+  EXPECT_LE(measured(std::span(sequence_.tokens).first(1)), 5 * layers + 1);
+  EXPECT_LE(measured(std::span(sequence_.tokens).first(20)), 5 * layers + 1);
+  EXPECT_LE(measured(sequence_.tokens), 2 * layers + 4);
 }
 
 // A file whose embedding of token `token` is infinite or no number in every column.

@@ -18,10 +18,10 @@
 namespace quire {
 
 // With as many tokens a product keeps most of its rate although each team reads all weights.
-inline constexpr uint32_t kTeamTokens = 16;
+inline constexpr uint32_t kTeamTokens = 24;
 // Tokens that one worker takes through the row steps at once: what it hands from one product to
 // the next stays in its L2 cache.
-inline constexpr uint32_t kMaxSetTokens = 64;
+inline constexpr uint32_t kMaxSetTokens = 128;
 
 class TeamPlan {
  public:

@@ -1,6 +1,7 @@
 #include "model/worker_pass.h"
 
 #include <algorithm>
+#include <atomic>
 #include <initializer_list>
 
 #include "kernels/attention.h"
@@ -70,7 +71,7 @@ bool WorkerPass::Run() {
       BeforeAttention(layer, set);
     });
     if (context_.stop != nullptr && worker_.index() == 0) {
-      shared_.leave = context_.stop->load(std::memory_order_relaxed);
+      shared_.leave = (*context_.stop)();
     }
     Meet();
     finished = !shared_.leave;

@@ -27,7 +27,6 @@
 // Which worker does what never enters the arithmetic (law 2).
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "base/worker_pool.h"
@@ -48,7 +47,7 @@ struct PassContext {
   const KvView& kv;
   const BatchPlan& plan;
   ForwardBuffers& buffers;
-  const std::atomic<bool>* stop = nullptr;  // or none
+  const ForwardPass::Stop* stop = nullptr;  // or none; worker 0 asks
   uint64_t start_ns = 0;                    // of PassClock::Now(); 0: times are not wanted
 };
 
@@ -56,7 +55,7 @@ class WorkerPass {
  public:
   WorkerPass(const PassContext& context, const Worker& worker);
 
-  // False if `stop` was found set: on every worker alike.
+  // False if `stop` said so: on every worker alike.
   bool Run();
 
  private:
