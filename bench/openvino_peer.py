@@ -12,31 +12,32 @@ import time
 
 
 def measure(pipeline, genai, tensor_of, case):
-    """Tokens per second of one case; the time to the first token is reading, the rest generating."""
-    config = genai.GenerationConfig()
-    config.max_new_tokens = 1 if case["kind"] == "prefill" else case["tokens"] + 1
-    config.ignore_eos = True
-    config.do_sample = False
-    if case["kind"] == "prefill":
+    """Tokens per second of one case.
+
+    Generating is the time of a long answer less that of one token, prompts in its cache both times:
+    its own figure of time per token is divided by the number of sequences.
+    """
+    def seconds(prompts, tokens):
+        config = genai.GenerationConfig()
+        config.max_new_tokens = tokens
+        config.ignore_eos = True
+        config.do_sample = False
         start = time.perf_counter()
-        pipeline.generate([tensor_of(case["tokens"])], [config])
-        return case["tokens"] / (time.perf_counter() - start)
-    clients = case["clients"]
+        results = pipeline.generate(prompts, [config] * len(prompts))
+        took = time.perf_counter() - start
+        assert all(len(one.m_generation_ids[0]) == tokens for one in results)
+        return took
+
+    if case["kind"] == "prefill":
+        prompts = [tensor_of(case["tokens"])]
+        return case["tokens"] / seconds(prompts, 1)
+    clients, tokens = case["clients"], case["tokens"]
     depth = max(case["depth"], 16)
-    if case["shared_prefix"] > 0:
-        prefix = tensor_of(case["shared_prefix"])
-        one = genai.GenerationConfig()
-        one.max_new_tokens = 1
-        one.ignore_eos = True
-        pipeline.generate([prefix], [one])  # now in its cache
-        prompts = [prefix] * clients
-    else:
-        prompts = [tensor_of(depth) for _ in range(clients)]
-    results = pipeline.generate(prompts, [config] * clients)
-    # Until the last prompt is read, steps also read; the sequence that waited longest saw least of
-    # that, and its steps are those in which all generate side by side.
-    step_ms = min(result.perf_metrics.get_tpot().mean for result in results)
-    return clients * 1000 / step_ms
+    prompts = [tensor_of(depth)] * clients if case["shared_prefix"] > 0 else \
+        [tensor_of(depth) for _ in range(clients)]
+    seconds(prompts[:1] if case["shared_prefix"] > 0 else prompts, 1)
+    alone = seconds(prompts, 1)
+    return clients * tokens / (seconds(prompts, tokens + 1) - alone)
 
 
 def main():
