@@ -65,7 +65,7 @@ class Stage {
 
  private:
   static KvArena MakeArena(const Subject& subject, uint32_t blocks) {
-    const KvShape shape = subject.model->kv_shape(KvFormat::kF16);
+    const KvShape shape = subject.model->kv_shape(subject.kv_format);
     auto arena = KvArena::Create(shape, blocks * shape.block_bytes());
     QUIRE_CHECK(arena, "a test's arena must fit");
     return std::move(*arena);
@@ -82,7 +82,7 @@ class Stage {
             .prefix_cache = true,
             .paced = conditions_.paced,
             .model_digest = subject_.model->digest(),
-            .kv_format = "f16",
+            .kv_format = std::string(KvFormatName(subject_.kv_format)),
             .scope_secret = std::string(32, 's')};
   }
 

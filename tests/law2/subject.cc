@@ -21,6 +21,23 @@ void Fill(Subject& subject, std::shared_ptr<const GgufFile> file) {
   subject.model = std::move(*model);
 }
 
+// Each format with each head size, on one architecture after another.
+void AddKvFormats(std::vector<TinySubject>& subjects) {
+  constexpr const char* kArchitectures[] = {"gemma3", "llama", "qwen2", "qwen3"};
+  uint32_t next = 0;
+  for (const KvFormat format : {KvFormat::kQ8, KvFormat::kK16V8}) {
+    for (const uint32_t head_dim : {64u, 80u, 96u, 128u, 256u}) {
+      TinyModelOptions options;
+      options.architecture = kArchitectures[next++ % 4];
+      options.head_dim = head_dim;
+      if (options.architecture == "gemma3") options.layers = 6;
+      subjects.push_back({options.architecture + "-head" + std::to_string(head_dim) + "-" +
+                              std::string(KvFormatName(format)),
+                          options, format});
+    }
+  }
+}
+
 std::vector<TinySubject> MakeTinySubjects() {
   std::vector<TinySubject> subjects;
   for (const char* architecture : {"llama", "qwen2", "qwen3", "gemma3"}) {
@@ -31,7 +48,8 @@ std::vector<TinySubject> MakeTinySubjects() {
       options.tied = head_dim != 96;
       if (options.architecture == "gemma3") options.layers = 6;  // the sixth is global
       if (head_dim == 256) options.kv_heads = 1;
-      subjects.push_back({options.architecture + "-head" + std::to_string(head_dim), options});
+      subjects.push_back(
+          {options.architecture + "-head" + std::to_string(head_dim), options, KvFormat::kF16});
     }
   }
   for (const TensorType type :
@@ -41,15 +59,16 @@ std::vector<TinySubject> MakeTinySubjects() {
         TensorType::kIQ4_NL, TensorType::kIQ4_XS}) {
     TinyModelOptions options;
     options.type = type;
-    subjects.push_back({"llama-" + std::string(Info(type).name), options});
+    subjects.push_back({"llama-" + std::string(Info(type).name), options, KvFormat::kF16});
   }
   for (const auto& [rope, name] : {std::pair{TinyRope::kLinear, "linear"},
                                    {TinyRope::kLlama3, "llama3"},
                                    {TinyRope::kYarn, "yarn"}}) {
     TinyModelOptions options;
     options.rope = rope;
-    subjects.push_back({std::string("llama-rope-") + name, options});
+    subjects.push_back({std::string("llama-rope-") + name, options, KvFormat::kF16});
   }
+  AddKvFormats(subjects);
   return subjects;
 }
 
@@ -82,6 +101,7 @@ const std::vector<TinySubject>& TinySubjects() {
 std::unique_ptr<Subject> LoadTiny(const TinySubject& tiny) {
   auto subject = std::make_unique<Subject>();
   subject->name = tiny.name;
+  subject->kv_format = tiny.kv_format;
   subject->bytes = MakeTinyModel(tiny.options);
   auto file = GgufFile::Parse(subject->bytes);
   QUIRE_CHECK(file, "a generated model must parse");

@@ -17,6 +17,7 @@ struct Subject {
   std::vector<std::byte> bytes;  // of a generated file, which the model reads from
   std::shared_ptr<const Model> model;
   std::shared_ptr<const Tokenizer> tokenizer;
+  KvFormat kv_format = KvFormat::kF16;
 
   // The first `most_tokens` tokens of `text`.
   std::vector<TokenId> Prompt(const std::string& text, uint32_t most_tokens) const;
@@ -25,11 +26,13 @@ struct Subject {
 struct TinySubject {
   std::string name;
   TinyModelOptions options;
+  KvFormat kv_format = KvFormat::kF16;
 };
 
 void PrintTo(const TinySubject& tiny, std::ostream* out);  // for GoogleTest
 
-// Every architecture with every head size, every tensor type, every kind of rope scaling.
+// Every architecture with every head size, every tensor type, every kind of rope scaling, every KV
+// format with every head size.
 const std::vector<TinySubject>& TinySubjects();
 std::unique_ptr<Subject> LoadTiny(const TinySubject& tiny);
 
