@@ -10,6 +10,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/dispatch.h"
@@ -408,6 +409,90 @@ TEST(Attention, DoesNotDependOnTheBatch) {
     for (const uint32_t workers : {1u, 2u, 3u, 5u}) {
       ExpectSameBits(Attend(c, arena, chunks, workers), alone,
                      NameOf(c) + " workers " + std::to_string(workers));
+    }
+  }
+}
+
+// Sequences that begin like an earlier one, up to a random block, and what each computes.
+struct Family {
+  Family(const Case& c, uint32_t blocks, std::mt19937& random) {
+    const uint32_t sequences = 2 + random() % 5;
+    std::vector<uint32_t> ids = ShuffledTable(blocks, random());
+    for (uint32_t i = 0; i < sequences; ++i) {
+      const uint32_t length = 1 + random() % 800;
+      std::vector<uint32_t> table((length + kBlockTokens - 1) / kBlockTokens);
+      size_t shared = 0;
+      if (i > 0) {
+        const std::vector<uint32_t>& parent = tables[random() % i];
+        shared = std::min(parent.size(), table.size());
+        if (random() % 3 == 0) shared = random() % (shared + 1);
+        std::copy_n(parent.begin(), shared, table.begin());
+      }
+      for (size_t j = shared; j < table.size(); ++j) {
+        table[j] = ids.back();
+        ids.pop_back();
+      }
+      const uint32_t rows = random() % 2 == 0 ? 1 : 1 + random() % std::min(length, 20u);
+      if (c.window > 0 && length > rows + c.window) {  // blocks out of every window were given away
+        const uint32_t oldest = length - rows - c.window + 1;
+        std::fill_n(table.begin(), oldest / kBlockTokens, random() % blocks);
+      }
+      texts.emplace_back(c, length, random());
+      tables.push_back(table);
+      ends.push_back({length - rows, length});
+    }
+  }
+
+  std::vector<Chunk> chunks() const {
+    std::vector<Chunk> all;
+    for (size_t i = 0; i < texts.size(); ++i) {
+      all.push_back({&texts[i], &tables[i], ends[i].first, ends[i].second});
+    }
+    return all;
+  }
+
+  std::vector<Text> texts;
+  std::vector<std::vector<uint32_t>> tables;
+  std::vector<std::pair<uint32_t, uint32_t>> ends;
+};
+
+std::vector<float> ScalarRows(const Case& c, const Arena& arena, const std::vector<Chunk>& chunks) {
+  std::vector<float> rows;
+  WorkerPool(1).Run([&](const Worker&) {
+    for (const Chunk& chunk : chunks) {
+      for (uint32_t position = chunk.begin; position < chunk.end; ++position) {
+        for (uint32_t head = 0; head < c.query_heads; ++head) {
+          rows.resize(rows.size() + c.head_dim);
+          ScalarAttention{c, arena, chunk, position, head}.Run(&rows[rows.size() - c.head_dim]);
+        }
+      }
+    }
+  });
+  return rows;
+}
+
+TEST(Attention, OfSequencesThatShareBlocksIsThatOfEachAlone) {
+  constexpr uint32_t kBlocks = 320;
+  constexpr KvFormat kFormats[] = {KvFormat::kF16, KvFormat::kQ8, KvFormat::kK16V8, KvFormat::kF32};
+  std::mt19937 random(2026);
+  uint32_t round = 0;
+  for (const uint32_t head_dim : {64u, 80u, 96u, 128u, 256u}) {
+    for (const KvFormat format : kFormats) {
+      const uint32_t kv_heads = head_dim > 64 ? 1 : 2;
+      const Case c = {kv_heads * (1 + static_cast<uint32_t>(random() % 3)), kv_heads, head_dim,
+                      round % 3 == 2 ? 300u : 0u, format};
+      Arena arena(c, kBlocks);
+      const Text text(c, kBlocks * kBlockTokens, random());
+      arena.Store(text, ShuffledTable(kBlocks, 1), 0, kBlocks * kBlockTokens);
+      const Family family(c, kBlocks, random);
+      const std::vector<float> expected = ScalarRows(c, arena, family.chunks());
+      for (const Isa isa : AvailableIsas()) {
+        SelectIsa(isa);
+        const uint32_t workers = 1 + round++ % 4;
+        ExpectSameBits(
+            Attend(c, arena, family.chunks(), workers), expected,
+            NameOf(c) + " on " + std::string(IsaName(isa)) + " workers " + std::to_string(workers));
+      }
     }
   }
 }
