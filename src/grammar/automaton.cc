@@ -14,6 +14,7 @@
 namespace quire {
 namespace {
 
+constexpr size_t kMaxLookWork = 2500000;   // above, every state has a look of its own
 constexpr uint32_t kManyBytes = 1u << 30;  // where lengths stop growing
 
 std::unexpected<Error> TooLarge() {
@@ -277,6 +278,10 @@ void Automaton::FindNeeds(const TokenTrie& trie) {
 // tells them apart. Tokens are no longer, so it may stop there: most places of a long counted
 // string are then the same.
 void Automaton::FindLooks(uint32_t rounds) {
+  if (size_t{num_states()} * rounds > kMaxLookWork) {
+    for (uint32_t state = 0; state < num_states(); ++state) states_[state].look = state;
+    return;
+  }
   std::vector<uint64_t> looks(num_states());
   std::vector<uint64_t> next(num_states());
   for (uint32_t state = 0; state < num_states(); ++state) {

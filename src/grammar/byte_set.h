@@ -20,6 +20,15 @@ class ByteSet {
   constexpr void Add(uint8_t byte) { words_[byte / 64] |= uint64_t{1} << byte % 64; }
   constexpr void Remove(uint8_t byte) { words_[byte / 64] &= ~(uint64_t{1} << byte % 64); }
   constexpr bool Has(uint8_t byte) const { return (words_[byte / 64] >> byte % 64 & 1) != 0; }
+  // The first byte from `from` on that is in (or is not in) the set; 256 if there is none.
+  constexpr uint32_t NextFrom(uint32_t from, bool in) const {
+    while (from < 256) {
+      const uint64_t word = (in ? words_[from / 64] : ~words_[from / 64]) >> from % 64;
+      if (word != 0) return from + static_cast<uint32_t>(std::countr_zero(word));
+      from = (from / 64 + 1) * 64;
+    }
+    return 256;
+  }
   constexpr bool empty() const { return (words_[0] | words_[1] | words_[2] | words_[3]) == 0; }
   constexpr uint32_t size() const {
     uint32_t size = 0;

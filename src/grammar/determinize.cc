@@ -1,9 +1,7 @@
 #include "grammar/determinize.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
-#include <string>
 #include <unordered_map>
 
 namespace quire {
@@ -30,7 +28,8 @@ class SubsetConstruction {
 
   // Fills the edges of state `number`; returns the work it was.
   size_t Expand(uint32_t number) {
-    const Set set = *sets_[number];
+    const Set& set = *sets_[number];
+    work_ = set.size();
     byte_edges_.clear();
     std::map<uint32_t, Set> calls;
     for (const uint32_t member : set) {
@@ -45,53 +44,42 @@ class SubsetConstruction {
       const uint32_t target = Number(std::move(targets));
       dfa_.states[number].calls.push_back({rule, target});
     }
-    return work_ + set.size();
+    return work_;
   }
 
  private:
-  // Bytes that no edge tells apart have the same class; 0 is no edge at all.
-  uint32_t Classify(std::array<uint32_t, 256>& class_of) const {
-    uint32_t num_classes = 1;
-    std::vector<uint32_t> split;
-    for (const Nfa::ByteEdge* edge : byte_edges_) {
-      split.assign(num_classes, 0);
-      for (uint32_t byte = 0; byte < 256; ++byte) {
-        if (!edge->bytes.Has(static_cast<uint8_t>(byte))) continue;
-        uint32_t& part = split[class_of[byte]];
-        if (part == 0) part = num_classes++;
-        class_of[byte] = part;
-      }
-    }
-    return num_classes;
-  }
-
+  // Bytes between two neighbouring limits are told apart by no edge.
   void AddByteEdges(uint32_t number) {
-    work_ = byte_edges_.size();
-    if (byte_edges_.empty()) return;
-    std::array<uint32_t, 256> class_of{};
-    std::vector<uint32_t> targets(Classify(class_of), UINT32_MAX);
+    std::vector<uint32_t> limits;
+    for (const Nfa::ByteEdge* edge : byte_edges_) AddLimits(edge->bytes, limits);
+    std::ranges::sort(limits);
+    limits.erase(std::ranges::unique(limits).begin(), limits.end());
     std::vector<Dfa::ByteEdge> found;
-    for (uint32_t byte = 0; byte < 256; ++byte) {
-      if (class_of[byte] == 0) continue;
-      const uint8_t value = static_cast<uint8_t>(byte);
-      uint32_t& target = targets[class_of[byte]];
-      if (target == UINT32_MAX) target = NumberAfter(value);
-      if (!found.empty() && found.back().target == target && found.back().last + 1 == value) {
-        found.back().last = value;
+    for (size_t i = 0; i + 1 < limits.size(); ++i) {
+      const uint8_t first = static_cast<uint8_t>(limits[i]);
+      const uint8_t last = static_cast<uint8_t>(limits[i + 1] - 1);
+      Set targets;
+      for (const Nfa::ByteEdge* edge : byte_edges_) {
+        if (edge->bytes.Has(first)) targets.push_back(edge->target);
+      }
+      work_ += byte_edges_.size();
+      if (targets.empty()) continue;
+      const uint32_t target = Number(std::move(targets));
+      if (!found.empty() && found.back().target == target && found.back().last + 1 == first) {
+        found.back().last = last;
       } else {
-        found.push_back({value, value, target});
+        found.push_back({first, last, target});
       }
     }
     dfa_.states[number].bytes = std::move(found);
   }
 
-  uint32_t NumberAfter(uint8_t byte) {
-    Set targets;
-    for (const Nfa::ByteEdge* edge : byte_edges_) {
-      if (edge->bytes.Has(byte)) targets.push_back(edge->target);
+  static void AddLimits(const ByteSet& bytes, std::vector<uint32_t>& limits) {
+    for (uint32_t at = bytes.NextFrom(0, true); at < 256;) {
+      const uint32_t end = bytes.NextFrom(at, false);
+      limits.insert(limits.end(), {at, end});
+      at = bytes.NextFrom(end, true);
     }
-    work_ += byte_edges_.size();
-    return Number(std::move(targets));
   }
 
   // The number of the set of all states that `from` reaches without a byte.
@@ -112,6 +100,7 @@ class SubsetConstruction {
       work_ += 1;
     }
     std::ranges::sort(closure);
+    work_ += 4 * closure.size();
     const auto [at, added] =
         numbers_.try_emplace(std::move(closure), static_cast<uint32_t>(sets_.size()));
     if (added) {

@@ -15,8 +15,8 @@
 
 namespace quire {
 
-inline constexpr size_t kMaxStates = 40000;             // of a grammar
-inline constexpr size_t kMaxDeterminizeWork = 3000000;  // members of the sets of states
+inline constexpr size_t kMaxStates = 24000;
+inline constexpr size_t kMaxDeterminizeWork = 2500000;  // states and edges looked at
 
 struct Dfa {
   struct ByteEdge {

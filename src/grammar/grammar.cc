@@ -5,17 +5,24 @@
 
 #include "base/check.h"
 #include "grammar/automaton.h"
+#include "grammar/mask_helper.h"
 #include "grammar/masks.h"
 #include "grammar/stacks.h"
 
 namespace quire {
 
 struct Grammar::Impl {
-  Impl(Automaton automaton_in, std::shared_ptr<const TokenTrie> trie_in)
-      : automaton(std::move(automaton_in)), trie(std::move(trie_in)), masks(automaton, *trie) {}
+  Impl(Automaton automaton_in, std::shared_ptr<const TokenTrie> trie_in,
+       std::weak_ptr<MaskHelper> helper_in)
+      : automaton(std::move(automaton_in)),
+        trie(std::move(trie_in)),
+        helper(std::move(helper_in)),
+        masks(automaton, *trie) {}
 
   const Automaton automaton;
   const std::shared_ptr<const TokenTrie> trie;
+  // Weak: the helper's queue holds grammars, whose end must not be its own.
+  const std::weak_ptr<MaskHelper> helper;
   mutable Masks masks;
 };
 
@@ -23,7 +30,8 @@ Grammar::Grammar(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Grammar::~Grammar() = default;
 
 Result<std::shared_ptr<const Grammar>> Grammar::Compile(const Parts& parts, Part root,
-                                                        std::shared_ptr<const TokenTrie> trie) {
+                                                        std::shared_ptr<const TokenTrie> trie,
+                                                        const std::shared_ptr<MaskHelper>& helper) {
   QUIRE_TRY(Automaton automaton, Automaton::Compile(parts, root, *trie));
   const bool says_something =
       !automaton.bytes(automaton.start()).empty() || !automaton.calls(automaton.start()).empty();
@@ -31,7 +39,7 @@ Result<std::shared_ptr<const Grammar>> Grammar::Compile(const Parts& parts, Part
     return Refuse(ErrorCode::kInvalidArgument, "the grammar allows nothing but an empty answer");
   }
   return std::shared_ptr<const Grammar>(
-      new Grammar(std::make_unique<Impl>(std::move(automaton), std::move(trie))));
+      new Grammar(std::make_unique<Impl>(std::move(automaton), std::move(trie), helper)));
 }
 
 const TokenTrie& Grammar::trie() const { return *impl_->trie; }
@@ -180,6 +188,11 @@ void GrammarState::FillMask(std::span<uint64_t> allowed) const {
 void GrammarState::Prepare() const {
   std::vector<uint64_t> unused(grammar_->trie().num_words());
   FillMask(unused);
+}
+
+void GrammarState::PrepareSoon() const {
+  const auto helper = grammar_->impl_->helper.lock();
+  if (helper && !prepared()) helper->Submit(*this);
 }
 
 bool GrammarState::prepared() const {

@@ -36,13 +36,16 @@
 namespace quire {
 
 class GrammarState;
+class MaskHelper;
 class Stacks;
 struct Stack;
 
 class Grammar {
  public:
-  static Result<std::shared_ptr<const Grammar>> Compile(const Parts& parts, Part root,
-                                                        std::shared_ptr<const TokenTrie> trie);
+  // `helper`, if there is one, serves PrepareSoon as long as it lives.
+  static Result<std::shared_ptr<const Grammar>> Compile(
+      const Parts& parts, Part root, std::shared_ptr<const TokenTrie> trie,
+      const std::shared_ptr<MaskHelper>& helper = nullptr);
   ~Grammar();
   Grammar(const Grammar&) = delete;
   Grammar& operator=(const Grammar&) = delete;
@@ -72,10 +75,10 @@ class GrammarState {
   // Sets the bits of the allowed tokens and clears all others; `allowed` [trie().num_words()].
   void FillMask(std::span<uint64_t> allowed) const;
 
-  // Makes the next FillMask of a state like this one cheap; for a thread that has time. Any thread
-  // may prepare a copy.
+  // Makes the next FillMask of a state like this one cheap.
   void Prepare() const;
-  bool prepared() const;  // FillMask will not walk the vocabulary
+  void PrepareSoon() const;  // by the helper, if that is worth while
+  bool prepared() const;     // FillMask will not walk the vocabulary
 
   const Grammar& grammar() const { return *grammar_; }
 

@@ -44,7 +44,7 @@ std::vector<uint32_t> FindCosts(const Parts& parts) {
     uint64_t cost = 1 + node.text.size();
     for (const Part child : node.children) cost += costs[static_cast<size_t>(child)];
     if (node.kind == Kind::kRepeat) {
-      cost *= node.most == kNoLimit ? uint64_t{node.least} + 1 : node.most;
+      cost *= node.most == kEndless ? uint64_t{node.least} + 1 : node.most;
     }
     costs[i] = static_cast<uint32_t>(std::min<uint64_t>(cost, kMaxCost));
   }
@@ -177,7 +177,7 @@ uint32_t NfaBuilder::AddLiteral(const std::string& text, uint32_t next) {
 
 uint32_t NfaBuilder::AddRepeat(const Parts::Node& node, uint32_t next) {
   const Part body = node.children[0];
-  const bool endless = node.most == kNoLimit;
+  const bool endless = node.most == kEndless;
   const uint64_t copies = endless ? uint64_t{node.least} + 1 : node.most;
   const uint32_t cost = costs_[static_cast<size_t>(body)];
   const bool called =

@@ -17,7 +17,7 @@
 
 namespace quire {
 
-inline constexpr size_t kMaxNfaStates = 150000;  // of all rules together
+inline constexpr size_t kMaxNfaStates = 60000;  // of all rules together
 
 struct Nfa {
   struct ByteEdge {

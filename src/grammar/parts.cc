@@ -121,7 +121,7 @@ Part Parts::Choice(std::span<const Part> parts) {
 }
 
 Part Parts::Repeat(Part body, uint32_t least, uint32_t most) {
-  QUIRE_CHECK(least <= most && least != kNoLimit);
+  QUIRE_CHECK(least <= most && least != kEndless);
   return Add({.kind = Kind::kRepeat, .least = least, .most = most, .children = {body}});
 }
 

@@ -31,9 +31,9 @@ namespace quire {
 
 enum class Part : uint32_t {};
 
-inline constexpr uint32_t kNoLimit = UINT32_MAX;
-inline constexpr uint32_t kMaxParts = 200000;
-inline constexpr size_t kMaxPartBytes = size_t{1} << 20;
+inline constexpr uint32_t kEndless = UINT32_MAX;
+inline constexpr uint32_t kMaxParts = 60000;
+inline constexpr size_t kMaxPartBytes = size_t{1} << 18;
 
 class Parts {
  public:
@@ -46,7 +46,7 @@ class Parts {
   Part Sequence(std::initializer_list<Part> parts) { return Sequence(std::span(parts)); }
   Part Choice(std::span<const Part> parts);
   Part Choice(std::initializer_list<Part> parts) { return Choice(std::span(parts)); }
-  Part Repeat(Part body, uint32_t least, uint32_t most = kNoLimit);
+  Part Repeat(Part body, uint32_t least, uint32_t most = kEndless);
   Part Optional(Part body) { return Repeat(body, 0, 1); }
 
   // What both match. Neither may hold a rule, nor free text; their automata are multiplied.

@@ -118,6 +118,7 @@ class EbnfReader {
   Result<Part> Sequence(uint32_t depth) {
     std::vector<Part> items;
     for (SkipBlank(); !reader_.at_end() && !AtEndOfSequence(); SkipBlank()) {
+      if (parts_.overflowed()) return reader_.Refused("it is too large");
       QUIRE_TRY(Part item, Item(depth));
       SkipBlank();
       for (;;) {

@@ -105,7 +105,7 @@ Part AddJsonCharacters(Parts& parts, const CharacterSet& characters) {
 }
 
 Part AddJsonString(Parts& parts, uint32_t least, uint32_t most) {
-  if (least == 0 && most == kNoLimit) {
+  if (least == 0 && most == kEndless) {
     return Once(parts, "json string",
                 [&] { return Quoted(parts, parts.Repeat(AnyCharacter(parts), 0)); });
   }
@@ -165,7 +165,7 @@ Part AddJsonList(Parts& parts, Part item, const JsonList& list) {
   if (list.most == 0) return none;
   const Part more = parts.Repeat(parts.Sequence({parts.Literal(","), blank, item}),
                                  list.least > 0 ? list.least - 1 : 0,
-                                 list.most == kNoLimit ? kNoLimit : list.most - 1);
+                                 list.most == kEndless ? kEndless : list.most - 1);
   const Part some = parts.Sequence({open, blank, item, more, blank, close});
   return list.least > 0 ? some : parts.Choice({none, some});
 }

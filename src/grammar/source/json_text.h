@@ -21,7 +21,7 @@ inline constexpr uint32_t kMaxFractionDigits = 17;
 // One of `characters` inside a JSON string, in one way each: escaped only where it must be.
 Part AddJsonCharacters(Parts& parts, const CharacterSet& characters);
 
-Part AddJsonString(Parts& parts, uint32_t least = 0, uint32_t most = kNoLimit);  // in characters
+Part AddJsonString(Parts& parts, uint32_t least = 0, uint32_t most = kEndless);  // in characters
 Part AddJsonInteger(Parts& parts);
 Part AddJsonNumber(Parts& parts);
 Part AddJsonBlank(Parts& parts);  // white space, or none
@@ -34,7 +34,7 @@ struct JsonList {
   char open;
   char close;
   uint32_t least = 0;
-  uint32_t most = kNoLimit;
+  uint32_t most = kEndless;
 };
 Part AddJsonList(Parts& parts, Part item, const JsonList& list);
 

@@ -51,7 +51,9 @@ class DigitParts {
 
   // Numbers of as many digits as `low` and `high` have.
   Part Between(std::string_view low, std::string_view high) {
-    if (low.empty()) return parts_.Empty();
+    if (low.find_first_not_of('0') == low.npos && high.find_first_not_of('9') == high.npos) {
+      return All(low.size());
+    }
     if (low[0] == high[0]) {
       return parts_.Sequence({Range(low[0], low[0]), Between(low.substr(1), high.substr(1))});
     }
@@ -165,6 +167,20 @@ std::optional<Side> SideOf(const NumberBounds& bounds, bool negative, const Deci
   return side;
 }
 
+// Bounds of at most `digits` digits behind the point, between which the same numbers of so many
+// digits lie.
+Side Shortened(Side side, size_t digits) {
+  const auto cut = [digits](Decimal& decimal) {
+    if (decimal.fraction.size() <= digits) return false;
+    decimal.fraction.resize(digits);
+    while (decimal.fraction.ends_with('0')) decimal.fraction.pop_back();
+    return true;
+  };
+  if (cut(side.low)) side.low_open = true;
+  if (cut(side.high)) side.high_open = false;
+  return side;
+}
+
 Part Wholes(Parts& parts, const Side& side) {
   std::string low = side.low.whole;
   std::string high = side.high.whole;
@@ -184,6 +200,7 @@ Part WithPoint(Parts& parts, Part digits, Part at_least_one) {
 }
 
 Part Numbers(Parts& parts, const Side& side, uint32_t fraction) {
+  if (IsEmpty(side)) return parts.Never();
   DigitParts digits(parts);
   const Part some = digits.Any(1, fraction);
   const auto from = digits.FractionsAbove(side.low.fraction, side.low_open, fraction);
@@ -255,24 +272,21 @@ Part AddIntegers(Parts& parts, const NumberBounds& bounds) {
 
 Result<Part> AddNumbers(Parts& parts, const NumberBounds& bounds) {
   size_t whole = bounds.low && bounds.high ? 1 : kUnboundedDigits;
-  size_t behind = 0;
+  size_t least_whole = kMaxSignificant;  // of the bounds
   for (const auto& bound : {bounds.low, bounds.high}) {
     if (!bound) continue;
-    if (bound->value.whole.size() < kMaxSignificant) {
-      whole = std::max(whole, bound->value.whole.size());
-    } else {
-      whole = std::max(whole, kUnboundedDigits);
-    }
-    behind = std::max(behind, bound->value.fraction.size());
+    const size_t digits = bound->value.whole.size();
+    least_whole = std::min(least_whole, digits);
+    whole = std::max(whole, std::min(digits, kMaxSignificant - 1));
   }
-  const size_t fraction = std::min(std::max(kMaxBoundedFraction, behind), kMaxSignificant - whole);
-  if (behind > fraction) {
-    return Refuse(ErrorCode::kUnsupported, "bounds with so many digits are not supported");
+  if (least_whole >= kMaxSignificant) {
+    return Refuse(ErrorCode::kUnsupported, "has more digits than are written");
   }
+  const size_t fraction = std::min(kMaxBoundedFraction, kMaxSignificant - whole);
   Decimal furthest;
   furthest.whole = std::string(whole, '9');
   return BothSides(parts, bounds, furthest, [&](const Side& side) {
-    return Numbers(parts, side, static_cast<uint32_t>(fraction));
+    return Numbers(parts, Shortened(side, fraction), static_cast<uint32_t>(fraction));
   });
 }
 

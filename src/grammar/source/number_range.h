@@ -2,7 +2,7 @@
 //
 // Exact: every text is within the bounds, and every number within them that has few enough digits
 // has a text. Bounded numbers are written without exponents and, so that the order of decimals is
-// that of doubles, with at most 15 significant digits.
+// that of doubles, with at most 15 significant digits and 9 behind the point.
 //
 // Threads  none. Cost: the digits of the bounds squared, in parts.
 #pragma once
@@ -46,7 +46,7 @@ struct NumberBounds {
 // Never() of `parts` if there is no number within the bounds.
 Part AddIntegers(Parts& parts, const NumberBounds& bounds);
 
-// Refused: bounds with more digits than can be kept exact.
+// Refused: bounds that both have 15 digits or more before the point.
 Result<Part> AddNumbers(Parts& parts, const NumberBounds& bounds);
 
 }  // namespace quire

@@ -200,8 +200,8 @@ Result<CharacterSet> PatternReader::Class() {
 }
 
 Result<std::optional<RepeatBounds>> PatternReader::Repeat() {
-  if (Take("*")) return RepeatBounds{0, kNoLimit};
-  if (Take("+")) return RepeatBounds{1, kNoLimit};
+  if (Take("*")) return RepeatBounds{0, kEndless};
+  if (Take("+")) return RepeatBounds{1, kEndless};
   if (Take("?")) return RepeatBounds{0, 1};
   if (!LooksAt("{")) return std::nullopt;
   const size_t close = rest().find('}');
@@ -218,7 +218,7 @@ Result<std::optional<RepeatBounds>> PatternReader::Repeat() {
     return text.size() > 5 ? kMaxRepeatCount + 1
                            : static_cast<uint32_t>(std::stoul(std::string(text)));
   };
-  const RepeatBounds bounds{number(low), high.empty() ? kNoLimit : number(high)};
+  const RepeatBounds bounds{number(low), high.empty() ? kEndless : number(high)};
   if (bounds.least > kMaxRepeatCount || (!high.empty() && bounds.most > kMaxRepeatCount)) {
     return Refused(fmt::format("a repeat count is above {}", kMaxRepeatCount));
   }

@@ -16,7 +16,7 @@ namespace quire {
 
 struct RepeatBounds {
   uint32_t least;
-  uint32_t most;  // kNoLimit of parts.h: none
+  uint32_t most;  // kEndless of parts.h: none
 };
 
 inline constexpr uint32_t kMaxRepeatCount = 10000;  // a number in braces

@@ -62,6 +62,7 @@ class RegexReader {
   Result<Part> Sequence(uint32_t depth) {
     std::vector<Part> items;
     while (!reader_.at_end() && !reader_.LooksAt("|") && !reader_.LooksAt(")")) {
+      if (parts_.overflowed()) return reader_.Refused("it is too large");
       if (AtAnchor()) {
         if (depth == 0) break;
         return reader_.Refused("an anchor can only stand at the start or the end of the pattern");

@@ -16,6 +16,8 @@ namespace {
 constexpr uint32_t kMaxSchemas = 5000;     // read, copies included
 constexpr uint32_t kMaxReadInPlace = 500;  // schemas read before $refs are only called
 
+constexpr size_t kMaxOneOf = 64;  // each is compared with each
+
 bool OnlyRefers(const SchemaJson& schema) {
   return schema.is_object() && schema.contains("$ref") &&
          std::ranges::all_of(schema.items(), [](const auto& item) {
@@ -133,6 +135,10 @@ Result<Part> SchemaCompiler::Alternatives(const SchemaJson& schema, const char* 
 
 Status SchemaCompiler::CheckOneOf(const SchemaJson& base, const SchemaJson& alternatives,
                                   const std::string& path) {
+  if (alternatives.size() > kMaxOneOf) {
+    return RefuseKeyword(path, "oneOf",
+                         fmt::format("has more than {} alternatives; use anyOf", kMaxOneOf));
+  }
   std::vector<SchemaJson> flat;
   for (size_t i = 0; i < alternatives.size(); ++i) {
     QUIRE_TRY(SchemaJson one,
@@ -223,7 +229,7 @@ Result<Part> SchemaCompiler::Array(const SchemaJson& schema, const std::string& 
   const SchemaJson first = old ? schema["items"] : schema.value("prefixItems", none);
   const SchemaJson more = schema.value(old ? "additionalItems" : "items", none);
   const uint64_t least = schema.value("minItems", uint64_t{0});
-  const uint64_t most = schema.value("maxItems", uint64_t{kNoLimit});
+  const uint64_t most = schema.value("maxItems", uint64_t{kEndless});
   std::vector<Part> firsts;
   for (size_t i = 0; i < first.size() && i < most; ++i) {
     const std::string place = fmt::format("{}.{}[{}]", path, old ? "items" : "prefixItems", i);
@@ -241,8 +247,8 @@ Result<Part> SchemaCompiler::Array(const SchemaJson& schema, const std::string& 
   return ArrayOf({.first = std::move(firsts),
                   .rest = rest,
                   .others = others,
-                  .least = static_cast<uint32_t>(std::min<uint64_t>(least, kNoLimit - 1)),
-                  .most = static_cast<uint32_t>(std::min<uint64_t>(most, kNoLimit))});
+                  .least = static_cast<uint32_t>(std::min<uint64_t>(least, kEndless - 1)),
+                  .most = static_cast<uint32_t>(std::min<uint64_t>(most, kEndless))});
 }
 
 // Built from the end: each of the first items may be the last one if that makes enough.
@@ -256,7 +262,7 @@ Part SchemaCompiler::ArrayOf(const Items& items) {
   Part tail = end;
   if (items.others && items.most > firsts) {
     const uint32_t least = items.least > firsts ? items.least - firsts : 0;
-    const uint32_t most = items.most == kNoLimit ? kNoLimit : items.most - firsts;
+    const uint32_t most = items.most == kEndless ? kEndless : items.most - firsts;
     tail = parts_.Sequence(
         {parts_.Repeat(parts_.Sequence({separator, items.rest}), least, most), end});
   }

@@ -45,7 +45,7 @@ class SchemaCompiler {
     Part rest;            // those behind them
     bool others = false;  // there may be such
     uint32_t least = 0;
-    uint32_t most = kNoLimit;
+    uint32_t most = kEndless;
   };
   Result<Part> Array(const SchemaJson& schema, const std::string& path);
   Part ArrayOf(const Items& items);

@@ -55,10 +55,10 @@ std::string Ipv4() {
 std::string Ipv6() {
   const std::string h = "[0-9a-fA-F]{1,4}";
   std::string pattern = "(?:(?:" + h + ":){7}" + h + "|::(?:" + h + "(?::" + h + "){0,6})?";
-  for (int before = 1; before <= 7; ++before) {
-    pattern += fmt::format("|(?:{}:){{{}}}(?::{}){{0,{}}}", h, before, h, 7 - before);
-    if (before == 7) break;
+  for (int before = 1; before <= 6; ++before) {
+    pattern += fmt::format("|(?:{}:){{{}}}:(?:{}(?::{}){{0,{}}})?", h, before, h, h, 6 - before);
   }
+  pattern += "|(?:" + h + ":){7}:";
   return pattern + ")";
 }
 

@@ -72,7 +72,7 @@ constexpr auto kAnnotations = std::to_array<std::string_view>(
      "definitions"});
 
 bool IsCount(const SchemaJson& value) {
-  if (value.is_number_unsigned()) return true;
+  if (value.is_number_integer()) return value >= 0;
   if (!value.is_number_float()) return false;
   const double number = value.get<double>();
   return number >= 0 && number < 1e15 && std::trunc(number) == number;

@@ -21,7 +21,7 @@ struct SchemaCompiler::Members {
   bool others = false;      // there may be such
   bool impossible = false;  // nothing satisfies the schema
   uint64_t least = 0;
-  uint64_t most = kNoLimit;
+  uint64_t most = kEndless;
 };
 
 namespace {
@@ -78,7 +78,7 @@ Result<SchemaCompiler::Members> SchemaCompiler::ReadMembers(const SchemaJson& sc
                                                             const std::string& path) {
   Members members;
   members.least = schema.value("minProperties", uint64_t{0});
-  members.most = schema.value("maxProperties", uint64_t{kNoLimit});
+  members.most = schema.value("maxProperties", uint64_t{kEndless});
   const SchemaJson none = SchemaJson::object();
   const SchemaJson& properties = schema.contains("properties") ? schema["properties"] : none;
   const SchemaJson required = schema.value("required", SchemaJson::array());
@@ -134,9 +134,9 @@ Status SchemaCompiler::ReadOthers(const SchemaJson& schema, const std::string& p
     return RefuseKeyword(path, "minProperties",
                          "above 1 is not supported where names are free: they could be equal");
   }
-  const bool counts = members.least > needed || members.most < kNoLimit;
+  const bool counts = members.least > needed || members.most < kEndless;
   if (counts && (members.named.size() > kMaxCounted ||
-                 (members.most > kMaxCounted && members.most < kNoLimit))) {
+                 (members.most > kMaxCounted && members.most < kEndless))) {
     return RefuseKeyword(path, members.least > needed ? "minProperties" : "maxProperties",
                          fmt::format("is not supported for more than {} properties", kMaxCounted));
   }
@@ -151,20 +151,20 @@ Part SchemaCompiler::ObjectOf(const Members& members) {
   const Part end = parts_.Sequence({blank, parts_.Literal("}")});
   const uint64_t needed =
       static_cast<uint64_t>(std::ranges::count(members.named, true, &Members::Member::required));
-  const bool counts = members.least > needed || members.most < kNoLimit;
+  const bool counts = members.least > needed || members.most < kEndless;
   const size_t states =
       counts ? members.named.size() + 1 : std::min<size_t>(members.named.size(), 1) + 1;
   std::vector<Part> tails(states, parts_.Never());  // by properties before
   for (size_t before = 0; before < states; ++before) {
     if (counts && before > members.most) continue;
     const uint64_t least = counts && members.least > before ? members.least - before : 0;
-    const uint64_t most = members.most == kNoLimit ? kNoLimit : members.most - before;
+    const uint64_t most = members.most == kEndless ? kEndless : members.most - before;
     std::vector<Part> choices;
     if (least == 0) choices.push_back(end);
     if (members.others && most > 0) {
       const Part more =
           parts_.Repeat(parts_.Sequence({separator, members.other}), 0,
-                        most == kNoLimit ? kNoLimit : static_cast<uint32_t>(most - 1));
+                        most == kEndless ? kEndless : static_cast<uint32_t>(most - 1));
       choices.push_back(
           parts_.Sequence({before > 0 ? separator : blank, members.other, more, end}));
     }

@@ -57,6 +57,25 @@ NumberBounds BoundsOf(const SchemaJson& schema) {
   return bounds;
 }
 
+// One character inside a JSON string, told by its length alone: what else it must be, a pattern
+// beside it says.
+Part AnyCharacter(Parts& parts) {
+  const auto range = [&](uint8_t first, uint8_t last) {
+    return parts.OneOf(ByteSet::Range(first, last));
+  };
+  ByteSet plain = ByteSet::Range(0, 0x7F);
+  plain.Remove('\\');
+  ByteSet letters = ByteSet::Range(0, 0x7F);
+  letters.Remove('u');
+  const Part tail = range(0x80, 0xBF);
+  const Part any = range(0, 0x7F);
+  return parts.Choice(
+      {parts.OneOf(plain), parts.Sequence({parts.Literal("\\"), parts.OneOf(letters)}),
+       parts.Sequence({parts.Literal("\\u"), any, any, any, any}),
+       parts.Sequence({range(0xC2, 0xDF), tail}), parts.Sequence({range(0xE0, 0xEF), tail, tail}),
+       parts.Sequence({range(0xF0, 0xF4), tail, tail, tail})});
+}
+
 // Whole numbers of at most kMaxDividedDigits digits that `divisor` divides: what is left of each
 // beginning, by digits to come.
 Part Multiples(Parts& parts, uint32_t divisor) {
@@ -125,9 +144,9 @@ Result<Part> AddMultiples(Parts& parts, const NumberBounds& bounds, const Schema
 
 Result<Part> AddSchemaString(Parts& parts, const SchemaJson& schema, const std::string& path) {
   const uint64_t least = schema.value("minLength", uint64_t{0});
-  const uint64_t most = schema.value("maxLength", uint64_t{kNoLimit});
+  const uint64_t most = schema.value("maxLength", uint64_t{kEndless});
   if (least > most) return parts.Never();
-  if (least >= kMaxPartBytes || (most < kNoLimit && most >= kMaxPartBytes)) {
+  if (least >= kMaxPartBytes || (most < kEndless && most >= kMaxPartBytes)) {
     return RefuseKeyword(path, least >= kMaxPartBytes ? "minLength" : "maxLength",
                          "is longer than any answer");
   }
@@ -156,9 +175,8 @@ Result<Part> AddSchemaString(Parts& parts, const SchemaJson& schema, const std::
   if (patterns.empty()) return AddJsonString(parts, low, high);
   Part inside = patterns[0];
   for (size_t i = 1; i < patterns.size(); ++i) inside = parts.Both(inside, patterns[i]);
-  if (low > 0 || most < kNoLimit) {
-    const Part any = AddJsonCharacters(parts, CharacterSet::All());
-    inside = parts.Both(inside, parts.Repeat(any, low, high));
+  if (low > 0 || most < kEndless) {
+    inside = parts.Both(inside, parts.Repeat(AnyCharacter(parts), low, high));
   }
   return parts.Sequence({parts.Literal("\""), inside, parts.Literal("\"")});
 }
