@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -74,6 +75,29 @@ void SelectCandidates(std::span<const float> logits, const SamplingParams& param
   }
 }
 
+bool IsAllowed(std::span<const uint64_t> allowed, TokenId token) {
+  return (allowed[static_cast<size_t>(token) / 64] >> static_cast<size_t>(token) % 64 & 1) != 0;
+}
+
+TokenId FirstAllowed(std::span<const uint64_t> allowed) {
+  const auto word = std::ranges::find_if(allowed, [](uint64_t bits) { return bits != 0; });
+  QUIRE_CHECK(word != allowed.end(), "at least one token is allowed");
+  return static_cast<TokenId>((word - allowed.begin()) * 64 + std::countr_zero(*word));
+}
+
+// Words of a mask are mostly all one or all zero.
+void KeepAllowed(std::span<const uint64_t> allowed, std::span<float> logits) {
+  for (size_t first = 0; first < logits.size(); first += 64) {
+    const uint64_t bits = allowed[first / 64];
+    const auto part = logits.subspan(first, std::min<size_t>(64, logits.size() - first));
+    if (bits == 0) std::ranges::fill(part, kNever);
+    if (bits == 0 || bits == ~uint64_t{0}) continue;
+    for (size_t i = 0; i < part.size(); ++i) {
+      if ((bits >> i & 1) == 0) part[i] = kNever;
+    }
+  }
+}
+
 TokenId Choose(std::span<const float> logits, const SamplingParams& params, const DrawKey& key,
                std::vector<Candidate>& candidates) {
   const TokenId best = ArgMax(logits);
@@ -132,9 +156,9 @@ void Sampler::CountGenerated(TokenId token) {
 }
 
 // The logits with bias, penalties and bans; the same span if there are none.
-std::span<const float> Sampler::Adjusted(std::span<const float> logits, bool ban_end) {
-  const bool bans = ban_end && !params_.banned.empty();
-  if (!changes_logits_ && !bans) return logits;
+std::span<const float> Sampler::Adjusted(std::span<const float> logits, const Ask& ask) {
+  const bool bans = ask.ban_end && !params_.banned.empty();
+  if (!changes_logits_ && !bans && ask.allowed.empty()) return logits;
   work_.assign(logits.begin(), logits.end());
   for (const auto& [token, bias] : params_.logit_bias) work_[static_cast<size_t>(token)] += bias;
   const auto repeat = [this](float& logit) {
@@ -152,13 +176,15 @@ std::span<const float> Sampler::Adjusted(std::span<const float> logits, bool ban
   if (bans) {
     for (const TokenId token : params_.banned) work_[static_cast<size_t>(token)] = kNever;
   }
+  if (!ask.allowed.empty()) KeepAllowed(ask.allowed, work_);
   return work_;
 }
 
 SampledToken Sampler::Sample(std::span<const float> logits, const Ask& ask) {
-  const std::span<const float> adjusted = Adjusted(logits, ask.ban_end);
+  const std::span<const float> adjusted = Adjusted(logits, ask);
   const DrawKey key{.seed = params_.seed, .choice = choice_, .position = ask.position};
-  const TokenId token = Choose(adjusted, params_, key, candidates_);
+  TokenId token = Choose(adjusted, params_, key, candidates_);
+  if (!ask.allowed.empty() && !IsAllowed(ask.allowed, token)) token = FirstAllowed(ask.allowed);
   if (changes_logits_) CountGenerated(token);
   if (ask.want_logprob || ask.num_top > 0) return LogprobOf(logits, token, ask.num_top);
   SampledToken sampled;

@@ -58,12 +58,14 @@ class Sampler {
     bool want_logprob = false;
     uint32_t num_top = 0;
     bool ban_end = false;  // SamplingParams::banned applies now
+    // A bit per token; empty: all may be chosen. One that may is chosen whatever the logits are.
+    std::span<const uint64_t> allowed = {};
   };
   // Chooses, and remembers the choice for the penalties. `logits` [vocab_size] is left unchanged.
   SampledToken Sample(std::span<const float> logits, const Ask& ask);
 
  private:
-  std::span<const float> Adjusted(std::span<const float> logits, bool ban_end);
+  std::span<const float> Adjusted(std::span<const float> logits, const Ask& ask);
   void CountGenerated(TokenId token);
 
   SamplingParams params_;

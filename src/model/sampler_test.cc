@@ -198,6 +198,39 @@ TEST(SamplerTest, BannedTokensAreNeverChosenWhileTheBanHolds) {
   EXPECT_EQ(sampler.Sample(logits, {.ban_end = false}).token, 1);
 }
 
+TEST(SamplerTest, ChoosesAmongTheAllowedOnly) {
+  const std::vector<float> logits = RandomLogits(200, 11);
+  for (const float temperature : {0.0f, 1.0f, 2.0f}) {
+    SamplingParams params;
+    params.temperature = temperature;
+    params.top_k = 5;
+    Sampler sampler(params, 0, 200);
+    std::vector<uint64_t> allowed(4);
+    for (uint32_t position = 0; position < 200; ++position) {
+      allowed[position / 64] = uint64_t{1} << position % 64;
+      const TokenId only = static_cast<TokenId>(position);
+      EXPECT_EQ(sampler.Sample(logits, {.position = position, .allowed = allowed}).token, only);
+      allowed[position / 64] = 0;
+    }
+    allowed = {0, 0b1001, 0, 0};  // 64 and 67
+    std::map<TokenId, uint32_t> counts;
+    for (uint32_t position = 0; position < 300; ++position) {
+      ++counts[sampler.Sample(logits, {.position = position, .allowed = allowed}).token];
+    }
+    EXPECT_EQ(counts[64] + counts[67], 300u);
+    if (temperature == 2) EXPECT_TRUE(counts[64] > 0 && counts[67] > 0);
+  }
+}
+
+TEST(SamplerTest, ChoosesAnAllowedTokenWhateverTheLogitsAre) {
+  for (const float logit : {kNan, kInfinity, -kInfinity}) {
+    const std::vector<float> logits(100, logit);
+    const std::vector<uint64_t> allowed = {0, 0b100};
+    Sampler sampler({}, 0, 100);
+    EXPECT_EQ(sampler.Sample(logits, {.position = 0, .allowed = allowed}).token, 66);
+  }
+}
+
 TEST(SamplerTest, SurvivesLogitsThatAreNoNumbers) {
   SamplingParams params;
   for (const float temperature : {0.0f, 1.0f}) {
