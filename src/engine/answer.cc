@@ -21,24 +21,30 @@ Answer::Answer(const GenerationRequest& request, uint32_t choice, const Tokenize
       tokenizer_(tokenizer),
       sampler_(std::in_place, WithEndTokens(request.sampling, tokenizer), choice,
                tokenizer.vocab_size()),
-      detokenizer_(tokenizer, request.render_special),
+      detokenizer_(tokenizer, request.render_special, request.shown_control),
       stop_matcher_(request.stop) {
   sampler_->ObservePrompt(request.prompt);
+  if (request.grammar) form_.emplace(request.grammar);
   if (request.return_logit_hash) hash_.emplace();
 }
 
 TokenId Answer::Choose(std::span<const float> logits, uint32_t position, EventQueue& events) {
   QUIRE_CHECK(!ended_ && num_generated_ < request_.max_tokens);
   if (hash_) hash_->Add(logits);
+  const bool bans_end = num_generated_ < request_.min_tokens;
+  std::span<const uint64_t> allowed;
+  if (form_) allowed = form_->Allowed(!bans_end && !request_.ignore_eos);
   SampledToken sampled =
       sampler_->Sample(logits, {.position = position,
                                 .want_logprob = request_.want_logprobs,
                                 .num_top = request_.top_logprobs,
-                                .ban_end = num_generated_ < request_.min_tokens});
+                                .ban_end = bans_end,
+                                .allowed = allowed});
   ++num_generated_;
   const TokenId token = sampled.token;
   // The token that ends an answer is counted, but is no part of its text.
-  const bool is_end = !request_.ignore_eos && tokenizer_.IsEndOfGeneration(token);
+  const bool is_end = (form_ || !request_.ignore_eos) && tokenizer_.IsEndOfGeneration(token);
+  if (form_ && !is_end) form_->Take(token);
   StopMatcher::Out out;
   if (!is_end) out = stop_matcher_.Append(detokenizer_.Append(token));
   TokenEvent event{choice_, token, std::move(out.text), std::nullopt};
@@ -46,7 +52,7 @@ TokenId Answer::Choose(std::span<const float> logits, uint32_t position, EventQu
   events.Push(std::move(event));
 
   stopped_by_ = out.which;
-  if (is_end || out.stopped) {
+  if (is_end || out.stopped || (form_ && form_->complete())) {
     End(FinishReason::kStop, events);
   } else if (num_generated_ == request_.max_tokens) {
     End(FinishReason::kLength, events);
@@ -73,6 +79,7 @@ void Answer::End(FinishReason reason, EventQueue& events) {
   if (hash_) event.logit_hash = hash_->Hex();
   ended_ = true;
   sampler_.reset();
+  form_.reset();
   events.Push(std::move(event));
 }
 

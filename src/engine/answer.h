@@ -12,6 +12,7 @@
 
 #include "base/token_id.h"
 #include "engine/event.h"
+#include "engine/form.h"
 #include "engine/request.h"
 #include "model/logit_hash.h"
 #include "model/sampler.h"
@@ -43,6 +44,7 @@ class Answer {
       sampler_;  // until the answer ends: its scratch is as wide as the vocabulary
   Detokenizer detokenizer_;
   StopMatcher stop_matcher_;
+  std::optional<Form> form_;  // what it must look like
   std::optional<LogitHash> hash_;
   uint32_t num_generated_ = 0;
   int stopped_by_ = -1;  // index into the request's stop texts

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,8 @@
 #include "model/sampler.h"
 
 namespace quire {
+
+class Grammar;
 
 enum class RequestId : uint64_t {};
 
@@ -21,6 +24,8 @@ struct GenerationRequest {
   // hold.
   bool cut_max_tokens = false;
   uint32_t min_tokens = 0;  // end tokens are banned before
+  // What each choice must look like; null: anything. A choice ends as soon as nothing can follow.
+  std::shared_ptr<const Grammar> grammar;
   bool ignore_eos = false;
   std::vector<std::string> stop;  // texts that end a choice; not part of its text
   bool want_logprobs = false;
@@ -29,6 +34,7 @@ struct GenerationRequest {
   bool want_prompt_logprobs = false;
   bool return_logit_hash = false;
   bool render_special = false;  // control tokens appear in the text
+  std::vector<TokenId> shown_control;  // these do in any case
 
   // Who may share KV with this request: blocks are found only within equal (tenant, cache_salt).
   std::string tenant = "default";
