@@ -25,20 +25,12 @@ constexpr Unsupported kUnsupported[] = {
     {"suffix", "there is no insertion mode"},
     {"functions", "use 'tools'"},
     {"function_call", "use 'tools'"},
-    {"response_format", "", R"({"type":"text"})"},
     {"modalities", "", R"(["text"])"},
     {"audio", "answers are text"},
     {"prediction", ""},
     {"web_search_options", ""},
     {"reasoning_effort", "pass what the chat template knows in 'chat_template_kwargs'"},
     {"verbosity", ""},
-    {"guided_json", ""},
-    {"guided_regex", ""},
-    {"guided_choice", ""},
-    {"guided_grammar", ""},
-    {"structured_outputs", ""},
-    {"grammar", ""},
-    {"json_schema", ""},
     {"typical_p", "", "1"},
     {"mirostat", ""},
     {"dry_multiplier", ""},
@@ -271,6 +263,7 @@ Result<GenerationFields> ReadGenerationFields(FieldReader& reader) {
         ReadStream(reader, fields), ReadKvPolicy(reader, fields)}) {
     if (!read) return std::unexpected(read.error());
   }
+  QUIRE_TRY(fields.form, ReadStructuredForm(reader));
   return fields;
 }
 

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "engine/request.h"
 #include "server/openai/json_input.h"
+#include "server/openai/structured_fields.h"
 
 namespace quire {
 
@@ -27,6 +28,8 @@ struct GenerationFields {
   GenerationRequest request;  // all but the prompt
   std::string model;          // empty: the client did not say
   std::optional<uint32_t> max_tokens;
+  bool cut_max_tokens = false;  // more than there is room for is cut, not refused
+  std::optional<StructuredForm> form;  // to be compiled into request.grammar
   bool has_seed = false;
   bool stream = false;
   bool include_usage = false;
