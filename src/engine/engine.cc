@@ -109,6 +109,7 @@ struct Engine::Impl {
   void WarmUp();
   void ThreadMain();
   bool WaitForWork();
+  bool ShouldLeaveStep();
   void Publish(const EngineStats& snapshot);
 
   const EngineOptions options;
@@ -120,6 +121,10 @@ struct Engine::Impl {
   ForwardPass forward;
   EngineMetrics metrics;
   StepLoop loop;  // of the engine thread alone
+
+  // Something came that may make the step at hand pointless: set with it, under the mutex, so that
+  // the engine thread looks at that only when it is worth taking the mutex.
+  std::atomic<bool> news = false;
 
   mutable std::mutex mutex;
   std::condition_variable work;
@@ -153,7 +158,10 @@ Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> m
       forward(*model, arena.view(), LimitsOf(options), *pool),
       loop(
           LoopOptions(options, *model, arena), *tokenizer,
-          [this](std::span<const BatchItem> batch) { return forward.Run(batch); }, metrics),
+          [this](std::span<const BatchItem> batch) {
+            return forward.RunUnless([this] { return ShouldLeaveStep(); }, batch);
+          },
+          metrics),
       stats(loop.stats()) {
   loop.OnPublish([this](const EngineStats& snapshot) { Publish(snapshot); });
   WarmUp();
@@ -165,6 +173,7 @@ Engine::Impl::~Impl() {
     const std::lock_guard lock(mutex);
     admitting = false;
     stopping = true;
+    news.store(true, std::memory_order_relaxed);
   }
   work.notify_one();
   thread.join();
@@ -232,6 +241,14 @@ bool Engine::Impl::WaitForWork() {
   return true;
 }
 
+// Between two layers of a step, on the engine thread. Others' tokens in the step are computed
+// again, so it is left only if most of it was for those who have gone.
+bool Engine::Impl::ShouldLeaveStep() {
+  if (!news.exchange(false, std::memory_order_relaxed)) return false;
+  const std::lock_guard lock(mutex);
+  return stopping || loop.IsMostlyFor(cancels);
+}
+
 Result<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& options,
                                                std::shared_ptr<const Model> model,
                                                std::shared_ptr<const Tokenizer> tokenizer,
@@ -288,6 +305,7 @@ void Engine::Cancel(RequestId id) {
     const std::lock_guard lock(impl_->mutex);
     if (static_cast<uint64_t>(id) > impl_->last_request) return;
     impl_->cancels.push_back(id);
+    impl_->news.store(true, std::memory_order_relaxed);
   }
   impl_->work.notify_one();
 }

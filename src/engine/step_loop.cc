@@ -32,6 +32,7 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
       scheduler_(options.budget, options.queue_limit, cache_),
       pace_(options.budget.step_tokens, options.paced) {
   batch_.reserve(options.budget.step_sequences);
+  batch_requests_.reserve(options.budget.step_sequences);
   chosen_.reserve(options.budget.step_sequences);
   // Per sequence of a step: its choice failed, and it left. And one that was cancelled.
   settling_.reserve(2 * size_t{options.budget.step_sequences} + 1);
@@ -46,14 +47,30 @@ bool StepLoop::Step() {
   const auto plan = scheduler_.Plan(TickOf(step_started_), prefill_tokens);
   if (plan.empty()) return RefuseUnfit();
   FillBatch(plan);
-  const std::span<const float> logits = run_(batch_);
+  const std::optional<std::span<const float>> logits = run_(batch_);
+  if (!logits) {
+    scheduler_.Abandon();
+    RefuseUnfit();
+    return true;
+  }
   step_ended_ = SteadySeconds();
   Note(plan, step_ended_ - step_started_);
-  Choose(plan, logits);
+  Choose(plan, *logits);
   scheduler_.Apply(chosen_);
   RefuseUnfit();
   Settle();
   return true;
+}
+
+bool StepLoop::IsMostlyFor(std::span<const RequestId> requests) const {
+  size_t all = 0;
+  size_t theirs = 0;
+  for (size_t i = 0; i < batch_.size(); ++i) {
+    all += batch_[i].tokens.size();
+    const bool is_theirs = std::ranges::find(requests, batch_requests_[i]) != requests.end();
+    theirs += is_theirs ? batch_[i].tokens.size() : 0;
+  }
+  return theirs > 0 && 2 * theirs >= all;
 }
 
 // Ends requests for which memory was left at the door, but not any more. False if there are none.
@@ -143,9 +160,12 @@ void StepLoop::AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId lead
 
 void StepLoop::FillBatch(std::span<const PlanItem> plan) {
   batch_.clear();
+  batch_requests_.clear();
   for (const PlanItem& item : plan) {
     const Sequence& sequence = scheduler_.Get(item.sequence);
-    places_.at(item.sequence).request->NoteStarted(step_started_);
+    ActiveRequest& request = *places_.at(item.sequence).request;
+    request.NoteStarted(step_started_);
+    batch_requests_.push_back(request.id());
     batch_.push_back(
         {.tokens = std::span(sequence.tokens).subspan(item.first_token, item.num_tokens),
          .first_position = item.first_token,

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -32,8 +33,9 @@
 
 namespace quire {
 
-// ForwardPass::Run: logits [sum of num_logit_rows][vocab_size].
-using RunBatch = std::function<std::span<const float>(std::span<const BatchItem>)>;
+// ForwardPass::RunUnless: logits [sum of num_logit_rows][vocab_size], or nullopt if the step was
+// left early. Then nothing was computed, and the next step is planned anew.
+using RunBatch = std::function<std::optional<std::span<const float>>(std::span<const BatchItem>)>;
 
 struct StepLoopOptions {
   StepBudget budget;
@@ -59,6 +61,10 @@ class StepLoop {
 
   // Runs one step; false if there was nothing to do.
   bool Step();
+
+  // While the model runs: whether at least half of the step's tokens are for these requests, so
+  // that it is cheaper to compute the others again than to wait for the end of the step.
+  bool IsMostlyFor(std::span<const RequestId> requests) const;
 
   EngineStats stats() const { return stats_; }
   uint32_t num_new() const { return scheduler_.num_new(); }            // choices that never ran
@@ -102,8 +108,9 @@ class StepLoop {
 
   std::unordered_map<RequestId, std::unique_ptr<ActiveRequest>> requests_;
   std::unordered_map<SequenceId, Place> places_;
-  std::vector<ActiveRequest*> settling_;  // something of them ended in this step
-  std::vector<BatchItem> batch_;          // one per plan item
+  std::vector<ActiveRequest*> settling_;   // something of them ended in this step
+  std::vector<BatchItem> batch_;           // one per plan item
+  std::vector<RequestId> batch_requests_;  // whose they are
   std::vector<Choice> chosen_;
   double step_started_ = 0;
   double step_ended_ = 0;  // the model has run

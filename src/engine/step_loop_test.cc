@@ -219,6 +219,52 @@ TEST(StepLoop, ACancelledAnswerIsCancelledWhateverWasHeldBack) {
   EXPECT_EQ(harness.RunToEnd(request).ends.at(0).reason, FinishReason::kStop);
 }
 
+// Steps left early cost nothing but time: tokens, receipts and counts are those of steps that ran.
+TEST(StepLoop, AStepLeftEarlyIsPlannedAnew) {
+  const auto told = [](uint32_t run_every) {
+    LoopHarness harness(64);
+    uint32_t calls = 0;
+    harness.before_run = [&] { return ++calls % run_every == 0; };
+    const auto a = harness.Start(Ask(Prompt(40, 1), 6));
+    const auto b = harness.Start(Ask(Prompt(70, 2), 4));
+    while (harness.loop.Step()) harness.loop.CheckInvariants();
+    std::vector<Story> stories(2);
+    stories[0].Read(*a);
+    stories[1].Read(*b);
+    EXPECT_EQ(harness.loop.stats().prompt_tokens_computed, 110u);
+    EXPECT_EQ(harness.loop.stats().generated_tokens, 10u);
+    return stories;
+  };
+  const std::vector<Story> undisturbed = told(1);
+  const std::vector<Story> disturbed = told(3);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(disturbed[i].tokens, undisturbed[i].tokens);
+    EXPECT_EQ(disturbed[i].ends.at(0).logit_hash, undisturbed[i].ends.at(0).logit_hash);
+    const Receipt& receipt = disturbed[i].done.at(0).receipt;
+    EXPECT_EQ(receipt.computed_tokens, undisturbed[i].done.at(0).receipt.computed_tokens);
+    EXPECT_EQ(receipt.cached_tokens, 0u);
+  }
+}
+
+TEST(StepLoop, AStepIsLeftOnlyWhereMostOfItHasGone) {
+  LoopHarness harness(64);
+  std::vector<std::vector<RequestId>> left;  // sets of requests for which the step would be left
+  harness.before_run = [&] {
+    for (const std::vector<RequestId>& gone :
+         {std::vector{RequestId{1}}, std::vector{RequestId{2}}, std::vector{RequestId{3}},
+          std::vector{RequestId{1}, RequestId{2}}}) {
+      if (harness.loop.IsMostlyFor(gone)) left.push_back(gone);
+    }
+    return true;
+  };
+  const auto a = harness.Start(Ask(Prompt(20, 1), 2));
+  const auto b = harness.Start(Ask(Prompt(90, 2), 2));
+  ASSERT_TRUE(harness.loop.Step());
+  const std::vector<std::vector<RequestId>> expected = {{RequestId{2}},
+                                                        {RequestId{1}, RequestId{2}}};
+  EXPECT_EQ(left, expected);
+}
+
 TEST(StepLoop, AFailureInsideOneRequestEndsOnlyThatOne) {
   LoopHarness harness(64);
   // A client whose wake-up throws: the nearest thing to memory running out that a test can place.

@@ -422,6 +422,20 @@ void Scheduler::Apply(std::span<const Choice> chosen) {
   plan_.clear();
 }
 
+void Scheduler::Abandon() {
+  QUIRE_CHECK(!plan_.empty(), "Abandon without a plan");
+  for (const PlanItem& item : plan_) {
+    Sequence& sequence = *Find(item.sequence);
+    const uint32_t prompt = sequence.num_prompt;
+    sequence.counts.computed_prompt -=
+        std::min(item.first_token + item.num_tokens, prompt) - std::min(item.first_token, prompt);
+    if (!item.first) continue;
+    sequence.has_run = false;
+    ++num_new_;
+  }
+  plan_.clear();
+}
+
 void Scheduler::NoteComputed(Sequence& sequence, const PlanItem& item) {
   const uint32_t end = item.first_token + item.num_tokens;
   QUIRE_CHECK(sequence.num_computed == item.first_token);
@@ -448,8 +462,6 @@ void Scheduler::StopRunning(Sequence& sequence) {
   std::erase(running_, &sequence);
   --owners_[Index(sequence.owner())].running;
 }
-
-void Scheduler::Abandon() { plan_.clear(); }
 
 uint64_t Scheduler::waiting_work_tokens() const {
   uint64_t tokens = 0;

@@ -94,14 +94,16 @@ class Scheduler {
 
   // Chooses the next step, with at most `prefill_tokens` rows of sequences that have more than one
   // token to go, and reserves its blocks. Empty only if there is no work but such as never_fits()
-  // names. The plan is ours and valid until Apply, which must follow a plan that is not empty.
+  // names. The plan is ours and valid until Apply or Abandon, one of which must follow a
+  // plan that is not empty.
   std::span<const PlanItem> Plan(TickMs now, uint32_t prefill_tokens);
 
   // Waiting sequences that the last Plan found not to fit any more, because memory was pinned or a
   // limit lowered since Submit. They are for the caller to cancel.
   std::span<const SequenceId> never_fits() const { return never_fits_; }
 
-  // Gives up the plan, of which nothing was computed.
+  // Gives up the plan, of which nothing was computed: nobody is further than before, blocks stay
+  // taken.
   void Abandon();
 
   // Takes one choice per plan item that `completes`, in plan order.

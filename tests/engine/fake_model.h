@@ -7,8 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -139,11 +141,13 @@ struct LoopHarness {
     return story;
   }
 
-  std::span<const float> Run(std::span<const BatchItem> batch) {
+  std::optional<std::span<const float>> Run(std::span<const BatchItem> batch) {
+    if (before_run && !before_run()) return std::nullopt;
     for (const BatchItem& item : batch) rows_computed += item.tokens.size();
     return model.Run(batch);
   }
 
+  std::function<bool()> before_run;  // false: the step is left early
   uint64_t rows_computed = 0;
   std::unique_ptr<Tokenizer> tokenizer;
   FakeModel model;
