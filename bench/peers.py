@@ -88,7 +88,8 @@ class Quire:
         self.name = "Quire"
         self.command = [binary]
         self.model, self.threads, self.kv_format = model, threads, kv_format
-        self.last = None  # JSON of the last bench
+        self.last = None      # JSON of the last bench
+        self.other_cores = 0  # that other processes kept busy, at most, since this was last set
 
     def sample(self, case, limit_seconds):
         if case.kind == "load":
@@ -102,6 +103,7 @@ class Quire:
         ended = run([*self.command, "bench", self.model, "--threads", self.threads, "--repetitions",
                      1, "--kv-format", self.kv_format, "--json", *flags], limit_seconds)
         self.last = json.loads(ended.out)
+        self.other_cores = max(self.other_cores, self.last["cores_busy_with_other_work"])
         if case.kind == "memory":
             return self.last["memory"]["peak_resident_bytes"]
         return self.last["cases"][0]["tokens_per_second"]

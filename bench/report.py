@@ -81,6 +81,11 @@ def measure(flags):
             if out is None:
                 continue
             result = json.loads(out)
+            other = result["rows"][0]["cores_busy_with_other_work"]
+            if other > flags.other_cores:
+                print(f"{model} {row}: not kept, other processes kept {other:.1f} cores busy",
+                      file=sys.stderr)
+                continue
             figures = load()  # anew: runs may be repeated piece by piece
             mine = figures["models"].setdefault(model, {"rows": {}})
             mine["rows"][row] = result["rows"][0]
@@ -294,6 +299,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--row-seconds", type=float, default=60)
     parser.add_argument("--limit-seconds", type=float, default=90)
+    parser.add_argument("--other-cores", type=float, default=0.15,
+                        help="rows beside more other work than this are not kept")
     parser.add_argument("--wrap", default="", help="a command to run each comparison by, as 'nice'")
     flags = parser.parse_args()
     if flags.what == "measure":
@@ -302,7 +309,8 @@ def main():
         measure(flags)
     if flags.what == "accuracy":
         accuracy(flags)
-    write(load())
+    if FIGURES.exists():
+        write(load())
 
 
 if __name__ == "__main__":

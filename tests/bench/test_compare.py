@@ -80,6 +80,14 @@ def test_engines_take_turns(compare):
     assert row["of_dot_peak"] == 0.5
 
 
+def test_other_work_is_said(compare, tmp_path):
+    noisy = (tmp_path / "quire").read_text().replace('other_work": 0', 'other_work": 0.7')
+    (tmp_path / "quire").write_text(noisy)
+    flags = ["--peer", "./llama-bench", "--rounds", 1, "--rows", "prefill-512"]
+    assert "other processes kept 0.7 cores busy" in compare(*flags)
+    assert json.loads(compare(*flags, "--json"))["rows"][0]["cores_busy_with_other_work"] == 0.7
+
+
 def test_asks_each_engine_for_the_same(compare):
     out = compare("--peer", "./llama-bench", "--peer-batched", "./batched", "--rounds", 1,
                   "--threads", 1, "--rows", "depth-4096,clients-16,shared-8")

@@ -1,4 +1,6 @@
 """bench/report.py and bench/targets.py: tables and plots from figures."""
+import argparse
+import json
 import pathlib
 import sys
 import xml.dom.minidom
@@ -105,6 +107,20 @@ def test_page_is_written_between_its_markers(figures, tmp_path, monkeypatch):
     assert (tmp_path / "smollm2-135m.svg").exists()
     report.write(figures)
     assert page.read_text() == text
+
+
+@pytest.mark.parametrize("other, kept", [(0.05, True), (0.6, False)])
+def test_figures_beside_other_work_are_not_kept(figures, tmp_path, monkeypatch, other, kept):
+    monkeypatch.setattr(report, "FIGURES", tmp_path / "performance" / "figures.json")
+    monkeypatch.setattr(report, "model_path", lambda name: tmp_path)
+    made = row("decode-128", ratios=[("llama.cpp f16", 2.0)], cores_busy_with_other_work=other)
+    answer = {**{key: figures[key] for key in ("versions", "machine", "peaks", "kv_format")},
+              "threads": 2, "rows": [made]}
+    monkeypatch.setattr(report, "output_of", lambda command: json.dumps(answer))
+    flags = argparse.Namespace(models="m", rows="decode-128", wrap="", quire="q", threads=2, rounds=1,
+                               row_seconds=1, limit_seconds=1, peers="p", openvino="", other_cores=0.15)
+    report.measure(flags)
+    assert report.load()["models"] == ({"m": {"rows": {"decode-128": made}}} if kept else {})
 
 
 def test_the_real_page_has_all_markers(figures, tmp_path, monkeypatch):
