@@ -206,6 +206,10 @@ QUIRE_INLINE void AddValues(const AttentionJob& job, const float* probabilities,
         BlockAt(job, job.keys, list, ahead < list.num_blocks ? ahead : t / kBlock);
     const char* next_keys = next_block + place * kKeyBytes;
     if constexpr (kKeyBytes == 1) Prefetch(next_block + job.head_dim * kBlock);
+    // Adding takes longer than scoring, so some of the next values are asked for here as well.
+    const bool early = t / kBlock % 8 < 3;
+    const char* next_values =
+        early ? next_block + (job.values - job.keys) + place * Values::kBytes : next_keys;
     for (; t < stop; ++t) {
       F32x16 value[kVectors];
 #pragma GCC unroll 16
@@ -214,6 +218,8 @@ QUIRE_INLINE void AddValues(const AttentionJob& job, const float* probabilities,
         if (v * kLanes * kKeyBytes % 64 == 0) Prefetch(next_keys + v * kLanes * kKeyBytes);
       }
       next_keys += job.head_dim * kKeyBytes;
+      Prefetch(next_values);
+      next_values += job.head_dim * (early ? Values::kBytes : kKeyBytes);
       const float* p = probabilities + t % kTile;
 #pragma GCC unroll 16
       for (uint32_t n = 0; n < kCount; ++n) {
