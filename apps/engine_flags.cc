@@ -89,7 +89,7 @@ Result<EngineOptions> MakeOptions(const EngineFlags& flags, const ModelConfig& c
   EngineOptions options;
   if (Status ok = CheckContext(flags.context, config); !ok) return std::unexpected(ok.error());
   options.context_tokens = flags.context == 0 ? config.context_length : flags.context;
-  options.kv_format = KvFormatNamed(flags.kv_format, file);
+  options.kv_format = KvFormatNamed(flags.kv_format);
   if (flags.kv_memory != "auto") {
     QUIRE_TRY(options.kv_memory_bytes, ParseSize(flags.kv_memory));
     Status ok =
@@ -174,7 +174,7 @@ void AddModelFlags(CLI::App& app, EngineFlags& flags) {
       ->capture_default_str();
   OneOf(app.add_option("--kv-format", flags.kv_format,
                        "how keys and values are stored: q8 takes half of f16's memory, k16v8 three "
-                       "quarters (default auto: the smallest that keeps this model's answers)"),
+                       "quarters (default auto: k16v8, the smallest that keeps answers)"),
         {"auto", "f16", "q8", "k16v8"})
       ->capture_default_str();
   app.add_option("--repack-dir", flags.repack_dir,

@@ -59,15 +59,14 @@ void PrintConfig(const ModelConfig& config, const GgufFile& file) {
   Line("context", fmt::format("{} tokens", config.context_length));
   if (config.window > 0) Line("window", fmt::format("{} tokens in some layers", config.window));
   Line("vocabulary", fmt::format("{} tokens", config.vocab_size));
-  const KvFormat chosen = ChooseKvFormat(file);
   std::string kv;
   for (const KvFormat format : {KvFormat::kF16, KvFormat::kK16V8, KvFormat::kQ8}) {
     const uint64_t bytes = KvShapeOf(config, format).block_bytes() / kBlockTokens;
     kv += fmt::format("{}{} ({}{})", kv.empty() ? "" : ", ", FormatSize(bytes),
-                      KvFormatName(format), format == chosen ? ", the default" : "");
+                      KvFormatName(format), format == kDefaultKvFormat ? ", the default" : "");
   }
   Line("KV per token", fmt::format("{}; blocks of {} tokens", kv, kBlockTokens));
-  const uint64_t per_token = KvShapeOf(config, chosen).block_bytes() / kBlockTokens;
+  const uint64_t per_token = KvShapeOf(config, kDefaultKvFormat).block_bytes() / kBlockTokens;
   const uint64_t weights = TensorBytes(file);
   const uint64_t context_kv = per_token * config.context_length;
   Line("memory", fmt::format("{} weights + {} for each whole context = {}; free now: {}",

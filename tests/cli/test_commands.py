@@ -50,7 +50,7 @@ def test_seed_repeats(quire, model):
     (["--kv-memory", "900TiB"], ["--kv-memory 900 TiB", "of memory is free", "leaves"]),
     (["--context", "1"], ["--context 1", "block of 16 tokens"]),
     (["--context", "8193"], ["--context 8193", "8192"]),
-    (["--kv-format", "q9"], ["--kv-format", "auto|f16"]),
+    (["--kv-format", "q9"], ["--kv-format", "auto|f16|q8|k16v8"]),
     (["--nope"], ["--nope", "quire run --help"]),
     (["-p", "again"], ["--prompt", "once"]),
 ])
@@ -175,7 +175,7 @@ def test_render(quire, model, tmp_path):
 def test_info(quire, model, tmp_path):
     out = quire("info", model).stdout.decode()
     assert re.search(r"^architecture +llama$", out, re.M)
-    assert "22.5 KiB (f16)" in out
+    assert "22.5 KiB (f16), 17.2 KiB (k16v8, the default), 12.0 KiB (q8)" in out
     assert "blk.0.attn_q.weight" in quire("info", model, "--tensors").stdout.decode()
     write_vocabulary(tmp_path / "vocabulary.gguf")
     result = quire("info", "vocabulary.gguf")
