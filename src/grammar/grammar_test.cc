@@ -11,6 +11,7 @@
 #include "grammar/source/json_schema.h"
 #include "grammar/source/regex.h"
 #include "tests/support/grammar_vocabulary.h"
+#include "tests/support/random_weights.h"
 
 namespace quire {
 namespace {

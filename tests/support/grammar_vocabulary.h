@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "grammar/token_trie.h"
-#include "tests/support/random_weights.h"
 
 namespace quire::test {
 
