@@ -9,9 +9,9 @@
 namespace quire {
 namespace {
 
-// Longer than the members of a balanced step differ, far shorter than a time slice: if the one
-// waited for has no core, little is lost of the core that it may need.
-constexpr auto kSpin = std::chrono::microseconds(20);
+// Where another process wants the cores too, 20 us instead of 2 cost up to half of a decode: the
+// one waited for has no core, and who spins is not who should have it.
+constexpr auto kSpin = std::chrono::microseconds(2);
 constexpr uint32_t kPausesPerLook = 8;  // between looks at the clock
 
 void Pause() {
