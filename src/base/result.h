@@ -4,6 +4,7 @@
 // answer (`false`, a verdict), and a user's mistake or a broken input is an Error in a Result.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <utility>
@@ -20,6 +21,7 @@ enum class ErrorCode {
   kNeverFits,        // could not fit even in an empty server: HTTP 413 never_fits
   kTooLarge,         // body or field beyond a limit: HTTP 413
   kOverloaded,       // try later: HTTP 429 with Retry-After
+  kQuotaExceeded,    // the caller has used what it may use for now: HTTP 429 with Retry-After
   kUnavailable,      // loading, draining: HTTP 503
   kUnsupported,      // valid, but Quire does not do it: HTTP 400
   kCorrupt,          // a file is not what it claims to be: exit 3
@@ -30,8 +32,9 @@ enum class ErrorCode {
 
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
-  std::string message;  // one line: what was wrong, and what to do
-  std::string param;    // the request field or flag at fault, or empty
+  std::string message;               // one line: what was wrong, and what to do
+  std::string param;                 // the request field or flag at fault, or empty
+  uint32_t retry_after_seconds = 0;  // when trying again may help; 0: not known
 };
 
 template <typename T>

@@ -34,12 +34,11 @@ TokenId Answer::Choose(std::span<const float> logits, uint32_t position, EventQu
   const bool bans_end = num_generated_ < request_.min_tokens;
   std::span<const uint64_t> allowed;
   if (form_) allowed = form_->Allowed(!bans_end && !request_.ignore_eos);
-  SampledToken sampled =
-      sampler_->Sample(logits, {.position = position,
-                                .want_logprob = request_.want_logprobs,
-                                .num_top = request_.top_logprobs,
-                                .ban_end = bans_end,
-                                .allowed = allowed});
+  SampledToken sampled = sampler_->Sample(logits, {.position = position,
+                                                   .want_logprob = request_.want_logprobs,
+                                                   .num_top = request_.top_logprobs,
+                                                   .ban_end = bans_end,
+                                                   .allowed = allowed});
   ++num_generated_;
   const TokenId token = sampled.token;
   // The token that ends an answer is counted, but is no part of its text.

@@ -7,7 +7,9 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -35,11 +37,16 @@ constexpr size_t kSecretBytes = 32;
 constexpr uint32_t kWarmUpRows = 64;
 constexpr auto kIdleBeforeCheck = std::chrono::seconds(1);
 
-uint32_t NumChoices(const std::vector<Arrival>& arrivals) {
-  uint32_t choices = 0;
-  for (const Arrival& arrival : arrivals) choices += arrival.request.choices;
-  return choices;
+Door::Arriving CountOf(const std::vector<Arrival>& arrivals) {
+  Door::Arriving count;
+  for (const Arrival& arrival : arrivals) {
+    count.choices += arrival.request.choices;
+    count.tokens += arrival.request.prompt.size();
+  }
+  return count;
 }
+
+uint32_t NumChoices(const std::vector<Arrival>& arrivals) { return CountOf(arrivals).choices; }
 
 Result<EngineOptions> WithDefaults(EngineOptions options, const ModelConfig& model) {
   if (options.context_tokens == 0) options.context_tokens = model.context_length;
@@ -111,6 +118,8 @@ struct Engine::Impl {
   bool WaitForWork();
   bool ShouldLeaveStep();
   void Publish(const EngineStats& snapshot);
+  void Describe(std::span<const Tenant> tenants);
+  Door::Arriving Arriving() const;
 
   const EngineOptions options;
   const std::shared_ptr<const Model> model;
@@ -136,9 +145,10 @@ struct Engine::Impl {
   bool stopping = false;
   bool busy = false;  // the engine thread has taken work it has not finished
   EngineStats stats;
-  uint32_t num_new = 0;      // choices that were accepted and never ran, besides `arrivals`
-  uint32_t num_choices = 0;  // those and the ones that run
-  uint32_t retry_after_seconds = 1;
+  Door door;
+  Door::Arriving in_hand;  // taken from `arrivals`, not yet in the load that the door knows
+  std::optional<std::vector<Tenant>> described;  // to be taken over by the engine thread
+  std::vector<Engine::TenantUsage> usage;
 
   std::thread thread;
 };
@@ -162,7 +172,19 @@ Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> m
             return forward.RunUnless([this] { return ShouldLeaveStep(); }, batch);
           },
           metrics),
-      stats(loop.stats()) {
+      stats(loop.stats()),
+      door({.queue_limit = options.queue_limit,
+            .max_running = options.max_sequences,
+            .block_bytes = arena.view().shape.block_bytes(),
+            .block_tokens = kBlockTokens}) {
+  loop.OnComputed([this](const std::string& tenant, uint64_t tokens) {
+    const std::lock_guard lock(mutex);
+    door.NoteComputed(tenant, tokens, SteadySeconds());
+  });
+  loop.OnEnd([this](const GenerationRequest& request) {
+    const std::lock_guard lock(mutex);
+    door.NoteEnded(request.tenant, request.choices);
+  });
   loop.OnPublish([this](const EngineStats& snapshot) { Publish(snapshot); });
   WarmUp();
   thread = std::thread([this] { ThreadMain(); });
@@ -200,9 +222,35 @@ void Engine::Impl::WarmUp() {
 void Engine::Impl::Publish(const EngineStats& snapshot) {
   const std::lock_guard lock(mutex);
   stats = snapshot;
-  num_new = loop.num_new();
-  num_choices = loop.num_choices();
-  retry_after_seconds = loop.RetryAfterSeconds(num_new + NumChoices(arrivals));
+  door.SetLoad(loop.load());
+  in_hand = {};
+  usage.clear();
+  const uint64_t block_bytes = snapshot.block_bytes;
+  for (const TenantAccounts::Usage& one : loop.usage()) {
+    const uint64_t limit = one.quota.limit_blocks;
+    usage.push_back({.tenant = std::string(one.tenant),
+                     .live_bytes = one.blocks.live * block_bytes,
+                     .idle_bytes = one.blocks.idle * block_bytes,
+                     .pinned_bytes = one.blocks.pinned * block_bytes,
+                     .guaranteed_bytes = one.quota.guaranteed_blocks * block_bytes,
+                     .limit_bytes = limit == kNoLimit ? Tenant::kUnlimited : limit * block_bytes});
+  }
+}
+
+// With the mutex held.
+Door::Arriving Engine::Impl::Arriving() const {
+  const Door::Arriving queued = CountOf(arrivals);
+  return {queued.choices + in_hand.choices, queued.tokens + in_hand.tokens};
+}
+
+// On the engine thread, between steps: nobody reads the blocks that are wiped.
+void Engine::Impl::Describe(std::span<const Tenant> tenants) {
+  const KvView& view = arena.view();
+  for (const BlockId block : loop.Describe(tenants)) {
+    for (uint32_t layer = 0; layer < view.shape.layers; ++layer) {
+      std::memset(view.keys(layer, Index(block), 0), 0, view.shape.block_layer_bytes());
+    }
+  }
 }
 
 void Engine::Impl::ThreadMain() {
@@ -214,10 +262,13 @@ void Engine::Impl::ThreadMain() {
 bool Engine::Impl::WaitForWork() {
   std::vector<Arrival> started;
   std::vector<RequestId> cancelled;
+  std::optional<std::vector<Tenant>> tenants;
   {
     std::unique_lock lock(mutex);
     busy = stats.running + stats.waiting > 0;
-    const auto ready = [this] { return busy || stopping || !arrivals.empty() || !cancels.empty(); };
+    const auto ready = [this] {
+      return busy || stopping || !arrivals.empty() || !cancels.empty() || described;
+    };
     if (!work.wait_for(lock, kIdleBeforeCheck, ready)) {
       lock.unlock();
       loop.CheckInvariants();
@@ -226,8 +277,8 @@ bool Engine::Impl::WaitForWork() {
     }
     started.swap(arrivals);
     cancelled.swap(cancels);
-    num_new += NumChoices(started);
-    num_choices += NumChoices(started);
+    tenants.swap(described);
+    in_hand = CountOf(started);
     busy = true;
     if (stopping) {
       lock.unlock();
@@ -235,6 +286,7 @@ bool Engine::Impl::WaitForWork() {
       return false;
     }
   }
+  if (tenants) Describe(*tenants);
   for (Arrival& arrival : started) loop.Start(std::move(arrival));
   if (!started.empty()) loop.Publish();
   for (const RequestId id : cancelled) loop.Cancel(id);
@@ -269,7 +321,8 @@ Result<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& options,
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
-Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<EventQueue> events) {
+Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<EventQueue> events,
+                                 Forecast* forecast) {
   QUIRE_CHECK(events != nullptr, "nobody would hear the answer");
   Impl& impl = *impl_;
   const auto refuse = [&impl](Error error) {
@@ -283,16 +336,9 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
   if (!impl.admitting) {
     return refuse({ErrorCode::kUnavailable, "the server is shutting down", {}});
   }
-  const uint32_t arriving = NumChoices(impl.arrivals);
-  const uint64_t present = uint64_t{impl.num_choices} + arriving;
-  const uint64_t room = uint64_t{impl.options.queue_limit} + impl.options.max_sequences;
-  if (impl.num_new + arriving > 0 && present + request.choices > room) {
-    return refuse({ErrorCode::kOverloaded,
-                   fmt::format("{} answers are waiting or being computed, {} at most; retry in "
-                               "about {} s",
-                               present, room, impl.retry_after_seconds),
-                   {}});
-  }
+  const Result<Forecast> entered = impl.door.Enter(request, impl.Arriving(), SteadySeconds());
+  if (!entered) return refuse(entered.error());
+  if (forecast != nullptr) *forecast = *entered;
   const RequestId id{++impl.last_request};
   impl.arrivals.push_back({id, std::move(request), std::move(events), SteadySeconds()});
   lock.unlock();
@@ -322,7 +368,30 @@ bool Engine::idle() const {
 
 uint32_t Engine::RetryAfterSeconds() const {
   const std::lock_guard lock(impl_->mutex);
-  return impl_->retry_after_seconds;
+  return impl_->door.RetryAfterSeconds(impl_->Arriving().choices);
+}
+
+Status Engine::SetTenants(std::vector<Tenant> tenants) {
+  uint64_t guaranteed = 0;
+  for (const Tenant& tenant : tenants) guaranteed += tenant.kv_guaranteed_bytes;
+  if (guaranteed > impl_->arena.bytes()) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  fmt::format("{} bytes of KV memory are guaranteed to tenants, but there are {}; "
+                              "guarantee less or start with more kv-memory",
+                              guaranteed, impl_->arena.bytes()));
+  }
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->door.Describe(tenants);
+    impl_->described = std::move(tenants);
+  }
+  impl_->work.notify_one();
+  return {};
+}
+
+std::vector<Engine::TenantUsage> Engine::tenant_usage() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->usage;
 }
 
 EngineStats Engine::stats() const {

@@ -7,8 +7,9 @@
 //
 // Threads  every method: any thread. The work happens on the engine's own.
 // Errors   Submit answers at the door: kContextLength, kNeverFits (with the arithmetic),
-//          kOverloaded (queue full; see RetryAfterSeconds), kUnavailable (after StopAdmission),
-//          kInvalidArgument. After it accepted, every request ends with exactly one DoneEvent.
+//          kOverloaded (queue full) and kQuotaExceeded with when to retry, kUnavailable (after
+//          StopAdmission), kInvalidArgument. After it accepted, every request ends with exactly one
+//          DoneEvent.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,10 @@
 #include <string>
 
 #include "base/result.h"
+#include "engine/door.h"
 #include "engine/event.h"
 #include "engine/request.h"
+#include "engine/tenant.h"
 #include "kernels/kv_view.h"
 
 namespace prometheus {
@@ -77,17 +80,35 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  Result<RequestId> Submit(GenerationRequest request, std::shared_ptr<EventQueue> events);
+  // `forecast`, if given, is told when the request will probably begin.
+  Result<RequestId> Submit(GenerationRequest request, std::shared_ptr<EventQueue> events,
+                           Forecast* forecast = nullptr);
 
   // Takes effect before the next step; idempotent; unknown ids are ignored. The request still gets
   // its ChoiceEndEvents and its DoneEvent.
   void Cancel(RequestId id);
 
+  // Says anew what tenants may use; takes effect before the next step. A tenant whose generation
+  // has changed loses what it left behind, and those bytes are wiped. kInvalidArgument with the
+  // arithmetic if more is guaranteed than there is.
+  Status SetTenants(std::vector<Tenant> tenants);
+
+  // What a tenant uses of the KV memory, as of the last step.
+  struct TenantUsage {
+    std::string tenant;
+    uint64_t live_bytes = 0;
+    uint64_t idle_bytes = 0;
+    uint64_t pinned_bytes = 0;
+    uint64_t guaranteed_bytes = 0;
+    uint64_t limit_bytes = Tenant::kUnlimited;
+  };
+  std::vector<TenantUsage> tenant_usage() const;  // by name
+
   // Refuses new requests from now on.
   void StopAdmission();
   bool idle() const;  // nothing waiting or running
 
-  uint32_t RetryAfterSeconds() const;  // an honest guess from the queue and the measured rate
+  uint32_t RetryAfterSeconds() const;  // of a full queue, from the measured rate
   EngineStats stats() const;
   uint32_t context_tokens() const;       // of one request, after defaults
   const EngineOptions& options() const;  // after defaults

@@ -255,7 +255,7 @@ TEST(Engine, SeriesStartAtZero) {
   const auto engine = MakeEngine();
   std::map<std::string, size_t> series;
   for (const auto& family : engine->metrics().Collect()) series[family.name] = family.metric.size();
-  EXPECT_EQ(series["quire_rejections_total"], 5u);
+  EXPECT_EQ(series["quire_rejections_total"], 6u);
   EXPECT_EQ(series["quire_requests_total"], 3u);
   EXPECT_EQ(series["quire_prompt_tokens_total"], 2u);
 }

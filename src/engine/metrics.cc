@@ -40,6 +40,8 @@ const char* ReasonOf(ErrorCode code) {
       return "never_fits";
     case ErrorCode::kOverloaded:
       return "overloaded";
+    case ErrorCode::kQuotaExceeded:
+      return "quota_exceeded";
     case ErrorCode::kUnavailable:
       return "unavailable";
     case ErrorCode::kInvalidArgument:
@@ -107,7 +109,7 @@ EngineMetrics::EngineMetrics()
                                .Add({})) {
   for (const ErrorCode code :
        {ErrorCode::kContextLength, ErrorCode::kNeverFits, ErrorCode::kOverloaded,
-        ErrorCode::kUnavailable, ErrorCode::kInvalidArgument}) {
+        ErrorCode::kQuotaExceeded, ErrorCode::kUnavailable, ErrorCode::kInvalidArgument}) {
     rejections_.Add({{"reason", ReasonOf(code)}});
   }
   Of(GenerationRequest().tenant);

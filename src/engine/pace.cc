@@ -12,7 +12,6 @@ constexpr uint32_t kLeastPrefill = 16;   // one block: less would waste the weig
 constexpr uint32_t kBesideDecodes = 64;  // 87-95 % of the full rate
 constexpr uint32_t kPrefillStep = 16;    // steps with fewer rows say little about prefill
 constexpr double kWeight = 0.2;          // of the newest measurement
-constexpr uint32_t kMostRetrySeconds = 600;
 
 void Average(double& average, double value) {
   average = average == 0 ? value : average + kWeight * (value - average);
@@ -45,12 +44,6 @@ uint32_t Pace::PrefillTokens(bool beside_decodes) const {
   const double rows = prefill_rows_per_second_ * kStepSeconds;
   if (rows >= most) return most;
   return std::max(static_cast<uint32_t>(rows), std::min(kLeastPrefill, most));
-}
-
-uint32_t Pace::RetryAfterSeconds(uint32_t waiting) const {
-  // Half of the queue: one place is soon taken by somebody else.
-  const double seconds = std::ceil(seconds_per_choice_ * (waiting / 2 + 1));
-  return static_cast<uint32_t>(std::clamp(seconds, 1.0, double{kMostRetrySeconds}));
 }
 
 }  // namespace quire

@@ -26,8 +26,9 @@ class Pace {
   // Rows of prefill for the next step.
   uint32_t PrefillTokens(bool beside_decodes) const;
 
-  // When the queue, `waiting` choices long, will have room and have moved on; at least 1.
-  uint32_t RetryAfterSeconds(uint32_t waiting) const;
+  // 0 where nothing was measured yet.
+  double prefill_rows_per_second() const { return prefill_rows_per_second_; }
+  double seconds_per_choice() const { return seconds_per_choice_; }
 
  private:
   const uint32_t step_tokens_;

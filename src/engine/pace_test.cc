@@ -28,18 +28,9 @@ TEST(Pace, DecodesSayNothingAboutPrefill) {
   EXPECT_EQ(pace.PrefillTokens(false), 64u);
 }
 
-TEST(Pace, RetryAfterGrowsWithTheQueueAndTheTimeOfARequest) {
+TEST(Pace, TheTimeOfAChoiceIsThatBetweenEndsWhileThereIsWork) {
   Pace pace(512, true);
-  EXPECT_EQ(pace.RetryAfterSeconds(100), 1u) << "nothing measured yet";
-  pace.NoteBusy(0);
-  for (int i = 1; i < 50; ++i) pace.NoteEnds(1, 2.0 * i);
-  EXPECT_EQ(pace.RetryAfterSeconds(0), 2u);
-  EXPECT_EQ(pace.RetryAfterSeconds(20), 22u);
-  EXPECT_EQ(pace.RetryAfterSeconds(1'000'000), 600u);
-}
-
-TEST(Pace, RetryAfterKnowsWorkFromIdleTime) {
-  Pace pace(512, true);
+  EXPECT_EQ(pace.seconds_per_choice(), 0) << "nothing measured yet";
   double now = 0;
   for (int i = 0; i < 50; ++i) {  // a short request, then 20 s of nothing
     pace.NoteBusy(now);
@@ -47,19 +38,19 @@ TEST(Pace, RetryAfterKnowsWorkFromIdleTime) {
     pace.NoteIdle();
     now += 20;
   }
-  EXPECT_EQ(pace.RetryAfterSeconds(0), 1u);
+  EXPECT_NEAR(pace.seconds_per_choice(), 0.5, 1e-6);
   for (int i = 0; i < 50; ++i) {  // requests of a minute, one after the other
     pace.NoteBusy(now);
     pace.NoteEnds(1, now += 60);
   }
-  EXPECT_NEAR(pace.RetryAfterSeconds(0), 60, 1);
+  EXPECT_NEAR(pace.seconds_per_choice(), 60, 0.1);
 }
 
-TEST(Pace, RetryAfterCountsThoseThatEndTogether) {
+TEST(Pace, ThoseThatEndTogetherShareTheTime) {
   Pace pace(512, true);
   pace.NoteBusy(0);
   for (int i = 1; i < 20; ++i) pace.NoteEnds(8, 16.0 * i);
-  EXPECT_EQ(pace.RetryAfterSeconds(0), 2u);
+  EXPECT_NEAR(pace.seconds_per_choice(), 2, 1e-6);
 }
 
 }  // namespace

@@ -33,13 +33,17 @@ struct GenerationRequest {
   // Log-probability of every prompt token: computes every row, looks nothing up in the cache.
   bool want_prompt_logprobs = false;
   bool return_logit_hash = false;
-  bool render_special = false;  // control tokens appear in the text
+  bool render_special = false;         // control tokens appear in the text
   std::vector<TokenId> shown_control;  // these do in any case
 
   // Who may share KV with this request: blocks are found only within equal (tenant, cache_salt).
   std::string tenant = "default";
   std::string cache_salt;
   bool no_store = false;  // leaves nothing behind in the prefix cache
+  // What it leaves behind is the last of its tenant's to be evicted, for so long.
+  uint32_t keep_seconds = 0;
+  // It is not evicted at all for so long, within the tenant's budget; beyond that it is kept.
+  uint32_t pin_seconds = 0;
 };
 
 }  // namespace quire

@@ -13,7 +13,9 @@ namespace {
 
 constexpr double kRunWeight = 0.1;  // of the newest sequence in the mean length of runs
 
-TickMs TickOf(double seconds) { return static_cast<TickMs>(seconds * 1000); }
+constexpr TickMs kMsPerSecond = 1000;
+
+TickMs TickOf(double seconds) { return static_cast<TickMs>(seconds * kMsPerSecond); }
 
 // One per choice; but where nothing is chosen, one reads the prompt for all.
 uint32_t NumSequences(const GenerationRequest& request) {
@@ -30,6 +32,7 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
       metrics_(metrics),
       cache_({.capacity_blocks = options.num_blocks}),
       scheduler_(options.budget, options.queue_limit, cache_),
+      accounts_(cache_, scheduler_, options.block_bytes),
       pace_(options.budget.step_tokens, options.paced) {
   batch_.reserve(options.budget.step_sequences);
   batch_requests_.reserve(options.budget.step_sequences);
@@ -87,8 +90,8 @@ bool StepLoop::RefuseUnfit() {
   return !unfit.empty();
 }
 
-Scope StepLoop::ScopeOf(const GenerationRequest& request) const {
-  const std::string secret = TenantSecret(options_.scope_secret, request.tenant, 0);
+Scope StepLoop::ScopeOf(const GenerationRequest& request, uint64_t generation) const {
+  const std::string secret = TenantSecret(options_.scope_secret, request.tenant, generation);
   return MakeScope({.model_digest = options_.model_digest,
                     .kv_format = options_.kv_format,
                     .numerics_version = kNumericsVersion,
@@ -96,9 +99,11 @@ Scope StepLoop::ScopeOf(const GenerationRequest& request) const {
                     .cache_salt = request.cache_salt});
 }
 
-SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) const {
+SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) {
+  const TenantAccounts::Account& account = accounts_.Of(request.tenant);
   SequenceSpec spec;
-  spec.scope = ScopeOf(request);
+  spec.owner = account.owner;
+  spec.scope = ScopeOf(request, account.generation);
   spec.arrival = TickOf(SteadySeconds());
   spec.prompt = request.prompt;
   spec.max_tokens = request.max_tokens;
@@ -106,16 +111,19 @@ SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) const {
   spec.lookup = options_.prefix_cache;
   spec.store = options_.prefix_cache && !request.no_store;
   spec.all_rows = request.want_prompt_logprobs;
+  spec.keep_ms = TickMs{request.keep_seconds} * kMsPerSecond;
+  spec.pin_ms = TickMs{request.pin_seconds} * kMsPerSecond;
   return spec;
 }
 
 void StepLoop::Start(Arrival arrival) {
   const std::shared_ptr<EventQueue> events = arrival.events;
   const uint32_t choices = arrival.request.choices;
-  std::string tenant;
+  GenerationRequest origin;  // all but its prompt
   Status started;
   try {
-    tenant = arrival.request.tenant;
+    origin.tenant = arrival.request.tenant;
+    origin.choices = choices;
     started = Enqueue(std::make_unique<ActiveRequest>(std::move(arrival), tokenizer_));
   } catch (const std::exception& failure) {  // there was no memory for it
     started = Refuse(ErrorCode::kInternal, failure.what());
@@ -127,7 +135,8 @@ void StepLoop::Start(Arrival arrival) {
     end.reason = FinishReason::kFailed;
     events->Push(std::move(end));
   }
-  metrics_.NotStarted(tenant);
+  metrics_.NotStarted(origin.tenant);
+  if (ended_) ended_(origin);
   events->Push(DoneEvent{{}, std::move(started.error())});
 }
 
@@ -232,6 +241,7 @@ void StepLoop::Note(std::span<const PlanItem> plan, double seconds) {
   uint32_t rows = 0;
   for (const PlanItem& item : plan) {
     rows += item.num_tokens;
+    if (computed_) computed_(places_.at(item.sequence).request->request().tenant, item.num_tokens);
     NotePrompt(item, scheduler_.Get(item.sequence));
   }
   pace_.NoteStep(seconds, rows);
@@ -304,6 +314,7 @@ void StepLoop::Settle() {
   for (const auto& request : done) {
     request->CloseReceipt();
     metrics_.Ended(*request, options_.block_bytes);
+    if (ended_) ended_(request->request());
     request->Done();
   }
 }
@@ -313,6 +324,7 @@ void StepLoop::Publish() {
   stats_.free_blocks = pool.num_free();
   stats_.live_blocks = pool.num_live();
   stats_.idle_blocks = pool.num_idle();
+  stats_.pinned_blocks = pool.num_pinned();
   stats_.running = scheduler_.num_running();
   stats_.waiting = scheduler_.num_waiting();
   stats_.preemptions = scheduler_.num_preemptions();
@@ -321,6 +333,23 @@ void StepLoop::Publish() {
   report_.counts = cache_.counts();
   metrics_.Publish(stats_, report_);
   if (publish_) publish_(stats_);
+}
+
+Load StepLoop::load() const {
+  return {.running = scheduler_.num_running(),
+          .waiting = scheduler_.num_waiting(),
+          .unstarted = scheduler_.num_new(),
+          .waiting_tokens = scheduler_.waiting_work_tokens(),
+          .running_tokens = scheduler_.running_work_tokens(),
+          .free_tokens = uint64_t{cache_.available()} * cache_.block_tokens(),
+          .tokens_per_second = pace_.prefill_rows_per_second(),
+          .seconds_per_choice = pace_.seconds_per_choice()};
+}
+
+std::vector<BlockId> StepLoop::Describe(std::span<const Tenant> tenants) {
+  std::vector<BlockId> forgotten = accounts_.Describe(tenants);
+  Publish();
+  return forgotten;
 }
 
 void StepLoop::CheckInvariants() const {

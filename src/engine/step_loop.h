@@ -25,9 +25,11 @@
 #include "cache/kv_cache.h"
 #include "cache/scope.h"
 #include "engine/active_request.h"
+#include "engine/door.h"
 #include "engine/engine.h"
 #include "engine/metrics.h"
 #include "engine/pace.h"
+#include "engine/tenant_accounts.h"
 #include "model/forward.h"
 #include "sched/scheduler.h"
 
@@ -69,7 +71,18 @@ class StepLoop {
   EngineStats stats() const { return stats_; }
   uint32_t num_new() const { return scheduler_.num_new(); }            // choices that never ran
   uint32_t num_choices() const { return scheduler_.num_sequences(); }  // waiting and running
-  uint32_t RetryAfterSeconds(uint32_t waiting) const { return pace_.RetryAfterSeconds(waiting); }
+  Load load() const;
+  // What tenants may use from now on. Returns blocks whose bytes are to be wiped.
+  std::vector<BlockId> Describe(std::span<const Tenant> tenants);
+  std::vector<TenantAccounts::Usage> usage() const { return accounts_.usage(); }
+
+  // Called after each step with the tokens that it computed for a tenant.
+  void OnComputed(std::function<void(const std::string& tenant, uint64_t tokens)> computed) {
+    computed_ = std::move(computed);
+  }
+  // Called with each request that ends, also one that never began.
+  void OnEnd(std::function<void(const GenerationRequest&)> ended) { ended_ = std::move(ended); }
+
   void CheckInvariants() const;  // for idle moments
 
   // Publishes the state as it is now; Step, Cancel do it by themselves.
@@ -83,8 +96,8 @@ class StepLoop {
     uint32_t choice = 0;
   };
 
-  Scope ScopeOf(const GenerationRequest& request) const;
-  SequenceSpec SpecOf(const GenerationRequest& request) const;
+  Scope ScopeOf(const GenerationRequest& request, uint64_t generation) const;
+  SequenceSpec SpecOf(const GenerationRequest& request);
   Status Enqueue(std::unique_ptr<ActiveRequest> request);
   void AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader);
   bool RefuseUnfit();
@@ -103,8 +116,11 @@ class StepLoop {
   EngineMetrics& metrics_;
   KvCache cache_;
   Scheduler scheduler_;
+  TenantAccounts accounts_;
   Pace pace_;
   std::function<void(const EngineStats&)> publish_;
+  std::function<void(const std::string&, uint64_t)> computed_;
+  std::function<void(const GenerationRequest&)> ended_;
 
   std::unordered_map<RequestId, std::unique_ptr<ActiveRequest>> requests_;
   std::unordered_map<SequenceId, Place> places_;

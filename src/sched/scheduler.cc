@@ -41,6 +41,7 @@ std::unique_ptr<Sequence> MakeSequence(const SequenceSpec& spec, uint32_t num_pr
   sequence->table = BlockTable(spec.owner);
   sequence->arrival = spec.arrival;
   sequence->keep_ms = spec.keep_ms;
+  sequence->pin_ms = spec.pin_ms;
   sequence->work_tokens = num_prompt;
   sequence->lookup = spec.lookup && !(spec.all_rows && choice == 0);
   sequence->store = spec.store;
@@ -148,6 +149,7 @@ std::span<const PlanItem> Scheduler::Plan(TickMs now, uint32_t prefill_tokens) {
   never_fits_.clear();
   ChargeTime(now);
   cache_.SetTime(now);
+  UnpinExpired();
   KeepRunning();
   Admit();
   PlanDecodes();
@@ -463,6 +465,12 @@ void Scheduler::StopRunning(Sequence& sequence) {
   --owners_[Index(sequence.owner())].running;
 }
 
+uint64_t Scheduler::running_work_tokens() const {
+  uint64_t tokens = 0;
+  for (const Sequence* sequence : running_) tokens += sequence->num_to_go() - 1;
+  return tokens;
+}
+
 uint64_t Scheduler::waiting_work_tokens() const {
   uint64_t tokens = 0;
   for (const Sequence* sequence : waiting_.all()) tokens += sequence->work_tokens;
@@ -489,12 +497,34 @@ void Scheduler::EndAndPassOn(Sequence& sequence) {
   }
 }
 
+// What may not be pinned is kept for the same time.
+void Scheduler::KeepBlocks(const Sequence& sequence) {
+  TickMs keep_ms = sequence.keep_ms;
+  if (sequence.pin_ms > 0) {
+    PinId pin{};
+    if (cache_.Pin(sequence.table, sequence.table.num_named(), pin)) {
+      pins_.push_back({now_ + sequence.pin_ms, pin});
+    } else {
+      keep_ms = std::max(keep_ms, sequence.pin_ms);
+    }
+  }
+  if (keep_ms > 0) cache_.Keep(sequence.table, now_ + keep_ms);
+}
+
+void Scheduler::UnpinExpired() {
+  std::erase_if(pins_, [this](const Expiry& expiry) {
+    if (expiry.at > now_) return false;
+    cache_.Unpin(expiry.pin);
+    return true;
+  });
+}
+
 void Scheduler::End(Sequence& sequence) {
   blocked_ = kNoSequence;
   StopWaiting(sequence);
   WakeAwaiters(sequence, std::numeric_limits<uint32_t>::max());
   if (!sequence.has_run) --num_new_;
-  if (sequence.keep_ms > 0) cache_.Keep(sequence.table, now_ + sequence.keep_ms);
+  KeepBlocks(sequence);
   cache_.Release(sequence.table);
   share_.Leave(sequence.owner());
   if (sequence.state == SequenceState::kRunning) {

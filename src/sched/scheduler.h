@@ -114,6 +114,7 @@ class Scheduler {
   const Sequence& Get(SequenceId sequence) const;
   uint32_t num_running() const { return static_cast<uint32_t>(running_.size()); }
   uint32_t num_waiting() const { return waiting_.size(); }
+  uint64_t running_work_tokens() const;  // the same for those that run
   uint64_t waiting_work_tokens() const;  // to compute before all that wait have their first token
   uint32_t num_new() const { return num_new_; }  // sequences that never ran
   uint32_t num_sequences() const { return static_cast<uint32_t>(sequences_.size()); }
@@ -151,6 +152,8 @@ class Scheduler {
   void WakeAwaiters(Sequence& awaited, uint32_t computed_tokens);
   void Preempt(Sequence& sequence);
   void StopRunning(Sequence& sequence);
+  void KeepBlocks(const Sequence& sequence);
+  void UnpinExpired();
   void EndAndPassOn(Sequence& sequence);
   void End(Sequence& sequence);
   Sequence* Find(SequenceId sequence) const;
@@ -172,6 +175,11 @@ class Scheduler {
   std::vector<Sequence*> prefills_;  // scratch of PlanPrefills
   std::vector<SequenceId> never_fits_;
   TickMs now_ = 0;
+  struct Expiry {
+    TickMs at;
+    PinId pin;
+  };
+  std::vector<Expiry> pins_;
   uint64_t last_id_ = 0;
   uint32_t num_new_ = 0;
   uint64_t num_preemptions_ = 0;

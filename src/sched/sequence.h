@@ -37,6 +37,7 @@ struct SequenceSpec {
   bool store = true;      // leaves its full blocks in the prefix cache
   bool all_rows = false;  // choice 0 wants the logits of every prompt token, so looks nothing up
   TickMs keep_ms = 0;     // how long its blocks are the last of their owner's to be evicted
+  TickMs pin_ms = 0;      // how long they are not evicted at all, if the owner may pin so many
 };
 
 struct SequenceCounts {
@@ -57,6 +58,7 @@ struct Sequence {
 
   TickMs arrival = 0;
   TickMs keep_ms = 0;
+  TickMs pin_ms = 0;
   uint32_t work_tokens = 0;  // tokens to compute until the next one is chosen, as last known
 
   // While waiting: a sequence that is computing what this one needs, and how much of it. The

@@ -26,6 +26,8 @@ ApiError Classify(const Error& error) {
       return {413, kInvalid, "request_too_large", {}, {}};
     case ErrorCode::kOverloaded:
       return {429, "rate_limit_error", "overloaded", {}, {}};
+    case ErrorCode::kQuotaExceeded:
+      return {429, "rate_limit_error", "quota_exceeded", {}, {}};
     case ErrorCode::kUnavailable:
       return {503, kServer, "unavailable", {}, {}};
     case ErrorCode::kUnsupported:

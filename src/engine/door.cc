@@ -1,0 +1,165 @@
+#include "engine/door.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/check.h"
+
+namespace quire {
+
+namespace {
+
+constexpr double kMinute = 60;
+constexpr uint32_t kMostRetrySeconds = 600;
+
+uint32_t WholeSeconds(double seconds) {
+  return static_cast<uint32_t>(std::clamp(std::ceil(seconds), 1.0, double{kMostRetrySeconds}));
+}
+
+std::unexpected<Error> Later(ErrorCode code, std::string message, uint32_t seconds) {
+  return std::unexpected(Error{code, std::move(message), {}, seconds});
+}
+
+}  // namespace
+
+void Door::Describe(std::span<const Tenant> tenants) {
+  std::unordered_map<std::string, Account> described;
+  for (const Tenant& tenant : tenants) {
+    Account& account = described[tenant.name];
+    if (const auto known = accounts_.find(tenant.name); known != accounts_.end()) {
+      account.bucket = known->second.bucket;
+    }
+    account.tenant = tenant;
+  }
+  accounts_ = std::move(described);
+}
+
+void Door::Fill(Account& account, double now) {
+  Bucket& bucket = account.bucket;
+  const double most = static_cast<double>(account.tenant.tokens_per_minute);
+  if (bucket.filled_at < 0) bucket.level = most;
+  const double seconds = bucket.filled_at < 0 ? 0 : std::max(now - bucket.filled_at, 0.0);
+  bucket.level = std::min(bucket.level + most * seconds / kMinute, most);
+  bucket.filled_at = now;
+}
+
+void Door::NoteComputed(const std::string& tenant, uint64_t tokens, double now) {
+  const auto found = accounts_.find(tenant);
+  if (found == accounts_.end()) return;
+  Account& account = found->second;
+  if (account.tenant.tokens_per_minute == Tenant::kUnlimited) return;
+  Fill(account, now);
+  account.bucket.level -= static_cast<double>(tokens);
+}
+
+Status Door::CheckTenant(const GenerationRequest& request, double now) {
+  const auto found = accounts_.find(request.tenant);
+  if (found == accounts_.end()) return {};
+  Account& account = found->second;
+  const Tenant& tenant = account.tenant;
+  const uint64_t tokens = request.prompt.size() + uint64_t{request.max_tokens};
+  if (tokens > tenant.max_context) {
+    return Refuse(
+        ErrorCode::kContextLength,
+        fmt::format("the prompt has {} tokens and {} are to be generated: {} in all, but "
+                    "this key may use {} in one request; shorten one of them",
+                    request.prompt.size(), request.max_tokens, tokens, tenant.max_context),
+        "prompt");
+  }
+  const uint64_t held = request.prompt.size() + std::max(request.max_tokens, 1u) - 1;
+  const uint64_t blocks = (held + limits_.block_tokens - 1) / limits_.block_tokens;
+  if (blocks * limits_.block_bytes > tenant.kv_limit_bytes) {
+    return Refuse(ErrorCode::kNeverFits,
+                  fmt::format("{} tokens need {} blocks of {} bytes of KV memory, {} in all, but "
+                              "this key may hold {}; shorten the prompt or max_tokens",
+                              held, blocks, limits_.block_bytes, blocks * limits_.block_bytes,
+                              tenant.kv_limit_bytes),
+                  "prompt");
+  }
+  if (tenant.tokens_per_minute == Tenant::kUnlimited) return {};
+  Fill(account, now);
+  if (account.bucket.level > 0) return {};
+  const double rate = static_cast<double>(tenant.tokens_per_minute) / kMinute;
+  const uint32_t seconds =
+      rate > 0 ? WholeSeconds((1 - account.bucket.level) / rate) : kMostRetrySeconds;
+  return Later(ErrorCode::kQuotaExceeded,
+               fmt::format("the {} tokens that may be computed in a minute with this key are used "
+                           "up; retry in {} s (cached tokens do not count)",
+                           tenant.tokens_per_minute, seconds),
+               seconds);
+}
+
+// Where there are several tenants, each may take as much of the room as it leaves free: a flood
+// finds it full before the others do.
+Status Door::CheckQueue(const GenerationRequest& request, const Arriving& arriving) const {
+  const uint64_t present = uint64_t{load_.running} + load_.waiting + arriving.choices;
+  const uint64_t room = uint64_t{limits_.queue_limit} + limits_.max_running;
+  const uint32_t seconds = RetryAfterSeconds(arriving.choices);
+  if (load_.unstarted + arriving.choices > 0 && present + request.choices > room) {
+    return Later(ErrorCode::kOverloaded,
+                 fmt::format("{} answers are waiting or being computed, {} at most; retry in "
+                             "about {} s",
+                             present, room, seconds),
+                 seconds);
+  }
+  const auto found = present_.find(request.tenant);
+  const uint64_t own = found == present_.end() ? 0 : std::min(found->second, present);
+  if (accounts_.size() > 1 && own > 0 && 2 * own + request.choices > room - (present - own)) {
+    return Later(ErrorCode::kOverloaded,
+                 fmt::format("{} answers of this key are waiting or being computed, which is as "
+                             "much as it may take of a queue that is shared; retry in about {} s",
+                             own, seconds),
+                 seconds);
+  }
+  return {};
+}
+
+void Door::NoteEnded(const std::string& tenant, uint32_t choices) {
+  const auto found = present_.find(tenant);
+  QUIRE_CHECK(found != present_.end() && found->second >= choices, "more ended than came in");
+  found->second -= choices;
+  if (found->second == 0) present_.erase(found);
+}
+
+Result<Forecast> Door::Enter(const GenerationRequest& request, const Arriving& arriving,
+                             double now) {
+  if (const Status status = CheckTenant(request, now); !status) {
+    return std::unexpected(status.error());
+  }
+  if (const Status status = CheckQueue(request, arriving); !status) {
+    return std::unexpected(status.error());
+  }
+  present_[request.tenant] += request.choices;
+  return ForecastOf(request, arriving);
+}
+
+// Short work passes long work (sched/waiting_queue.h): of what is ahead in tokens no more counts
+// than as many times its own length as there are others.
+Forecast Door::ForecastOf(const GenerationRequest& request, const Arriving& arriving) const {
+  const uint32_t ahead = load_.unstarted + arriving.choices;
+  const double own = static_cast<double>(request.prompt.size());
+  const double others = static_cast<double>(load_.waiting + load_.running + arriving.choices);
+  const double tokens =
+      static_cast<double>(load_.waiting_tokens + load_.running_tokens + arriving.tokens);
+  double seconds = 0;
+  if (load_.tokens_per_second > 0) {
+    seconds = std::min(tokens, own * others) / load_.tokens_per_second;
+  }
+  const uint64_t places = uint64_t{load_.running} + load_.waiting + arriving.choices;
+  const uint64_t beyond = places + 1 > limits_.max_running ? places + 1 - limits_.max_running : 0;
+  const bool no_memory = load_.running > 0 && request.prompt.size() > load_.free_tokens;
+  const uint64_t ends = std::max<uint64_t>(beyond, no_memory ? ahead + 1 : 0);
+  seconds = std::max(seconds, static_cast<double>(ends) * load_.seconds_per_choice);
+  return {ahead, seconds};
+}
+
+uint32_t Door::RetryAfterSeconds(uint32_t arriving_choices) const {
+  // Half of the queue: one place is soon taken by somebody else.
+  const uint32_t waiting = load_.unstarted + arriving_choices;
+  return WholeSeconds(load_.seconds_per_choice * (waiting / 2 + 1));
+}
+
+}  // namespace quire

@@ -1,0 +1,93 @@
+// engine/door.h -- whether a request may come in, and how long it will wait if it does.
+//
+//   admit   with a forecast: how many answers are ahead of it, and when it will be begun
+//   refuse  kOverloaded      the queue is full
+//           kQuotaExceeded   its tenant has computed its tokens of this minute
+//           kContextLength   more tokens than its tenant may use in one request
+//           kNeverFits       more KV than its tenant may ever hold
+//           each with the arithmetic, the first two with when to try again
+//
+// The forecast uses measured rates: what is ahead in the order of the queue, and if no place or no
+// memory is free, how fast answers end.
+//
+// Threads  none: the engine guards it with its mutex. Times are arguments, in seconds.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <unordered_map>
+
+#include "base/result.h"
+#include "engine/request.h"
+#include "engine/tenant.h"
+
+namespace quire {
+
+// What the engine thread knows of its load, as of its last step.
+struct Load {
+  uint32_t running = 0;           // choices
+  uint32_t waiting = 0;           // choices that wait, also for a second time
+  uint32_t unstarted = 0;         // of those, such as never ran
+  uint64_t waiting_tokens = 0;    // to compute before all of those have their first token
+  uint64_t running_tokens = 0;    // the same for those that run
+  uint64_t free_tokens = 0;       // of KV that is free or can be freed
+  double tokens_per_second = 0;   // of prefill; 0: not measured yet
+  double seconds_per_choice = 0;  // between ends of choices; 0: not measured yet
+};
+
+struct Forecast {
+  uint32_t position = 0;  // answers that are ahead and have not begun
+  double wait_seconds = 0;
+};
+
+class Door {
+ public:
+  struct Limits {
+    uint32_t queue_limit = 0;
+    uint32_t max_running = 0;
+    uint64_t block_bytes = 0;
+    uint32_t block_tokens = 0;
+  };
+  explicit Door(const Limits& limits) : limits_(limits) {}
+
+  void Describe(std::span<const Tenant> tenants);
+  void SetLoad(const Load& load) { load_ = load; }
+
+  // `arriving`: choices and prompt tokens that were admitted since the load was set.
+  struct Arriving {
+    uint32_t choices = 0;
+    uint64_t tokens = 0;
+  };
+  Result<Forecast> Enter(const GenerationRequest& request, const Arriving& arriving, double now);
+
+  // Choices that Enter admitted have ended, or were never taken in.
+  void NoteEnded(const std::string& tenant, uint32_t choices);
+
+  // `tokens` were computed for the tenant.
+  void NoteComputed(const std::string& tenant, uint64_t tokens, double now);
+
+  uint32_t RetryAfterSeconds(uint32_t arriving_choices) const;
+
+ private:
+  // Tokens that may be computed: filled by time, up to a minute's worth; may be overdrawn.
+  struct Bucket {
+    double level = 0;
+    double filled_at = -1;  // -1: never, so it is full
+  };
+  struct Account {
+    Tenant tenant;
+    Bucket bucket;
+  };
+  Status CheckQueue(const GenerationRequest& request, const Arriving& arriving) const;
+  static void Fill(Account& account, double now);
+  Status CheckTenant(const GenerationRequest& request, double now);
+  Forecast ForecastOf(const GenerationRequest& request, const Arriving& arriving) const;
+
+  const Limits limits_;
+  Load load_;
+  std::unordered_map<std::string, Account> accounts_;  // of tenants with a description
+  std::unordered_map<std::string, uint64_t> present_;  // choices that were admitted and not ended
+};
+
+}  // namespace quire

@@ -1,0 +1,112 @@
+#include "engine/door.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace quire {
+namespace {
+
+constexpr Door::Limits kLimits{
+    .queue_limit = 16, .max_running = 4, .block_bytes = 1000, .block_tokens = 16};
+
+GenerationRequest Request(const std::string& tenant, size_t prompt = 10, uint32_t max_tokens = 10) {
+  GenerationRequest request;
+  request.tenant = tenant;
+  request.prompt.resize(prompt);
+  request.max_tokens = max_tokens;
+  return request;
+}
+
+Tenant Named(const std::string& name) {
+  Tenant tenant;
+  tenant.name = name;
+  return tenant;
+}
+
+TEST(Door, TheTokensOfAMinuteComeBackWithTime) {
+  Door door(kLimits);
+  Tenant tenant = Named("a");
+  tenant.tokens_per_minute = 600;
+  door.Describe(std::vector{tenant});
+  ASSERT_TRUE(door.Enter(Request("a"), {}, 100));
+  door.NoteComputed("a", 700, 100);
+  const auto refused = door.Enter(Request("a"), {}, 105);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kQuotaExceeded);
+  EXPECT_EQ(refused.error().retry_after_seconds, 6u) << "100 too many, of which 50 have come back";
+  EXPECT_TRUE(door.Enter(Request("b"), {}, 105)) << "others are not touched";
+  door.Describe(std::vector{tenant});
+  EXPECT_FALSE(door.Enter(Request("a"), {}, 105)) << "a reload gives nothing back";
+  EXPECT_TRUE(door.Enter(Request("a"), {}, 111)) << "the promise holds";
+}
+
+TEST(Door, ATenantHasItsOwnContextAndMemory) {
+  Door door(kLimits);
+  Tenant tenant = Named("a");
+  tenant.max_context = 100;
+  door.Describe(std::vector{tenant});
+  EXPECT_TRUE(door.Enter(Request("a", 60, 40), {}, 0));
+  const auto longer = door.Enter(Request("a", 60, 41), {}, 0);
+  ASSERT_FALSE(longer);
+  EXPECT_EQ(longer.error().code, ErrorCode::kContextLength);
+  tenant.max_context = 1000;
+  tenant.kv_limit_bytes = 3999;
+  door.Describe(std::vector{tenant});
+  EXPECT_TRUE(door.Enter(Request("a", 40, 9), {}, 0)) << "48 tokens with KV are 3 blocks";
+  const auto bigger = door.Enter(Request("a", 40, 10), {}, 0);
+  ASSERT_FALSE(bigger);
+  EXPECT_EQ(bigger.error().code, ErrorCode::kNeverFits);
+}
+
+TEST(Door, AFullQueueSaysWhenToRetry) {
+  Door door(kLimits);
+  door.SetLoad({.running = 4, .waiting = 16, .unstarted = 16, .seconds_per_choice = 2});
+  const auto refused = door.Enter(Request("a"), {}, 0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kOverloaded);
+  EXPECT_EQ(refused.error().retry_after_seconds, 18u);
+  door.SetLoad({.running = 4, .waiting = 15, .unstarted = 15});
+  EXPECT_TRUE(door.Enter(Request("a"), {}, 0));
+  EXPECT_FALSE(door.Enter(Request("a"), {.choices = 1}, 0)) << "one is on its way in";
+}
+
+TEST(Door, AFloodLeavesRoomForOtherTenants) {
+  Door door(kLimits);
+  door.Describe(std::vector{Named("flood"), Named("other")});
+  Door::Arriving arriving;
+  while (door.Enter(Request("flood"), arriving, 0)) ++arriving.choices;
+  EXPECT_EQ(arriving.choices, 10u) << "half of 16 + 4";
+  EXPECT_TRUE(door.Enter(Request("other"), arriving, 0));
+  door.NoteEnded("flood", 2);
+  arriving.choices -= 1;
+  EXPECT_TRUE(door.Enter(Request("flood"), arriving, 0));
+}
+
+TEST(Door, ForecastsFromWhatIsAheadAndTheMeasuredRates) {
+  Door door(kLimits);
+  const auto idle = door.Enter(Request("a", 100), {}, 0);
+  ASSERT_TRUE(idle);
+  EXPECT_EQ(idle->position, 0u);
+  EXPECT_EQ(idle->wait_seconds, 0);
+
+  door.SetLoad({.running = 2,
+                .waiting = 1,
+                .unstarted = 1,
+                .waiting_tokens = 1000,
+                .running_tokens = 500,
+                .free_tokens = 10000,
+                .tokens_per_second = 100,
+                .seconds_per_choice = 3});
+  const auto big = door.Enter(Request("a", 5000), {.choices = 1, .tokens = 300}, 0);
+  ASSERT_TRUE(big);
+  EXPECT_EQ(big->position, 2u);
+  EXPECT_NEAR(big->wait_seconds, 18, 1e-9);
+  const auto small = door.Enter(Request("a", 10), {}, 0);
+  EXPECT_NEAR(small->wait_seconds, 0.3, 1e-9) << "short work passes long work";
+  const auto hungry = door.Enter(Request("a", 20000), {}, 0);
+  EXPECT_GE(hungry->wait_seconds, 6) << "memory comes free as answers end";
+}
+
+}  // namespace
+}  // namespace quire
