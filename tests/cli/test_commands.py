@@ -175,7 +175,7 @@ def test_render(quire, model, tmp_path):
 def test_info(quire, model, tmp_path):
     out = quire("info", model).stdout.decode()
     assert re.search(r"^architecture +llama$", out, re.M)
-    assert "22.5 KiB (f16), 17.2 KiB (k16v8, the default), 12.0 KiB (q8)" in out
+    assert "22.5 KiB (f16), 17.2 KiB (k16v8, the default), 12 KiB (q8)" in out
     assert "blk.0.attn_q.weight" in quire("info", model, "--tensors").stdout.decode()
     write_vocabulary(tmp_path / "vocabulary.gguf")
     result = quire("info", "vocabulary.gguf")
