@@ -29,6 +29,7 @@ asio::awaitable<IoEnd> Exchange::Send(std::string_view bytes) {
 asio::awaitable<void> Exchange::Respond(HttpResponse response) {
   QUIRE_CHECK(!answered_, "a request is answered once");
   answered_ = true;
+  if (response.error && error_form_ != nullptr) error_form_(response, request_.request_id);
   std::string bytes = FormatHead(response, head_options());
   if (request_.method != "HEAD") bytes += response.body;
   co_await Send(bytes);

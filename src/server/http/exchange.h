@@ -58,6 +58,10 @@ class Exchange {
   bool cut() const { return cut_; }
   void Cut();  // by the server: end soon
 
+  // Errors are OpenAI's unless another API wants to word them.
+  using ErrorForm = void (*)(HttpResponse& response, std::string_view request_id);
+  void set_error_form(ErrorForm form) { error_form_ = form; }
+
   bool answered() const { return answered_; }
   bool keep_alive() const { return keep_alive_ && request_.keep_alive && !gone_; }
   void set_keep_alive(bool keep_alive) { keep_alive_ = keep_alive; }
@@ -72,6 +76,7 @@ class Exchange {
   std::function<void()> changed_;
   WakeUp watch_done_;
   std::string owed_;  // what a stalled write left over
+  ErrorForm error_form_ = nullptr;
   bool watching_ = false;
   bool answered_ = false;
   bool keep_alive_ = true;

@@ -2,8 +2,6 @@
 
 #include <ctime>
 
-#include "server/openai/error_body.h"
-
 namespace quire {
 namespace {
 
@@ -45,6 +43,8 @@ std::string_view Reason(int status) {
       return "Service Unavailable";
     case 505:
       return "HTTP Version Not Supported";
+    case 529:
+      return "Overloaded";
     default:
       return "Unknown";
   }
@@ -108,7 +108,10 @@ std::string FormatHead(const HttpResponse& response, const HeadOptions& options)
   out.append(Reason(response.status)).append("\r\n");
   AppendHeader(out, "Server", "quire");
   AppendHeader(out, "Date", HttpDate());
-  if (!options.request_id.empty()) AppendHeader(out, "X-Request-Id", options.request_id);
+  if (!options.request_id.empty()) {
+    AppendHeader(out, "X-Request-Id", options.request_id);
+    AppendHeader(out, "request-id", options.request_id);  // Anthropic's name for it
+  }
   if (!options.cors_origin.empty()) {
     AppendHeader(out, "Access-Control-Allow-Origin", options.cors_origin);
     AppendHeader(out, "Vary", "Origin");
@@ -134,6 +137,7 @@ HttpResponse ErrorResponse(int status, std::string_view code, std::string messag
   HttpResponse response;
   response.status = status;
   response.body = ErrorBody(error);
+  response.error = std::move(error);
   return response;
 }
 

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "server/openai/error_body.h"
+
 namespace quire {
 
 struct HttpRequest {
@@ -27,6 +29,8 @@ struct HttpResponse {
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;  // further ones
+  // Set if this is an error: what `body` says, for APIs that say it otherwise.
+  std::optional<ApiError> error;
 };
 
 // The value of `name` in a query string, percent-decoded.
