@@ -20,6 +20,7 @@
 #include "apps/flags/settings.h"
 #include "base/size.h"
 #include "kernels/dispatch.h"
+#include "reply/reply_format.h"
 #include "server/server.h"
 
 namespace quire {
@@ -30,6 +31,7 @@ struct ServeFlags {
   ServerOptions server;
   std::vector<std::string> aliases;
   std::string max_body = "32MiB";
+  std::string tool_parser = "auto";
   std::string log_level = "info";
   bool print_config = false;
 };
@@ -157,6 +159,7 @@ Status CompleteFlags(ServeFlags& flags) {
   QUIRE_TRY(flags.server.max_body_bytes, ParseSize(flags.max_body));
   flags.server.model_names = {std::filesystem::path(flags.engine.model).stem().string()};
   for (const std::string& alias : flags.aliases) flags.server.model_names.push_back(alias);
+  flags.server.reply_format = FindReplyFormat(flags.tool_parser);  // empty for auto
   flags.server.build = {QUIRE_VERSION, "g++ " __VERSION__};
   return {};
 }
@@ -207,6 +210,12 @@ void AddServerFlags(CLI::App& app, ServeFlags& flags) {
   Whole(app.add_option("--drain-seconds", server.drain_seconds,
                        "how long running answers may finish after SIGTERM"),
         0, 86400)
+      ->capture_default_str();
+  OneOf(app.add_option("--tool-parser", flags.tool_parser,
+                       "how the model writes tool calls and reasoning; auto: as its chat template "
+                       "teaches; none: leave answers as they are"),
+        {"auto", "none", "hermes", "llama", "mistral", "deepseek", "granite", "command-r", "phi",
+         "harmony"})
       ->capture_default_str();
   OneOf(app.add_option("--log-level", flags.log_level, "how much is written to stderr"),
         {"trace", "debug", "info", "warn", "error", "off"})

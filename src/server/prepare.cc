@@ -8,6 +8,8 @@
 #include "engine/engine.h"
 #include "server/openai/chat_answer.h"
 #include "server/openai/completion_answer.h"
+#include "server/openai/fresh_id.h"
+#include "server/openai/tools/tool_form.h"
 #include "text/tokenizer.h"
 
 namespace quire {
@@ -20,16 +22,6 @@ uint64_t RandomBits() {
   thread_local std::mt19937_64 generator{(uint64_t{std::random_device{}()} << 32) ^
                                          std::random_device{}()};
   return generator();
-}
-
-std::string FreshId(std::string_view prefix) {
-  constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuv";
-  std::string id(prefix);
-  for (int word = 0; word < 2; ++word) {
-    uint64_t bits = RandomBits();
-    for (int i = 0; i < 12; ++i, bits >>= 5) id += kDigits[bits & 31];
-  }
-  return id;
 }
 
 AnswerFacts MakeFacts(const ReadyModel& model, const RawRequest& raw,
@@ -54,19 +46,25 @@ AnswerFacts MakeFacts(const ReadyModel& model, const RawRequest& raw,
 Result<GenerationRequest> Finish(const ReadyModel& model, const GenerationFields& fields,
                                  std::vector<TokenId> prompt) {
   const uint64_t context = model.engine->context_tokens();
-  const uint64_t least = fields.max_tokens.value_or(1);
+  const uint64_t least = fields.cut_max_tokens ? 1 : fields.max_tokens.value_or(1);
   if (prompt.size() + least > context) {
     std::string message = "the context of this model is " + std::to_string(context) +
                           " tokens, but the prompt has " + std::to_string(prompt.size());
-    if (fields.max_tokens) message += " and max_tokens is " + std::to_string(least);
+    if (fields.max_tokens && !fields.cut_max_tokens)
+      message += " and max_tokens is " + std::to_string(least);
     return Refuse(ErrorCode::kContextLength,
                   message + "; shorten the prompt" + (fields.max_tokens ? " or max_tokens" : ""),
                   prompt.size() < context && fields.max_tokens ? "max_tokens" : "prompt");
   }
   GenerationRequest request = fields.request;
+  if (fields.form && !request.grammar) {
+    QUIRE_TRY(request.grammar, CompileForm(*model.grammars, *fields.form));
+  }
   // Without a wish: as many as context and KV memory have room for.
-  request.cut_max_tokens = !fields.max_tokens;
-  request.max_tokens = fields.max_tokens.value_or(static_cast<uint32_t>(context - prompt.size()));
+  const auto room = static_cast<uint32_t>(context - prompt.size());
+  request.max_tokens = fields.max_tokens.value_or(room);
+  request.cut_max_tokens = !fields.max_tokens || request.max_tokens > room;
+  request.max_tokens = std::min(request.max_tokens, room);
   request.prompt = std::move(prompt);
   return request;
 }
@@ -85,6 +83,16 @@ Status CheckBias(const ReadyModel& model, const GenerationFields& fields) {
     }
   }
   return {};
+}
+
+// The control tokens that the reader of the answer must see.
+std::vector<TokenId> ShownControl(const Tokenizer& tokenizer, const ReplyOptions& reply) {
+  std::vector<TokenId> shown;
+  for (const std::string_view mark : ReplyMarks(reply.format, !reply.tools.empty())) {
+    const auto tokens = tokenizer.Encode(mark, {.add_special = false, .parse_special = true});
+    if (tokens.size() == 1 && tokenizer.IsControl(tokens[0])) shown.push_back(tokens[0]);
+  }
+  return shown;
 }
 
 struct Prompts {
@@ -129,24 +137,41 @@ Status CheckTotal(const ReadyModel& model, const CompletionRequest& request) {
 
 }  // namespace
 
-Result<PreparedGeneration> PrepareChat(const ReadyModel& model, const RawRequest& raw) {
-  QUIRE_TRY(ChatRequest request, ParseChatRequest(raw.body));
-  QUIRE_TRY(std::string name, model.NameFor(request.fields.model));
+Result<PreparedChat> PrepareConversation(const ReadyModel& model, ChatRequest& request) {
+  PreparedChat prepared;
+  QUIRE_TRY(prepared.model, model.NameFor(request.fields.model));
   const Status bias = CheckBias(model, request.fields);
   if (!bias) return std::unexpected(bias.error());
   SettleSeed(request.fields);
-  QUIRE_TRY(std::vector<TokenId> prompt, model.encoder.Chat(request));
-  auto finished = Finish(model, request.fields, std::move(prompt));
+  QUIRE_TRY(auto chat, model.encoder.EncodeChat(request));
+  ReplyOptions& reply = prepared.reply;
+  for (const Tool& tool : request.tools.tools) reply.tools.push_back(tool.name);
+  reply.format = model.FormatFor(!reply.tools.empty());
+  reply.starts_in_reasoning = EndsInReasoning(reply.format, chat.ending);
+  reply.one_call = !request.tools.parallel;
+  const ToolFormContext context = {reply.format, reply.starts_in_reasoning, model.chat_template,
+                                   *model.tokenizer};
+  QUIRE_TRY(request.fields.form, ToolForm(request.tools, context, std::move(request.fields.form)));
+  auto finished = Finish(model, request.fields, std::move(chat.tokens));
   if (!finished) {
     Error error = std::move(finished).error();
     if (error.param == "prompt") error.param = "messages";
     return std::unexpected(std::move(error));
   }
+  prepared.request = *std::move(finished);
+  prepared.request.shown_control = ShownControl(*model.tokenizer, reply);
+  return prepared;
+}
+
+Result<PreparedGeneration> PrepareChat(const ReadyModel& model, const RawRequest& raw) {
+  QUIRE_TRY(ChatRequest request, ParseChatRequest(raw.body));
+  QUIRE_TRY(PreparedChat chat, PrepareConversation(model, request));
   AnswerFacts facts = MakeFacts(model, raw, request.fields);
   facts.id = FreshId("chatcmpl-");
-  facts.model = std::move(name);
+  facts.model = std::move(chat.model);
+  facts.reply = std::move(chat.reply);
   PreparedGeneration prepared;
-  prepared.requests.push_back(*std::move(finished));
+  prepared.requests.push_back(std::move(chat.request));
   prepared.answer = std::make_unique<ChatAnswer>(std::move(facts));
   return prepared;
 }

@@ -11,17 +11,26 @@
 
 #include "base/result.h"
 #include "engine/request.h"
+#include "reply/reply_parser.h"
 #include "server/answer/answer_writer.h"
+#include "server/openai/chat_request.h"
 #include "server/ready_model.h"
 
 namespace quire {
+
+// A conversation as work, and how its answer is to be read. For all APIs that chat.
+struct PreparedChat {
+  GenerationRequest request;
+  ReplyOptions reply;
+  std::string model;  // the name to answer under
+};
+Result<PreparedChat> PrepareConversation(const ReadyModel& model, ChatRequest& request);
 
 struct PreparedGeneration {
   std::vector<GenerationRequest> requests;  // one per prompt
   std::unique_ptr<AnswerWriter> answer;
 };
 
-// Ready for PrepareChat and PrepareCompletion alike.
 struct RawRequest {
   std::string body;
   std::string request_id;
@@ -29,6 +38,11 @@ struct RawRequest {
 
 Result<PreparedGeneration> PrepareChat(const ReadyModel& model, const RawRequest& raw);
 Result<PreparedGeneration> PrepareCompletion(const ReadyModel& model, const RawRequest& raw);
+Result<PreparedGeneration> PrepareResponse(const ReadyModel& model, const RawRequest& raw);
+Result<PreparedGeneration> PrepareMessages(const ReadyModel& model, const RawRequest& raw);
+
+// POST /v1/messages/count_tokens: the JSON of the answer.
+Result<std::string> CountTokens(const ReadyModel& model, const std::string& body);
 
 // POST /tokenize and /detokenize: the JSON of the answer.
 Result<std::string> Tokenize(const ReadyModel& model, const std::string& body);

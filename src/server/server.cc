@@ -84,7 +84,8 @@ std::string Server::url() const {
 void Server::SetReady(ServedModel model) {
   QUIRE_CHECK(model.engine != nullptr && model.tokenizer != nullptr);
   // Reading the vocabulary takes a moment, which belongs to the loading thread.
-  auto ready = std::make_shared<const ReadyModel>(std::move(model), impl_->options.model_names);
+  auto ready = std::make_shared<const ReadyModel>(std::move(model), impl_->options.model_names,
+                                                  impl_->options.reply_format);
   asio::post(impl_->io, [impl = impl_.get(), ready = std::move(ready)]() mutable {
     impl->service.Load(std::move(ready));
   });

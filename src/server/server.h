@@ -19,11 +19,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "reply/reply_format.h"
 
 namespace quire {
 
@@ -43,6 +45,8 @@ struct ServerOptions {
   bool insecure = false;  // may listen where other machines can reach it
   // Names under which the model answers, the first is the one it calls itself. "*": any name.
   std::vector<std::string> model_names;
+  // In which way the model writes tool calls; empty: as its chat template teaches.
+  std::optional<ReplyFormat> reply_format;
   BuildInfo build;
   std::string cors_origin;  // sent as Access-Control-Allow-Origin; empty: no CORS at all
 

@@ -71,6 +71,7 @@ Result<std::vector<Tool>> ReadTools(const Json& list) {
     if (!names.insert(tool.name).second) {
       return Bad(path + ".function.name", "is '" + tool.name + "' a second time");
     }
+    tool.index = i;
     tools.push_back(std::move(tool));
   }
   return tools;
@@ -90,7 +91,8 @@ Status ChooseByName(const Json& choice, ToolUse& use) {
   if (found == use.tools.end()) {
     return Bad("tool_choice.function.name", "is '" + *name + "', which is none of the tools");
   }
-  use.tools = {*found};
+  use.tools = {Tool(*found)};
+  use.by_name = true;
   use.choice = ToolUse::Choice::kRequired;
   return {};
 }

@@ -23,12 +23,14 @@ struct Tool {
   std::string name;
   Json parameters;  // JSON Schema of an object; null: any object
   bool strict = false;
+  size_t index = 0;  // in the client's list
 };
 
 struct ToolUse {
   enum class Choice : uint8_t { kNone, kAuto, kRequired };
   std::vector<Tool> tools;  // that may be called: one if one was asked for by name
   Choice choice = Choice::kNone;
+  bool by_name = false;  // required: the one tool that is left
   bool parallel = true;
   bool declared = false;  // the client gave tools, whether or not they may be called now
 };
