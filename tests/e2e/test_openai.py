@@ -176,7 +176,7 @@ def test_models(client):
     (dict(messages=[]), openai.BadRequestError, "invalid_value"),
     (dict(temperature=-1), openai.BadRequestError, "invalid_value"),
     (dict(max_tokens=100000), openai.BadRequestError, "context_length_exceeded"),
-    (dict(response_format={"type": "json_object"}), openai.BadRequestError, "unsupported_value"),
+    (dict(response_format={"type": "xml"}), openai.BadRequestError, "unsupported_value"),
 ])
 def test_errors_are_the_clients_exceptions(client, fields, exception, code):
     with pytest.raises(exception) as caught:
