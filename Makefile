@@ -51,11 +51,12 @@ test-tsan:  ## tests under the thread sanitizer
 	@cmake --build --preset tsan
 	@ctest --test-dir build/tsan --output-on-failure -R 'base|engine|server'
 
-bench:  ## run the benchmarks
-	@tools/bootstrap test
-	@cmake --preset release -Wno-dev --log-level=WARNING -DQUIRE_BENCH=ON >/dev/null
-	@cmake --build --preset release
-	@tools/run_bench $(BUILD)
+bench: build  ## measure a model, the kernels and what KV formats cost (bench/report.py: and peers)
+	@tools/bootstrap bench
+	@tools/fetch_model $(MODEL)
+	@cmake --preset release -Wno-dev --log-level=WARNING -DQUIRE_BENCH=ON -DQUIRE_TESTS=OFF >/dev/null
+	@cmake --build --preset release --target benchmarks
+	@tools/run_bench $(BUILD) $(MODEL_FILE)
 
 fuzz-smoke:  ## fuzz every input format for 60 s each
 	@tools/bootstrap fuzz

@@ -25,6 +25,7 @@
 #include "kernels/kv_view.h"
 #include "kernels/numerics.h"
 #include "model/config.h"
+#include "model/kv_choice.h"
 #include "model/model.h"
 
 #ifndef QUIRE_VERSION
@@ -33,8 +34,6 @@
 
 namespace quire {
 namespace {
-
-constexpr KvFormat kFormats[] = {KvFormat::kF16, KvFormat::kQ8, KvFormat::kK16V8};
 
 struct BenchFlags {
   std::string model;
@@ -106,13 +105,6 @@ struct Bench {
   std::unique_ptr<BenchStage> stage;
 };
 
-KvFormat FormatOf(const BenchFlags& flags) {
-  for (const KvFormat format : kFormats) {
-    if (KvFormatName(format) == flags.kv_format) return format;
-  }
-  return KvFormat::kF16;
-}
-
 Result<Bench> Prepare(const BenchFlags& flags) {
   Bench bench;
   QUIRE_TRY(GgufFile file, GgufFile::Open(flags.model));
@@ -127,9 +119,9 @@ Result<Bench> Prepare(const BenchFlags& flags) {
   QUIRE_TRY(load.repack_limit_bytes, ParseSize(flags.engine.repack_limit));
   load.progress = [&bar](uint64_t done, uint64_t total) { bar.Update(done, total); };
   QUIRE_TRY(bench.model, Model::Load(bench.file, load, *bench.pool));
-  QUIRE_TRY(bench.stage,
-            BenchStage::Create(*bench.model, *bench.pool, bench.cases,
-                               {.format = FormatOf(flags), .chunk_tokens = flags.step_tokens}));
+  QUIRE_TRY(bench.stage, BenchStage::Create(*bench.model, *bench.pool, bench.cases,
+                                            {.format = KvFormatNamed(flags.kv_format),
+                                             .chunk_tokens = flags.step_tokens}));
   return bench;
 }
 
@@ -164,7 +156,7 @@ Result<BenchResult> Measure(const BenchFlags& flags, Bench& bench) {
   BenchResult result{.setting = SettingOf(flags, bench), .memory = {}, .peaks = {}, .cases = {}};
   const ModelCost cost(*bench.file, *bench.model, bench.stage->kv_shape());
   for (const BenchCase& one : bench.cases) {
-    result.cases.push_back({one, cost.Of(one, flags.step_tokens), {}});
+    result.cases.push_back({one, cost.Of(one, flags.step_tokens), {}, {}});
   }
   ProgressBar bar("measuring");
   bar.UpdateShare(0, "warming up");
@@ -185,6 +177,7 @@ Result<BenchResult> Measure(const BenchFlags& flags, Bench& bench) {
     for (CaseResult& one : result.cases) {
       bar.UpdateShare(done++ / all, fmt::format("round {} of {}", round + 1, flags.repetitions));
       one.seconds.push_back(bench.stage->Run(one.bench));
+      one.times.push_back(bench.stage->times());
     }
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;

@@ -25,7 +25,8 @@ struct BenchCase {
 struct PassCost {
   double dot_ops = 0;        // byte products and additions: matrices of integer weights
   double float_ops = 0;      // the same of matrices of float weights
-  double attention_ops = 0;  // scores and weighted sums
+  double attention_ops = 0;  // float32: weighted sums, and scores unless they are of bytes
+  double score_dot_ops = 0;  // byte products and additions: scores of keys in 8 bits
   double weight_bytes = 0;   // read from memory
   double kv_bytes = 0;       // read from memory; what clients share counted once a step
 };

@@ -51,6 +51,16 @@ Json Setting(const BenchSetting& setting) {
           {"chunk_tokens", setting.chunk_tokens}};
 }
 
+Json Phases(const CaseFigures& figures) {
+  Json share = Json::object();
+  for (size_t phase = 0; phase < kPassPhases; ++phase) {
+    share[PassPhaseName(static_cast<PassPhase>(phase))] = figures.phases[phase];
+  }
+  return {{"share", share},
+          {"outside_kernels", figures.outside_kernels},
+          {"barriers_per_pass", figures.barriers}};
+}
+
 Json Case(const BenchResult& result, const CaseResult& one) {
   const BenchCase& bench = one.bench;
   const CaseFigures figures = FiguresOf(result, one);
@@ -66,8 +76,10 @@ Json Case(const BenchResult& result, const CaseResult& one) {
           {"of_read_bandwidth", figures.read_share},
           {"of_limit", figures.limit_share},
           {"attention_of_arithmetic", figures.attention_part},
+          {"attention_of_peak", figures.attention_peak_share},
+          {"phases", Phases(figures)},
           {"matrix_ops", one.cost.dot_ops + one.cost.float_ops},
-          {"attention_ops", one.cost.attention_ops},
+          {"attention_ops", one.cost.attention_ops + one.cost.score_dot_ops},
           {"weight_bytes", one.cost.weight_bytes},
           {"kv_bytes", one.cost.kv_bytes}};
 }

@@ -4,18 +4,21 @@
 // are seconds apart; a share is the median over rounds of one by the other.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
 #include "apps/bench/bench_case.h"
 #include "apps/bench/machine_peaks.h"
+#include "model/pass_times.h"
 
 namespace quire {
 
 struct CaseResult {
   BenchCase bench;
   PassCost cost;
-  Samples seconds;  // [round]
+  Samples seconds;               // [round]
+  std::vector<PassTimes> times;  // [round]
 };
 
 // Where and with what the figures were taken.
@@ -59,7 +62,11 @@ struct CaseFigures {
   double dot_share;    // the matrices at their peak (dots; FMAs for float weights) by the time
   double read_share;   // weights and KV at the read bandwidth by the time
   double limit_share;  // whichever of arithmetic and reading takes longer at its peak, by the time
-  double attention_part;  // of the arithmetic's time at its peaks
+  double attention_part;        // of the arithmetic's time at its peaks
+  double attention_peak_share;  // attention's arithmetic at its peaks by the time it took
+  double outside_kernels;       // of the workers' time: waiting, and what the caller does alone
+  double barriers;              // of one pass
+  std::array<double, kPassPhases> phases;  // of the workers' time, by PassPhase
 };
 CaseFigures FiguresOf(const BenchResult& result, const CaseResult& one);
 

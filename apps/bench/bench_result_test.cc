@@ -16,6 +16,15 @@ MachinePeaks PeaksOf(double factor) {
           .barrier_seconds = 1e-6};
 }
 
+// Two passes of five barriers, 200 ns of work in all.
+PassTimes TimesOf(uint64_t attention, uint64_t wait) {
+  PassTimes times{.passes = 2, .barriers = 10};
+  times.ns[static_cast<size_t>(PassPhase::kAttention)] = attention;
+  times.ns[static_cast<size_t>(PassPhase::kWait)] = wait;
+  times.ns[static_cast<size_t>(PassPhase::kQkv)] = 200 - attention - wait;
+  return times;
+}
+
 BenchResult TwoRounds() {
   BenchResult result;
   result.setting.threads = 2;
@@ -23,10 +32,12 @@ BenchResult TwoRounds() {
   result.peaks = {PeaksOf(1), PeaksOf(0.5)};
   result.cases.push_back({.bench = {.tokens = 20},
                           .cost = {.dot_ops = 4000, .attention_ops = 100, .weight_bytes = 5},
-                          .seconds = {10, 20}});
+                          .seconds = {10, 20},
+                          .times = {TimesOf(60, 40), TimesOf(60, 40)}});
   result.cases.push_back({.bench = {.tokens = 4, .depth = 32, .clients = 3, .shared_prefix = 16},
                           .cost = {.dot_ops = 100, .weight_bytes = 80, .kv_bytes = 20},
-                          .seconds = {4, 8}});
+                          .seconds = {4, 8},
+                          .times = {TimesOf(50, 0), TimesOf(50, 50)}});
   return result;
 }
 
@@ -42,6 +53,16 @@ TEST(BenchResultTest, SharesAreOfThePeaksOfTheirOwnRound) {
   EXPECT_DOUBLE_EQ(decode.samples[0], 3);  // 4 tokens of each of 3 clients
   EXPECT_DOUBLE_EQ(decode.read_share, 0.5);
   EXPECT_DOUBLE_EQ(decode.limit_share, 0.5);  // reading takes longer than the arithmetic
+}
+
+TEST(BenchResultTest, PhasesAreSharesOfAllWorkersTime) {
+  const BenchResult result = TwoRounds();
+  const CaseFigures prefill = FiguresOf(result, result.cases[0]);
+  EXPECT_DOUBLE_EQ(prefill.phases[static_cast<size_t>(PassPhase::kAttention)], 0.3);
+  EXPECT_DOUBLE_EQ(prefill.outside_kernels, 0.2);
+  EXPECT_DOUBLE_EQ(prefill.barriers, 5);
+  EXPECT_DOUBLE_EQ(prefill.attention_peak_share, 1.0 / 3);  // 1 s of 10, in the 3 it took
+  EXPECT_DOUBLE_EQ(FiguresOf(result, result.cases[1]).outside_kernels, 0.125);  // of 0 and 1/4
 }
 
 TEST(BenchResultTest, AnUnknownPeakGivesNoShare) {
@@ -80,6 +101,9 @@ TEST(BenchResultTest, TableNamesEveryCase) {
   EXPECT_NE(table.find("prefill 20 "), std::string::npos);
   EXPECT_NE(table.find("decode 4 at depth 32, 3 clients, 16 shared "), std::string::npos);
   EXPECT_NE(table.find("40 %"), std::string::npos);
+  EXPECT_NE(table.find("     0     0    50    30     0     0     0     0    20\n"),
+            std::string::npos)
+      << table;
 }
 
 TEST(BenchResultTest, OtherWorkIsSaid) {

@@ -93,6 +93,7 @@ void BenchStage::FillArena() {
 
 double BenchStage::Run(const BenchCase& bench) {
   LayTables(bench);
+  forward_.MeasureTimes(true);
   const auto start = std::chrono::steady_clock::now();
   bench.prefill() ? Prefill(bench) : Decode(bench);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;

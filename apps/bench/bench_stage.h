@@ -18,6 +18,7 @@
 #include "base/worker_pool.h"
 #include "model/forward.h"
 #include "model/model.h"
+#include "model/pass_times.h"
 #include "tier/kv_arena.h"
 
 namespace quire {
@@ -33,7 +34,8 @@ class BenchStage {
                                                     std::span<const BenchCase> cases,
                                                     const Options& options);
 
-  double Run(const BenchCase& bench);  // seconds
+  double Run(const BenchCase& bench);                          // seconds
+  const PassTimes& times() const { return forward_.times(); }  // of the last Run
 
   const KvShape& kv_shape() const { return arena_.view().shape; }
   uint64_t kv_bytes() const { return arena_.bytes(); }

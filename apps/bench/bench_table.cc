@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 #include "apps/bench/bench_result.h"
@@ -75,6 +76,24 @@ void Cases(const BenchResult& result, Out out) {
   }
 }
 
+// The order of PassPhase, in few letters.
+constexpr std::array<const char*, kPassPhases> kPhases = {"start", "rows", "qkv",   "attn", "out",
+                                                          "gate",  "down", "logit", "wait"};
+
+void Phases(const BenchResult& result, Out out) {
+  size_t width = 20;
+  for (const CaseResult& one : result.cases) width = std::max(width, NameOf(one.bench).size());
+  fmt::format_to(out, "\n{:<{}}", "workers' time, %", width + 2);
+  for (const char* name : kPhases) fmt::format_to(out, "{:>6}", name);
+  for (const CaseResult& one : result.cases) {
+    fmt::format_to(out, "\n  {:<{}}", NameOf(one.bench), width);
+    for (const double share : FiguresOf(result, one).phases) {
+      fmt::format_to(out, "{:>6.0f}", share * 100);
+    }
+  }
+  fmt::format_to(out, "\n");
+}
+
 void Steps(const BenchResult& result, Out out) {
   for (const CaseResult& one : result.cases) {
     if (one.bench.prefill()) continue;
@@ -106,6 +125,7 @@ std::string BenchTable(const BenchResult& result) {
       "both: all arithmetic or all reading at its peak, whichever takes longer, by the time\n"
       "attn: the part of attention in all arithmetic, at the peaks\n");
   Steps(result, out);
+  Phases(result, out);
   fmt::format_to(out, "\nmemory: {} weights + {} KV + {} buffers; at most {} resident\n",
                  FormatSize(memory.weight_bytes), FormatSize(memory.kv_bytes),
                  FormatSize(memory.buffer_bytes), FormatSize(memory.peak_resident_bytes));

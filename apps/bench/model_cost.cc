@@ -22,7 +22,8 @@ bool FillsKv(std::string_view name, std::string_view last_layer) {
 ModelCost::ModelCost(const GgufFile& file, const Model& model, const KvShape& kv)
     : config_(model.config()),
       weight_bytes_(static_cast<double>(model.weight_bytes())),
-      kv_layer_bytes_(static_cast<double>(kv.block_layer_bytes()) / kBlockTokens) {
+      kv_layer_bytes_(static_cast<double>(kv.block_layer_bytes()) / kBlockTokens),
+      byte_keys_(kv.format == KvFormat::kQ8) {
   const std::string last_layer = fmt::format("blk.{}.", config_.layers - 1);
   const bool tied = file.FindTensor("output.weight") == nullptr;
   for (const TensorInfo& tensor : file.tensors()) {
@@ -45,6 +46,7 @@ PassCost ModelCost::Of(const BenchCase& bench, uint32_t chunk_tokens) const {
     sum.dot_ops += step.dot_ops;
     sum.float_ops += step.float_ops;
     sum.attention_ops += step.attention_ops;
+    sum.score_dot_ops += step.score_dot_ops;
     sum.weight_bytes += step.weight_bytes;
     sum.kv_bytes += step.kv_bytes;
   }
@@ -64,7 +66,7 @@ PassCost ModelCost::Prefill(const BenchCase& bench, uint32_t chunk_tokens) const
     for (uint32_t i = last ? bench.tokens - 1 : 0; i < bench.tokens; ++i) {
       attended += Attended(layer, i);
     }
-    cost.attention_ops += AttentionOps(attended);
+    AddAttention(attended, cost);
     for (uint32_t end = std::min(chunk_tokens, bench.tokens); end <= bench.tokens;
          end = end == bench.tokens ? end + 1 : std::min(end + chunk_tokens, bench.tokens)) {
       cost.kv_bytes += Attended(layer, end - 1) * kv_layer_bytes_;
@@ -83,7 +85,7 @@ PassCost ModelCost::DecodeStep(const BenchCase& bench, uint32_t position) const 
     const double attended = Attended(layer, position);
     const double first = position + 1 - attended;
     const double shared = std::max(0.0, bench.shared_prefix - first);
-    cost.attention_ops += AttentionOps(attended) * clients;
+    AddAttention(attended * clients, cost);
     cost.kv_bytes += (shared + (attended - shared) * clients) * kv_layer_bytes_;
   }
   return cost;
@@ -96,8 +98,10 @@ double ModelCost::Attended(uint32_t layer, uint32_t position) const {
 }
 
 // A product and an addition for the score and for the weighted sum, each.
-double ModelCost::AttentionOps(double attended) const {
-  return 4.0 * config_.query_width() * attended;
+void ModelCost::AddAttention(double attended, PassCost& cost) const {
+  const double ops = 2.0 * config_.query_width() * attended;
+  cost.attention_ops += byte_keys_ ? ops : 2 * ops;
+  if (byte_keys_) cost.score_dot_ops += 2 * ops;  // C3
 }
 
 }  // namespace quire

@@ -6,6 +6,7 @@
 // Invariants
 //   C1  rows whose logits nobody asks for skip the last layer but for its keys and values.
 //   C2  layers with a window attend to its tokens only.
+//   C3  keys in 8 bits are multiplied by queries in 16: two products of bytes for each score's one.
 #pragma once
 
 #include <cstdint>
@@ -33,13 +34,14 @@ class ModelCost {
   PassCost DecodeStep(const BenchCase& bench, uint32_t position) const;
   // Tokens that the one at `position` attends to, itself included.
   double Attended(uint32_t layer, uint32_t position) const;
-  double AttentionOps(double attended) const;
+  void AddAttention(double attended, PassCost& cost) const;
 
   const ModelConfig& config_;
   Matrices all_rows_;    // of one token, in every layer
   Matrices logit_rows_;  // of one token that wants logits, beside the above
   double weight_bytes_;
   double kv_layer_bytes_;  // of one token and layer
+  bool byte_keys_;
 };
 
 }  // namespace quire

@@ -22,8 +22,8 @@ class ModelCostTest : public testing::Test {
     file_ = std::make_shared<const GgufFile>(*GgufFile::Parse(bytes_));
     model_ = *Model::Load(file_, {}, pool_);
   }
-  PassCost Cost(const BenchCase& bench, uint32_t chunk = 512) {
-    return ModelCost(*file_, *model_, model_->kv_shape(KvFormat::kF16)).Of(bench, chunk);
+  PassCost Cost(const BenchCase& bench, uint32_t chunk = 512, KvFormat kv = KvFormat::kF16) {
+    return ModelCost(*file_, *model_, model_->kv_shape(kv)).Of(bench, chunk);
   }
   double vocab() const { return model_->config().vocab_size; }
 
@@ -76,6 +76,17 @@ TEST_F(ModelCostTest, WindowsBoundAttention) {
   EXPECT_EQ(cost.attention_ops, 2 * 4 * 256 * (5 * 48.0 + 200));
   // Of the last 48 of 200 positions, 8 belong to the shared ones.
   EXPECT_EQ(cost.kv_bytes, 2 * 2 * 64 * 2 * (5 * (8 + 2 * 40.0) + (160 + 2 * 40.0)));
+}
+
+// C3
+TEST_F(ModelCostTest, KeysInBytesAreScoredByByteProducts) {
+  Load({.layers = 2});
+  const BenchCase bench{.tokens = 1, .depth = 9, .clients = 1};
+  const PassCost cost = Cost(bench, 512, KvFormat::kQ8);
+  EXPECT_EQ(cost.attention_ops, 2 * 256 * 10 * 2);
+  EXPECT_EQ(cost.score_dot_ops, 2 * 2 * 256 * 10 * 2);
+  EXPECT_LT(cost.kv_bytes, 0.6 * Cost(bench).kv_bytes);
+  EXPECT_EQ(Cost(bench, 512, KvFormat::kK16V8).score_dot_ops, 0);
 }
 
 TEST_F(ModelCostTest, FloatWeightsCountApart) {

@@ -25,10 +25,13 @@ def test_json_has_what_it_promises(quire, model):
     for one in found["cases"]:
         assert 0 < one["of_dot_peak"] < 1.5 and 0 < one["of_limit"] < 1.5, one
         assert len(one["samples"]) == 2
+        assert sum(one["phases"]["share"].values()) == pytest.approx(1, abs=0.02)
+        assert one["phases"]["share"]["attention"] > 0 and one["attention_of_peak"] > 0
+        assert one["phases"]["barriers_per_pass"] >= 0
     weights = found["memory"]["weight_bytes"]
     assert 80e6 < weights < found["memory"]["peak_resident_bytes"] < 4 * weights
     assert found["versions"]["isa"] and found["versions"]["numerics"]
-    assert found["threads"] == 1 and found["kv_format"] == "f16" and found["repetitions"] == 2
+    assert found["threads"] == 1 and found["kv_format"] == "k16v8" and found["repetitions"] == 2
 
 
 def test_kv_formats_differ_in_what_is_read(quire, model):
