@@ -6,10 +6,12 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "server/anthropic/messages_request.h"
 #include "server/openai/chat_request.h"
 #include "server/openai/completion_request.h"
 #include "server/openai/control_text_guard.h"
 #include "server/openai/error_body.h"
+#include "server/responses/responses_request.h"
 
 namespace quire {
 namespace {
@@ -64,6 +66,24 @@ void TryCompletion(std::string_view body) {
   QUIRE_CHECK(!request->prompts.empty() && request->prompts.size() <= kMaxPrompts);
 }
 
+void TryMessages(std::string_view body) {
+  const auto request = ParseMessagesRequest(body, MessagesPurpose::kAnswer);
+  if (!request) return CheckRefusal(request.error());
+  CheckFields(request->chat.fields);
+  const Json& messages = request->chat.variables["messages"];
+  QUIRE_CHECK(messages.size() == request->sources.size());
+  QUIRE_CHECK(request->chat.fields.request.choices == 1 && request->chat.fields.max_tokens);
+  QUIRE_CHECK(ParseMessagesRequest(body, MessagesPurpose::kCount).has_value());
+}
+
+void TryResponses(std::string_view body) {
+  const auto request = ParseResponsesRequest(body);
+  if (!request) return CheckRefusal(request.error());
+  CheckFields(request->chat.fields);
+  QUIRE_CHECK(request->chat.variables["messages"].size() == request->sources.size());
+  QUIRE_CHECK(request->chat.fields.request.choices == 1);
+}
+
 }  // namespace
 }  // namespace quire
 
@@ -71,5 +91,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view body(reinterpret_cast<const char*>(data), size);
   quire::TryChat(body);
   quire::TryCompletion(body);
+  quire::TryMessages(body);
+  quire::TryResponses(body);
   return 0;
 }

@@ -1,4 +1,7 @@
 // The pages of Service that need no thought: what is running, how it is, what it counts.
+#include <algorithm>
+#include <ctime>
+
 #include "engine/engine.h"
 #include "kernels/dispatch.h"
 #include "kernels/numerics.h"
@@ -31,13 +34,29 @@ std::string EscapeHtml(std::string_view text) {
   return ToValidUtf8(out);
 }
 
+// "2026-01-02T15:04:05Z"
+std::string Rfc3339(int64_t seconds) {
+  const auto when = static_cast<std::time_t>(seconds);
+  std::tm utc{};
+  gmtime_r(&when, &utc);
+  char buffer[32];
+  return {buffer, std::strftime(buffer, sizeof(buffer), "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
+// What OpenAI's clients read, then what Anthropic's do.
 void WriteModel(const ReadyModel& model, const std::string& name, int64_t since, JsonWriter& json) {
   json.BeginObject()
       .Field("id", name)
       .Field("object", "model")
       .Field("created", since)
       .Field("owned_by", "quire")
-      .Field("max_model_len", model.engine->context_tokens());
+      .Field("max_model_len", model.engine->context_tokens())
+      .Field("type", "model")
+      .Field("display_name", name)
+      .Field("created_at", Rfc3339(since))
+      .Field("lifecycle", "active")
+      .Field("max_input_tokens", model.engine->context_tokens())
+      .Field("max_tokens", model.engine->context_tokens());
   json.EndObject();
 }
 
@@ -57,7 +76,8 @@ constexpr std::string_view kPageStart =
 constexpr std::string_view kPageEnd =
     "<p><a href=\"/v1/models\">/v1/models</a> &middot; <a href=\"/health\">/health</a> &middot; "
     "<a href=\"/metrics\">/metrics</a> &middot; <a href=\"/version\">/version</a> &middot; POST "
-    "/v1/chat/completions, /v1/completions, /tokenize, /detokenize</p></body></html>\n";
+    "/v1/chat/completions, /v1/completions, /v1/responses, /v1/messages, /tokenize, "
+    "/detokenize</p></body></html>\n";
 
 }  // namespace
 
@@ -137,7 +157,12 @@ HttpResponse Service::Models(const HttpRequest&) {
   for (const std::string& name : model_->names) {
     if (name != "*") WriteModel(*model_, name, ready_since_, json);
   }
-  json.EndArray().EndObject();
+  json.EndArray();
+  const auto named = [&](const std::string& name) { return name != "*"; };
+  const auto first = std::ranges::find_if(model_->names, named);
+  const auto last = std::find_if(model_->names.rbegin(), model_->names.rend(), named);
+  if (first != model_->names.end()) json.Field("first_id", *first).Field("last_id", *last);
+  json.Field("has_more", false).EndObject();
   return JsonPage(json.Take());
 }
 

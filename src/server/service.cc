@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/engine.h"
+#include "server/anthropic/anthropic_error.h"
 #include "server/generation.h"
 #include "server/http/trusted_origin.h"
 #include "server/openai/error_body.h"
@@ -19,6 +20,10 @@ namespace {
 // Parsing and encoding this much takes tenths of a second in the worst case.
 constexpr size_t kLargeBodyBytes = size_t{256} << 10;
 
+bool IsAnthropic(std::string_view path) {
+  return path == "/v1/messages" || path.starts_with("/v1/messages/");
+}
+
 }  // namespace
 
 HttpResponse ToResponse(const Error& error, uint32_t retry_after_seconds) {
@@ -26,8 +31,11 @@ HttpResponse ToResponse(const Error& error, uint32_t retry_after_seconds) {
   HttpResponse response;
   response.status = api.status;
   response.body = ErrorBody(api);
+  response.error = api;
   if (api.status == 429 || api.status == 503) {
-    response.headers.emplace_back("Retry-After", std::to_string(std::max(1u, retry_after_seconds)));
+    const uint32_t own = error.retry_after_seconds;
+    const uint32_t seconds = std::max(1u, own > 0 ? own : retry_after_seconds);
+    response.headers.emplace_back("Retry-After", std::to_string(seconds));
   }
   return response;
 }
@@ -50,6 +58,15 @@ const Service::Route Service::kRoutes[] = {
      .post = true,
      .when = When::kReadyNotDraining,
      .generation = PrepareChat},
+    {.path = "/v1/responses",
+     .post = true,
+     .when = When::kReadyNotDraining,
+     .generation = PrepareResponse},
+    {.path = "/v1/messages",
+     .post = true,
+     .when = When::kReadyNotDraining,
+     .generation = PrepareMessages},
+    {.path = "/v1/messages/count_tokens", .post = true, .when = When::kReady, .work = CountTokens},
 };
 
 Service::Service(const ServerOptions& options)
@@ -127,6 +144,7 @@ bool Service::MayRun(const Route& route, HttpResponse& refusal) const {
 }
 
 asio::awaitable<void> Service::Handle(Exchange& exchange) {
+  if (IsAnthropic(exchange.request().path)) exchange.set_error_form(UseAnthropicForm);
   auto stranger =
       RefuseStrangers(exchange.request(), {options_.host, options_.cors_origin, options_.insecure});
   if (stranger) co_return co_await exchange.Respond(*std::move(stranger));
