@@ -25,6 +25,7 @@ MAY_INCLUDE = {
     "model": ["gguf", "kernels"],
     "tier": ["cache/ids.h", "cache/block_name.h", "kernels/kv_view.h"],
     "sched": ["cache"],
+    "plan": ["cache", "sched", "gguf", "model/config.h"],
     "grammar": [],
     "engine": ["sched", "cache", "tier", "model", "text", "grammar", "kernels/kv_view.h",
                "kernels/numerics.h"],

@@ -28,6 +28,8 @@ class BlockTable {
   }
   BlockId last() const { return empty() ? kNoBlock : BlockId{blocks_.back()}; }
   uint32_t num_named() const { return num_named_; }
+  // Blocks of which the eviction policy knows that this text uses them.
+  uint32_t num_noted() const { return num_noted_; }
 
   // As the kernels read it. Valid until the table changes.
   std::span<const uint32_t> indices() const { return blocks_; }
@@ -49,15 +51,18 @@ class BlockTable {
     QUIRE_CHECK(!blocks_.empty());
     blocks_.pop_back();
     if (num_named_ > size()) num_named_ = size();
+    if (num_noted_ > size()) num_noted_ = size();
   }
   void SetNumNamed(uint32_t count) {
     QUIRE_CHECK(count <= size());
     num_named_ = count;
   }
+  void SetNumNoted(uint32_t count) { num_noted_ = count; }
 
  private:
   std::vector<uint32_t> blocks_;  // Index() of each
   uint32_t num_named_ = 0;
+  uint32_t num_noted_ = 0;
   OwnerId owner_;
 };
 

@@ -38,6 +38,7 @@ class EvictionOrder {
 
   void Add(BlockId leaf, const BlockUse& use, TickMs keep_until);
   void Remove(BlockId leaf);
+  void NoteText(const TextNote& text, TickMs now) { policy_->NoteText(text, now); }
   bool Holds(BlockId leaf) const { return held_[Index(leaf)] != Hold::kNot; }
 
   // The next victim for a block that `wanted_by` wants; kNoBlock if there is none.

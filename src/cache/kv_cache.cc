@@ -27,6 +27,8 @@ KvCache::KvCache(const KvCacheOptions& options, std::unique_ptr<EvictionPolicy> 
       uses_(options.capacity_blocks),
       keep_until_(options.capacity_blocks),
       grown_(options.capacity_blocks),
+      noted_names_(options.capacity_blocks),
+      noted_uses_(options.capacity_blocks),
       pinned_(1) {}
 
 OwnerId KvCache::AddOwner(const Quota& quota) {
@@ -45,14 +47,6 @@ uint32_t KvCache::Match(const BlockNames& names, std::span<const TokenId> tokens
                         BlockTable& table) {
   const uint32_t found = prefixes_.Match(names, tokens, table);
   QUIRE_CHECK(found == 0 || found < tokens.size());
-  // A first block alone is no conversation: many texts begin alike.
-  const uint32_t turn = table.size() < 2 ? 0 : uses_[Index(table.last())].turn + 1;
-  for (uint32_t i = 0; i < table.size(); ++i) {
-    BlockUse& use = uses_[Index(table[i])];
-    ++use.hits;
-    use.turn = turn;
-    use.last_use = now_;
-  }
   return found;
 }
 
@@ -67,6 +61,7 @@ void KvCache::Fork(const BlockTable& from, uint32_t num_blocks, BlockTable& to) 
     to.Append(from[i]);
   }
   to.SetNumNamed(num_blocks < from.num_named() ? num_blocks : from.num_named());
+  to.SetNumNoted(num_blocks);
 }
 
 bool KvCache::Grow(BlockTable& table, uint32_t num_tokens, EvictionReason reason) {
@@ -144,16 +139,44 @@ void KvCache::OnTaken(BlockId block) {
 
 void KvCache::Commit(const BlockNames& names, std::span<const TokenId> tokens,
                      uint32_t computed_tokens, BlockTable& table) {
+  NoteText(names, tokens, table);
   const uint32_t first = table.num_named();
   // Where an equal block takes the place of ours, it has a history of its own.
   for (uint32_t i = first; i < table.size(); ++i) grown_[i] = table[i];
   prefixes_.Commit(names, tokens, computed_tokens, table);
-  const uint32_t turn = first == 0 ? 0 : uses_[Index(table[first - 1])].turn;
   for (uint32_t i = first; i < table.num_named(); ++i) {
-    if (table[i] != grown_[i]) continue;
-    uses_[Index(table[i])] = {.last_use = now_, .turn = turn, .depth = i};
-    keep_until_[Index(table[i])] = 0;
+    if (table[i] == grown_[i]) keep_until_[Index(table[i])] = 0;
   }
+}
+
+// A text is read once, however often it was looked up before it could start: when its first tokens
+// were computed. What it generates is noted as it grows.
+void KvCache::NoteText(const BlockNames& names, std::span<const TokenId> tokens,
+                       BlockTable& table) {
+  const uint32_t full = static_cast<uint32_t>(tokens.size() / options_.block_tokens);
+  const uint32_t first = table.num_noted();
+  const uint32_t end = std::min(full, table.size());
+  if (end <= first) return;
+  const uint32_t found = first == 0 ? table.num_named() : 0;
+  // A first block alone is no conversation: many texts begin alike.
+  uint32_t turn = found < 2 ? 0 : uses_[Index(table[found - 1])].turn + 1;
+  if (first > 0) turn = uses_[Index(table[first - 1])].turn;
+  for (uint32_t i = first; i < end; ++i) {
+    noted_names_[i - first] = HashOf(names.Of(i, tokens, options_.block_tokens));
+    noted_uses_[i - first] = {.last_use = now_,
+                              .hits = i < found ? uses_[Index(table[i])].hits + 1 : 0,
+                              .turn = turn,
+                              .depth = i,
+                              .tail = first == 0 && i + 1 == end};
+  }
+  const std::span<BlockUse> uses = std::span(noted_uses_).first(end - first);
+  order_.NoteText({.names = std::span(noted_names_).first(end - first),
+                   .uses = uses,
+                   .found = found,
+                   .starts = first == 0},
+                  now_);
+  for (uint32_t i = first; i < end; ++i) uses_[Index(table[i])] = uses[i - first];
+  table.SetNumNoted(end);
 }
 
 void KvCache::Keep(const BlockTable& table, TickMs until) {

@@ -129,6 +129,7 @@ class KvCache : private IdleListener {
   void OnTaken(BlockId block) override;
   void Evict(BlockId victim, EvictionReason reason);
   bool IsOrdered(BlockId block) const;
+  void NoteText(const BlockNames& names, std::span<const TokenId> tokens, BlockTable& table);
 
   const KvCacheOptions options_;
   BlockPool pool_;
@@ -137,10 +138,12 @@ class KvCache : private IdleListener {
   KvCacheCounts counts_;
   TickMs now_ = 0;
   uint64_t last_serial_ = 0;
-  std::vector<BlockUse> uses_;      // [capacity], of named blocks
-  std::vector<TickMs> keep_until_;  // [capacity], of named blocks; 0: nobody asked
-  std::vector<BlockId> grown_;      // scratch of Grow and Commit; [capacity]
-  std::vector<uint32_t> pinned_;    // by owner: distinct blocks held by pins
+  std::vector<BlockUse> uses_;         // [capacity], of named blocks
+  std::vector<TickMs> keep_until_;     // [capacity], of named blocks; 0: nobody asked
+  std::vector<BlockId> grown_;         // scratch of Grow and Commit; [capacity]
+  std::vector<uint64_t> noted_names_;  // scratch of NoteText; [capacity]
+  std::vector<BlockUse> noted_uses_;   // the same
+  std::vector<uint32_t> pinned_;       // by owner: distinct blocks held by pins
   uint64_t last_pin_ = 0;
   std::unordered_map<PinId, std::vector<BlockId>> pins_;
 };
