@@ -46,10 +46,10 @@ void ForEachBlockFromTail(const TraceRequest& request, Visit visit) {
 }
 
 struct Trace {
-  std::string format;                  // "mooncake", "azure", "agentic"
-  uint32_t block_tokens = 16;          // of text in one block
-  uint32_t num_blocks = 0;             // distinct ones are numbered below
-  bool has_reuse = true;               // false: nothing is known of what texts have in common
+  std::string format;                       // "mooncake", "azure", "agentic"
+  uint32_t block_tokens = 16;               // of text in one block
+  uint32_t num_blocks = 0;                  // distinct ones are numbered below
+  bool has_reuse = true;                    // false: nothing is known of what texts have in common
   std::vector<TraceRequest> requests = {};  // by arrival
 
   uint64_t prompt_tokens() const;

@@ -64,6 +64,7 @@ std::span<const PlanItem> VirtualServer::Plan() {
 }
 
 void VirtualServer::PassTime(std::span<const PlanItem> plan) {
+  if (after_plan_) after_plan_();
   uint64_t rows = 0;
   for (const PlanItem& item : plan) rows += item.num_tokens;
   now_ms_ += options_.rates.step_ms +

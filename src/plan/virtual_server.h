@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -63,6 +64,8 @@ class VirtualServer {
 
   // One step. False if there was nothing to do. Time goes on by as long as it took.
   bool Step();
+  // Called when a step is planned and nothing of it is done yet.
+  void SetAfterPlan(std::function<void()> after_plan) { after_plan_ = std::move(after_plan); }
   // A step whose forward pass fails: time goes on and nothing is computed.
   bool StepInVain();
   // Time goes on to `ms` if it is later.
@@ -87,6 +90,7 @@ class VirtualServer {
 
   const VirtualServerOptions options_;
   OnEnd on_end_;
+  std::function<void()> after_plan_;
   KvCache cache_;
   Scheduler scheduler_;
   double now_ms_ = 0;

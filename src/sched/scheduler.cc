@@ -202,15 +202,16 @@ Sequence& Scheduler::VictimFor(const Sequence& sequence) const {
   return **victim;
 }
 
-// Blocks that a preemption just won are for those that run.
+// Blocks that a preemption just won are for those that run, if any are left: whoever was alone and
+// had to go is tried once more, and never_fits() if that fails.
 void Scheduler::Admit() {
   for (uint32_t i = 0; i < owners_.size(); ++i) {
     closed_[i] = owners_[i].running >= owners_[i].limits.max_running;
   }
   uint64_t tried_tokens = 0;
   bool held_up = false;
-  while (!preempted_in_plan_ && running_.size() < budget_.step_sequences &&
-         tried_tokens < kAdmitTokens) {
+  if (preempted_in_plan_ && !running_.empty()) return;
+  while (running_.size() < budget_.step_sequences && tried_tokens < kAdmitTokens) {
     Sequence* next = waiting_.Next(share_, closed_);
     if (next == nullptr) return;
     const OwnerId owner = next->owner();
