@@ -99,6 +99,7 @@ Result<EngineOptions> MakeOptions(const EngineFlags& flags, const ModelConfig& c
   options.max_sequences = flags.max_sequences;
   options.queue_limit = flags.queue_limit;
   options.step_tokens = flags.step_tokens;
+  options.scope_secret = flags.scope_secret;
   return options;
 }
 

@@ -31,7 +31,8 @@ struct EngineFlags {
   uint32_t step_tokens = 0;
   std::string repack_dir = "auto";  // path; auto: in the user's cache folder; off or 0: none
   std::string repack_limit = "32GiB";
-  std::string config;  // settings file
+  std::string config;        // settings file
+  std::string scope_secret;  // EngineOptions::scope_secret; no flag
 
   // The folder meant by repack_dir; empty: none.
   std::string RepackFolderPath() const;

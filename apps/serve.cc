@@ -22,6 +22,8 @@
 #include "kernels/dispatch.h"
 #include "reply/reply_format.h"
 #include "server/server.h"
+#include "server/tenants/master_key.h"
+#include "server/tenants/tenant_directory.h"
 
 namespace quire {
 namespace {
@@ -32,17 +34,21 @@ struct ServeFlags {
   std::vector<std::string> aliases;
   std::string max_body = "32MiB";
   std::string tool_parser = "auto";
+  std::string tenants;          // path; empty: no keys
+  std::string master_key_file;  // path; empty: in the user's configuration folder
   std::string log_level = "info";
   bool print_config = false;
 };
 
-// Waits for SIGINT and SIGTERM on a thread of its own: a handler may not touch a server. The first
-// signal drains, a second one cuts running answers off.
+// Waits for signals on a thread of its own: a handler may not touch a server. The first SIGINT or
+// SIGTERM drains, a second one cuts running answers off; SIGHUP reads the tenants file again.
 class SignalWatch {
  public:
   // Before any other thread starts, so that all of them inherit the mask.
-  SignalWatch() {
+  explicit SignalWatch(std::string tenants) : tenants_(std::move(tenants)) {
     sigemptyset(&set_);
+    // Without that file a terminal that is closed ends the server, as ever.
+    if (!tenants_.empty()) sigaddset(&set_, SIGHUP);
     for (int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&set_, signal);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
   }
@@ -61,6 +67,10 @@ class SignalWatch {
       int signal = 0;
       while (sigwait(&set_, &signal) == 0 && !done_.load()) {
         if (signal == SIGUSR1) continue;
+        if (signal == SIGHUP) {
+          ReadTenants(server);
+          continue;
+        }
         if (stopping_.exchange(true)) {
           spdlog::info("asked again: running answers are cut off");
         } else {
@@ -73,6 +83,21 @@ class SignalWatch {
   }
 
  private:
+  void ReadTenants(Server& server) {
+    auto file = TenantsFile::Load(tenants_);
+    if (!file) return NoteTenants(Status(std::unexpected(file.error())));
+    server.SetTenants(*std::move(file), [](const Status& taken) { NoteTenants(taken); });
+  }
+
+  static void NoteTenants(const Status& taken) {
+    if (taken) {
+      spdlog::info("the tenants file was read again");
+    } else {
+      spdlog::error("the tenants stay as they were: {}", taken.error().message);
+    }
+  }
+
+  const std::string tenants_;
   sigset_t set_;
   std::atomic<bool> done_{false};
   std::atomic<bool> stopping_{false};
@@ -126,6 +151,7 @@ class Loader {
  private:
   void Load(const ServeFlags& flags, Server& server, const SignalWatch& signals) {
     auto running = StartModel(flags.engine, [this, &server] { StopAtOnce(server); });
+    if (running) running = CheckTenants(flags, *std::move(running));
     if (running) {
       check_ = std::move(running->check);
       if (!signals.stopping()) Announce(flags, *running, server.url());
@@ -136,6 +162,16 @@ class Loader {
     }
     finished_.store(true);
     if (error_) server.Stop();
+  }
+
+  // More may be guaranteed than there is: better to say so now than to serve without limits.
+  static Result<RunningModel> CheckTenants(const ServeFlags& flags, RunningModel running) {
+    if (!flags.server.tenants) return running;
+    const Status described =
+        running.engine->SetTenants(TenantDirectory(*flags.server.tenants).tenants());
+    if (described) return running;
+    return Refuse(described.error().code, flags.tenants + ": " + described.error().message,
+                  "tenants");
   }
 
   // The weights are of another file than the one whose name answers carry, and the rows of the
@@ -155,11 +191,32 @@ class Loader {
   std::thread thread_;
 };
 
+// Without a folder for it -- no home, or one that cannot be written -- a key for this process will
+// do, unless a file was asked for.
+Status ReadMasterKey(ServeFlags& flags) {
+  const bool asked = !flags.master_key_file.empty();
+  const std::string path = asked ? flags.master_key_file : ConfigPath("master.key");
+  if (path.empty()) return {};
+  const auto key = LoadMasterKey(path);
+  if (key) {
+    flags.engine.scope_secret = DeriveSecret(*key, "names of KV blocks");
+  } else if (asked || key.error().code != ErrorCode::kIo) {
+    return std::unexpected(key.error());
+  } else {
+    spdlog::warn("{}; a new one is used until this server stops", key.error().message);
+  }
+  return {};
+}
+
 Status CompleteFlags(ServeFlags& flags) {
   QUIRE_TRY(flags.server.max_body_bytes, ParseSize(flags.max_body));
   flags.server.model_names = {std::filesystem::path(flags.engine.model).stem().string()};
   for (const std::string& alias : flags.aliases) flags.server.model_names.push_back(alias);
   flags.server.reply_format = FindReplyFormat(flags.tool_parser);  // empty for auto
+  if (!flags.tenants.empty()) {
+    QUIRE_TRY(flags.server.tenants, TenantsFile::Load(flags.tenants));
+  }
+  flags.server.log = [](std::string_view line) { spdlog::error("{}", line); };
   flags.server.build = {QUIRE_VERSION, "g++ " __VERSION__};
   return {};
 }
@@ -168,9 +225,10 @@ int Serve(ServeFlags& flags) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("quire"));
   spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
   spdlog::set_level(spdlog::level::from_str(flags.log_level));
-  SignalWatch signals;
+  SignalWatch signals(flags.tenants);
   // A file that cannot be a model is refused before the port is taken.
   if (auto file = GgufFile::Open(flags.engine.model); !file) return Fail(file.error(), kExitModel);
+  if (Status read = ReadMasterKey(flags); !read) return Fail(read.error());
   auto server = Server::Listen(flags.server);
   if (!server) return Fail(server.error());
   signals.Start(**server);
@@ -190,6 +248,14 @@ void AddServerFlags(CLI::App& app, ServeFlags& flags) {
       ->capture_default_str();
   app.add_flag("--insecure", server.insecure,
                "allow a --host that other machines can reach, though no key is asked for");
+  app.add_option("--tenants", flags.tenants,
+                 "file of those who may use the server (`quire tenant add` makes it); every path "
+                 "but /health then needs a key; SIGHUP reads it again")
+      ->type_name("FILE");
+  app.add_option("--master-key-file", flags.master_key_file,
+                 "secret from which the names of KV blocks are derived; drawn at the first start "
+                 "(default: quire/master.key in ~/.config)")
+      ->type_name("FILE");
   app.add_option("--alias", flags.aliases,
                  "another name the model answers to; '*' accepts any; may be repeated "
                  "(environment: separated by commas)")

@@ -1,6 +1,7 @@
 #include "server/generation.h"
 
 #include <chrono>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -17,21 +18,25 @@ namespace {
 
 // One write takes at most about this much, so that a burst of tokens is not held in one piece.
 constexpr size_t kWriteBytes = size_t{64} << 10;
+
+constexpr double kMsPerSecond = 1000;
 // In a silent stream (a long prompt is being read) a comment shows that the server is alive.
 constexpr auto kSilence = std::chrono::seconds(15);
 
 // The engine's side of one HTTP request: one submission per prompt, all cancelled if it goes.
 class Submissions {
  public:
-  explicit Submissions(Engine& engine) : engine_(engine) {}
+  Submissions(Engine& engine, ServerMetrics& metrics) : engine_(engine), metrics_(metrics) {}
   ~Submissions() { Cancel(); }
   Submissions(const Submissions&) = delete;
   Submissions& operator=(const Submissions&) = delete;
 
   Status Add(GenerationRequest request, std::function<void()> notify) {
     auto queue = std::make_shared<EventQueue>(std::move(notify));
-    QUIRE_TRY(const RequestId id, engine_.Submit(std::move(request), queue));
+    Forecast forecast;
+    QUIRE_TRY(const RequestId id, engine_.Submit(std::move(request), queue, &forecast));
     ids_.push_back(id);
+    forecasts_.push_back(forecast);
     queues_.push_back(std::move(queue));
     return {};
   }
@@ -40,11 +45,21 @@ class Submissions {
   bool Move(AnswerWriter& answer, std::string& out) {
     for (size_t i = 0; i < queues_.size(); ++i) {
       while (auto event = queues_[i]->Pop()) {
+        if (const auto* done = std::get_if<DoneEvent>(&*event)) NoteWait(i, *done);
         answer.Take(static_cast<uint32_t>(i), *std::move(event), out);
         if (out.size() >= kWriteBytes) return true;
       }
     }
     return false;
+  }
+
+  // Of the first: the others wait for it, and for each other.
+  void AddVerdict(HttpResponse& head) const {
+    if (forecasts_.empty()) return;
+    const Forecast& forecast = forecasts_.front();
+    const auto wait_ms = static_cast<uint64_t>(std::ceil(forecast.wait_seconds * kMsPerSecond));
+    head.headers.emplace_back("X-Quire-Queue-Position", std::to_string(forecast.position));
+    head.headers.emplace_back("X-Quire-Estimated-Wait-Ms", std::to_string(wait_ms));
   }
 
   void Cancel() {
@@ -55,8 +70,16 @@ class Submissions {
   void Finished() { ids_.clear(); }
 
  private:
+  // Those that never began waited for something else.
+  void NoteWait(size_t i, const DoneEvent& done) {
+    if (done.receipt.cached_tokens + done.receipt.computed_tokens == 0) return;
+    metrics_.WaitedInstead(forecasts_[i].wait_seconds, done.receipt.queue_ms / kMsPerSecond);
+  }
+
   Engine& engine_;
+  ServerMetrics& metrics_;
   std::vector<RequestId> ids_;
+  std::vector<Forecast> forecasts_;
   std::vector<std::shared_ptr<EventQueue>> queues_;
 };
 
@@ -136,6 +159,7 @@ asio::awaitable<Outcome> Run::Complete() {
     co_await exchange.EndStream();
   } else {
     HttpResponse response;
+    submissions.AddVerdict(response);
     response.body = std::move(out);
     co_await exchange.Respond(std::move(response));
   }
@@ -172,7 +196,7 @@ asio::awaitable<Outcome> Run::Pump() {
 asio::awaitable<Outcome> Generate(Exchange& exchange, GenerationContext context,
                                   PreparedGeneration prepared) {
   const auto wake = std::make_shared<WakeUp>(exchange.executor());
-  Submissions submissions(context.engine);
+  Submissions submissions(context.engine, context.metrics);
   for (GenerationRequest& request : prepared.requests) {
     const Status added = submissions.Add(std::move(request), wake->Remote());
     if (added) continue;
@@ -183,6 +207,7 @@ asio::awaitable<Outcome> Generate(Exchange& exchange, GenerationContext context,
   exchange.Watch([wake] { wake->Notify(); });
   if (prepared.answer->streams()) {
     HttpResponse head = StreamHead();
+    submissions.AddVerdict(head);
     co_await exchange.BeginStream(std::move(head));
   }
   Run run{exchange, context, submissions, *prepared.answer, *wake};

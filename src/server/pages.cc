@@ -7,6 +7,7 @@
 #include "kernels/numerics.h"
 #include "server/openai/json_writer.h"
 #include "server/service.h"
+#include "server/tenant_usage.h"
 
 namespace quire {
 namespace {
@@ -75,13 +76,14 @@ constexpr std::string_view kPageStart =
 
 constexpr std::string_view kPageEnd =
     "<p><a href=\"/v1/models\">/v1/models</a> &middot; <a href=\"/health\">/health</a> &middot; "
-    "<a href=\"/metrics\">/metrics</a> &middot; <a href=\"/version\">/version</a> &middot; POST "
+    "<a href=\"/metrics\">/metrics</a> &middot; <a href=\"/v1/cache\">/v1/cache</a> &middot; <a "
+    "href=\"/version\">/version</a> &middot; POST "
     "/v1/chat/completions, /v1/completions, /v1/responses, /v1/messages, /tokenize, "
     "/detokenize</p></body></html>\n";
 
 }  // namespace
 
-HttpResponse Service::Home(const HttpRequest&) {
+HttpResponse Service::Home(const HttpRequest&, const Caller& caller) {
   HttpResponse response;
   response.content_type = "text/html; charset=utf-8";
   response.headers.emplace_back("Content-Security-Policy",
@@ -99,11 +101,17 @@ HttpResponse Service::Home(const HttpRequest&) {
     page += "<table>";
     row("model", model_->names.front());
     row("context", std::to_string(model_->engine->context_tokens()) + " tokens");
-    row("KV memory", std::to_string(stats.blocks) + " blocks of 16 tokens, " +
-                         std::to_string(stats.idle_blocks) + " kept for reuse, " +
-                         std::to_string(stats.live_blocks) + " in use");
-    row("requests",
-        std::to_string(stats.running) + " running, " + std::to_string(stats.waiting) + " waiting");
+    if (caller.admin) {
+      row("KV memory", std::to_string(stats.blocks) + " blocks of 16 tokens, " +
+                           std::to_string(stats.idle_blocks) + " kept for reuse, " +
+                           std::to_string(stats.pinned_blocks) + " pinned, " +
+                           std::to_string(stats.live_blocks) + " in use");
+      row("requests", std::to_string(stats.running) + " running, " + std::to_string(stats.waiting) +
+                          " waiting");
+    }
+    for (const Engine::TenantUsage& usage : model_->engine->tenant_usage()) {
+      if (tenants_.needs_key() && caller.MaySee(usage.tenant)) row(usage.tenant, InWords(usage));
+    }
     row("kernels", std::string(IsaName(CurrentIsa())));
     row("numerics", model_->engine->numerics());
     row("version", options_.build.version);
@@ -116,7 +124,7 @@ HttpResponse Service::Home(const HttpRequest&) {
   return response;
 }
 
-HttpResponse Service::Health(const HttpRequest&) {
+HttpResponse Service::Health(const HttpRequest&, const Caller&) {
   const char* status = draining_ ? "draining" : model_ == nullptr ? "loading" : "ok";
   JsonWriter json;
   json.BeginObject().Field("status", status).EndObject();
@@ -125,11 +133,15 @@ HttpResponse Service::Health(const HttpRequest&) {
   return response;
 }
 
-HttpResponse Service::Metrics(const HttpRequest& request) {
+HttpResponse Service::Metrics(const HttpRequest& request, const Caller& caller) {
   auto families = metrics_.Collect();
   if (model_ != nullptr) {
+    const Engine& engine = *model_->engine;
     for (auto& family : model_->engine->metrics().Collect()) families.push_back(std::move(family));
+    for (auto& family : TenantFamilies(engine.tenant_usage()))
+      families.push_back(std::move(family));
   }
+  if (!caller.admin) families = OnlyOf(caller.tenant, std::move(families));
   if (QueryValue(request.query, "names") == "vllm") {
     families = WithVllmNames(families, model_ == nullptr ? "" : model_->names.front());
   }
@@ -139,7 +151,36 @@ HttpResponse Service::Metrics(const HttpRequest& request) {
   return response;
 }
 
-HttpResponse Service::Version(const HttpRequest&) {
+HttpResponse Service::Cache(const HttpRequest&, const Caller& caller) {
+  const Engine& engine = *model_->engine;
+  const EngineStats stats = engine.stats();
+  const auto all = engine.tenant_usage();
+  Engine::TenantUsage own;
+  own.tenant = caller.tenant;
+  const auto found = std::ranges::find(all, caller.tenant, &Engine::TenantUsage::tenant);
+  if (found != all.end()) own = *found;
+  JsonWriter json;
+  json.BeginObject();
+  WriteUsage(own, stats.block_bytes, json);
+  json.Field("block_bytes", stats.block_bytes).Field("block_tokens", kBlockTokens);
+  if (caller.admin) {
+    json.Key("server").BeginObject();
+    json.Field("blocks", stats.blocks).Field("free_blocks", stats.free_blocks);
+    json.Field("live_blocks", stats.live_blocks).Field("idle_blocks", stats.idle_blocks);
+    json.Field("pinned_blocks", stats.pinned_blocks).EndObject();
+    json.Key("tenants").BeginArray();
+    for (const Engine::TenantUsage& usage : all) {
+      json.BeginObject();
+      WriteUsage(usage, stats.block_bytes, json);
+      json.EndObject();
+    }
+    json.EndArray();
+  }
+  json.EndObject();
+  return JsonPage(json.Take());
+}
+
+HttpResponse Service::Version(const HttpRequest&, const Caller&) {
   JsonWriter json;
   json.BeginObject()
       .Field("version", options_.build.version)
@@ -151,7 +192,7 @@ HttpResponse Service::Version(const HttpRequest&) {
   return JsonPage(json.Take());
 }
 
-HttpResponse Service::Models(const HttpRequest&) {
+HttpResponse Service::Models(const HttpRequest&, const Caller&) {
   JsonWriter json;
   json.BeginObject().Field("object", "list").Key("data").BeginArray();
   for (const std::string& name : model_->names) {
@@ -166,7 +207,7 @@ HttpResponse Service::Models(const HttpRequest&) {
   return JsonPage(json.Take());
 }
 
-HttpResponse Service::OneModel(const HttpRequest& request) {
+HttpResponse Service::OneModel(const HttpRequest& request, const Caller&) {
   const std::string name = request.path.substr(std::string_view("/v1/models/").size());
   const auto known = model_->NameFor(name);
   if (!known) return ToResponse(known.error(), 1);

@@ -38,6 +38,8 @@ Result<PreparedChat> PrepareTurn(const ReadyModel& model, MessagesRequest& reque
   // Agents ask for more tokens than small models have room for, and always for the same number:
   // they get the room there is, and the stop reason tells when it ended the answer.
   request.chat.fields.cut_max_tokens = true;
+  GenerationRequest& work = request.chat.fields.request;
+  if (!work.no_store) work.keep_seconds = std::max(work.keep_seconds, request.keep_seconds);
   auto chat = PrepareConversation(model, request.chat);
   if (!chat) return std::unexpected(request.InItsWords(std::move(chat).error()));
   if (const Status begun = BeginAnswer(model, request, *chat); !begun) {

@@ -28,7 +28,7 @@ HttpLimits LimitsOf(const ServerOptions& options) {
 }
 
 ListenOptions ListenOptionsOf(const ServerOptions& options) {
-  return {options.host, options.port, options.insecure, options.max_connections,
+  return {options.host, options.port, options.insecure || options.tenants, options.max_connections,
           options.max_buffered_body_bytes};
 }
 
@@ -89,6 +89,13 @@ void Server::SetReady(ServedModel model) {
   asio::post(impl_->io, [impl = impl_.get(), ready = std::move(ready)]() mutable {
     impl->service.Load(std::move(ready));
   });
+}
+
+void Server::SetTenants(TenantsFile tenants, std::function<void(const Status&)> done) {
+  asio::post(impl_->io,
+             [impl = impl_.get(), tenants = std::move(tenants), done = std::move(done)]() mutable {
+               done(impl->service.SetTenants(std::move(tenants)));
+             });
 }
 
 void Server::Run() { impl_->io.run(); }

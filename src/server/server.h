@@ -7,10 +7,10 @@
 // It listens before there is a model: until SetReady, /health says 503 and work is refused.
 //
 // Threads  Run occupies the calling thread and is called once; all sockets live on it. A few more
-//          threads parse, render and tokenise. SetReady, Stop and port: any thread (not from a
-//          signal handler).
+//          threads parse, render and tokenise. SetReady, SetTenants, Stop and port: any
+//          thread (not from a signal handler).
 // Errors   Listen: kAddressInUse; kInvalidArgument for an address that does not exist, or one that
-//          others can reach without `insecure`.
+//          others can reach without `insecure` or `tenants`.
 // Bounds   connections, header and body bytes, bodies held at once, and time without progress, all
 //          in ServerOptions.
 #pragma once
@@ -26,6 +26,7 @@
 
 #include "base/result.h"
 #include "reply/reply_format.h"
+#include "server/tenants/tenants_file.h"
 
 namespace quire {
 
@@ -43,6 +44,8 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 8080;   // 0: any free one
   bool insecure = false;  // may listen where other machines can reach it
+  // Who may use it, with which key; empty: everybody who reaches it, as one tenant "default".
+  std::optional<TenantsFile> tenants;
   // Names under which the model answers, the first is the one it calls itself. "*": any name.
   std::vector<std::string> model_names;
   // In which way the model writes tool calls; empty: as its chat template teaches.
@@ -83,6 +86,10 @@ class Server {
   std::string url() const;  // "http://127.0.0.1:8080"
 
   void SetReady(ServedModel model);
+  // Other tenants from now on, or the same with other limits: requests that run go on. `done`
+  // hears, on the I/O thread, whether it could be: if not, the old ones stay. Only with `tenants`
+  // before.
+  void SetTenants(TenantsFile tenants, std::function<void(const Status&)> done);
   void Run();
   // Drains; called again, it cuts running answers off at once. The engine may be destroyed after
   // Run has returned.

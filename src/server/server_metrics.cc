@@ -2,8 +2,13 @@
 
 #include <prometheus/text_serializer.h>
 
+#include <cmath>
+
 namespace quire {
 namespace {
+
+const prometheus::Histogram::BucketBoundaries kWaitErrorSeconds = {0.001, 0.003, 0.01, 0.03, 0.1,
+                                                                   0.3,   1,     3,    10,   30};
 
 std::string Name(Outcome outcome) {
   switch (outcome) {
@@ -36,6 +41,10 @@ ServerMetrics::ServerMetrics(const BuildInfo& build)
                     .Name("quire_choices_total")
                     .Help("Choices given to clients, by why they ended.")
                     .Register(registry_)),
+      wait_errors_(prometheus::BuildHistogram()
+                       .Name("quire_admission_wait_error_seconds")
+                       .Help("By how much requests waited longer, or shorter, than forecast.")
+                       .Register(registry_)),
       connections_(prometheus::BuildGauge()
                        .Name("quire_connections")
                        .Help("Open client connections.")
@@ -44,7 +53,10 @@ ServerMetrics::ServerMetrics(const BuildInfo& build)
   for (const Outcome outcome :
        {Outcome::kOk, Outcome::kInvalid, Outcome::kRejected, Outcome::kCancelled, Outcome::kStalled,
         Outcome::kCut, Outcome::kFailed}) {
-    requests_.Add({{"outcome", Name(outcome)}});
+    requests_.Add({{"outcome", Name(outcome)}, {"tenant", "default"}});
+  }
+  for (const char* direction : {"longer", "shorter"}) {
+    wait_errors_.Add({{"direction", direction}}, kWaitErrorSeconds);
   }
   prometheus::BuildGauge()
       .Name("quire_build_info")
@@ -54,8 +66,14 @@ ServerMetrics::ServerMetrics(const BuildInfo& build)
       .Set(1);
 }
 
-void ServerMetrics::Count(Outcome outcome) {
-  requests_.Add({{"outcome", Name(outcome)}}).Increment();
+void ServerMetrics::Count(Outcome outcome, const std::string& tenant) {
+  requests_.Add({{"outcome", Name(outcome)}, {"tenant", tenant}}).Increment();
+}
+
+void ServerMetrics::WaitedInstead(double forecast, double actual) {
+  const char* direction = actual >= forecast ? "longer" : "shorter";
+  wait_errors_.Add({{"direction", direction}}, kWaitErrorSeconds)
+      .Observe(std::abs(actual - forecast));
 }
 
 void ServerMetrics::CountFinish(std::string_view reason) {

@@ -5,6 +5,7 @@
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
 #include <prometheus/metric_family.h>
 #include <prometheus/registry.h>
 
@@ -32,7 +33,9 @@ class ServerMetrics {
  public:
   explicit ServerMetrics(const BuildInfo& build);
 
-  void Count(Outcome outcome);
+  void Count(Outcome outcome, const std::string& tenant);
+  // A request was told to expect `forecast` seconds of waiting, and waited `actual`.
+  void WaitedInstead(double forecast, double actual);
   void CountFinish(std::string_view reason);  // of one choice
   void SetConnections(size_t connections);
 
@@ -42,6 +45,7 @@ class ServerMetrics {
   prometheus::Registry registry_;
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& finishes_;
+  prometheus::Family<prometheus::Histogram>& wait_errors_;
   prometheus::Gauge& connections_;
 };
 

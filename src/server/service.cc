@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/check.h"
 #include "engine/engine.h"
 #include "server/anthropic/anthropic_error.h"
 #include "server/generation.h"
@@ -22,6 +23,23 @@ constexpr size_t kLargeBodyBytes = size_t{256} << 10;
 
 bool IsAnthropic(std::string_view path) {
   return path == "/v1/messages" || path.starts_with("/v1/messages/");
+}
+
+HttpResponse Unauthorized(const HttpRequest& request) {
+  const char* why = request.keys.empty()
+                        ? "a key is needed; send it as 'Authorization: Bearer KEY'"
+                        : "this key is not known here; `quire tenant add` makes one";
+  HttpResponse response = ToResponse({ErrorCode::kUnauthorized, why, {}}, 0);
+  response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+// What the tenants may use of an engine without a tenants file: pins must leave room for answers.
+Tenant DefaultTenant(const Engine& engine) {
+  Tenant tenant;
+  tenant.name = Caller().tenant;
+  tenant.kv_pinned_bytes = engine.options().kv_memory_bytes / 2;
+  return tenant;
 }
 
 }  // namespace
@@ -43,9 +61,10 @@ HttpResponse ToResponse(const Error& error, uint32_t retry_after_seconds) {
 // The whole face of the server, one line per path.
 const Service::Route Service::kRoutes[] = {
     {.path = "/", .page = &Service::Home},
-    {.path = "/health", .page = &Service::Health},
+    {.path = "/health", .open = true, .page = &Service::Health},
     {.path = "/metrics", .page = &Service::Metrics},
     {.path = "/version", .page = &Service::Version},
+    {.path = "/v1/cache", .when = When::kReady, .page = &Service::Cache},
     {.path = "/v1/models", .when = When::kReady, .page = &Service::Models},
     {.path = "/v1/models/", .when = When::kReady, .page = &Service::OneModel},
     {.path = "/tokenize", .post = true, .when = When::kReady, .work = Tokenize},
@@ -70,7 +89,9 @@ const Service::Route Service::kRoutes[] = {
 };
 
 Service::Service(const ServerOptions& options)
-    : options_(options), metrics_(options.build), pool_(std::max(1u, options.parse_threads)) {}
+    : options_(options), metrics_(options.build), pool_(std::max(1u, options.parse_threads)) {
+  if (options.tenants) tenants_ = TenantDirectory(*options.tenants);
+}
 
 Service::~Service() {
   pool_.join();
@@ -82,6 +103,29 @@ void Service::Load(std::shared_ptr<const ReadyModel> model) {
   ready_since_ = std::chrono::duration_cast<std::chrono::seconds>(
                      std::chrono::system_clock::now().time_since_epoch())
                      .count();
+  Engine& engine = *model_->engine;
+  const Status described = engine.SetTenants(
+      tenants_.needs_key() ? tenants_.tenants() : std::vector{DefaultTenant(engine)});
+  if (!described && options_.log) options_.log("tenants: " + described.error().message);
+}
+
+Status Service::SetTenants(TenantsFile tenants) {
+  QUIRE_CHECK(tenants_.needs_key(), "a server without keys does not ask for them later");
+  TenantDirectory next(std::move(tenants), &tenants_);
+  if (model_ != nullptr) {
+    const Status described = model_->engine->SetTenants(next.tenants());
+    if (!described) return described;
+  }
+  tenants_ = std::move(next);
+  return {};
+}
+
+// Nothing for one who has no key where a key is needed. What a browser asks before it sends one
+// says nothing of us.
+std::optional<Caller> Service::CallerOf(const HttpRequest& request, const Route* route) const {
+  const bool preflight = request.method == "OPTIONS" && !options_.cors_origin.empty();
+  if ((route != nullptr && route->open) || preflight) return Caller{.tenant = {}, .admin = false};
+  return tenants_.Find(request.keys);
 }
 
 const Service::Route* Service::Find(const HttpRequest& request, bool& path_known) {
@@ -119,7 +163,8 @@ HttpResponse Service::NoRoute(const HttpRequest& request, bool path_known) const
     if (!allowed.empty()) response.headers.emplace_back("Allow", allowed);
     if (!options_.cors_origin.empty()) {
       response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-      response.headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type");
+      response.headers.emplace_back("Access-Control-Allow-Headers",
+                                    "Authorization, Content-Type, X-Api-Key");
     }
     return response;
   }
@@ -145,22 +190,25 @@ bool Service::MayRun(const Route& route, HttpResponse& refusal) const {
 
 asio::awaitable<void> Service::Handle(Exchange& exchange) {
   if (IsAnthropic(exchange.request().path)) exchange.set_error_form(UseAnthropicForm);
-  auto stranger =
-      RefuseStrangers(exchange.request(), {options_.host, options_.cors_origin, options_.insecure});
+  auto stranger = RefuseStrangers(exchange.request(), {options_.host, options_.cors_origin,
+                                                       options_.insecure || tenants_.needs_key()});
   if (stranger) co_return co_await exchange.Respond(*std::move(stranger));
   bool path_known = false;
   const Route* route = Find(exchange.request(), path_known);
+  std::optional<Caller> caller = CallerOf(exchange.request(), route);
   HttpResponse response;
-  if (route == nullptr) {
+  if (!caller) {
+    response = Unauthorized(exchange.request());
+  } else if (route == nullptr) {
     response = NoRoute(exchange.request(), path_known);
   } else if (!MayRun(*route, response)) {
-    if (route->generation != nullptr) metrics_.Count(Outcome::kRejected);
+    if (route->generation != nullptr) metrics_.Count(Outcome::kRejected, caller->tenant);
   } else if (route->page != nullptr) {
-    response = (this->*route->page)(exchange.request());
+    response = (this->*route->page)(exchange.request(), *caller);
   } else if (route->work != nullptr) {
     co_return co_await RunWork(exchange, route->work);
   } else {
-    co_return co_await RunGeneration(exchange, route->generation);
+    co_return co_await RunGeneration(exchange, route->generation, *std::move(caller));
   }
   co_await exchange.Respond(std::move(response));
 }
@@ -196,26 +244,28 @@ asio::awaitable<void> Service::RunWork(Exchange& exchange, Work work) {
   co_await exchange.Respond(std::move(response));
 }
 
-asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation prepare) {
+asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation prepare,
+                                             Caller caller) {
   const auto model = model_;
   RawRequest raw{std::move(exchange.request().body), exchange.request().request_id};
   auto run = [&] { return prepare(*model, raw); };
   auto done = co_await RunBeside(exchange, raw.body.size(), std::move(run));
   raw.body = {};
   if (!done || exchange.gone()) {
-    metrics_.Count(Outcome::kCancelled);
+    metrics_.Count(Outcome::kCancelled, caller.tenant);
     co_return;
   }
   Result<PreparedGeneration> prepared = *std::move(done);
   if (!prepared) {
-    metrics_.Count(Outcome::kInvalid);
+    metrics_.Count(Outcome::kInvalid, caller.tenant);
     HttpResponse refusal = ToResponse(prepared.error(), 1);
     co_await exchange.Respond(std::move(refusal));
     co_return;
   }
+  for (GenerationRequest& request : prepared->requests) request.tenant = caller.tenant;
   GenerationContext context{*model->engine, metrics_, options_.stall_seconds};
   const Outcome outcome = co_await Generate(exchange, context, *std::move(prepared));
-  metrics_.Count(outcome);
+  metrics_.Count(outcome, caller.tenant);
 }
 
 }  // namespace quire

@@ -20,6 +20,7 @@
 #include "server/ready_model.h"
 #include "server/server.h"
 #include "server/server_metrics.h"
+#include "server/tenants/tenant_directory.h"
 
 namespace quire {
 
@@ -29,6 +30,7 @@ class Service {
   ~Service();
 
   void Load(std::shared_ptr<const ReadyModel> model);
+  Status SetTenants(TenantsFile tenants);
   void Drain() { draining_ = true; }
   void SetConnections(size_t connections) { metrics_.SetConnections(connections); }
 
@@ -36,13 +38,14 @@ class Service {
 
  private:
   enum class When : uint8_t { kAlways, kReady, kReadyNotDraining };
-  using Page = HttpResponse (Service::*)(const HttpRequest& request);
+  using Page = HttpResponse (Service::*)(const HttpRequest& request, const Caller& caller);
   using Work = Result<std::string> (*)(const ReadyModel&, const std::string&);
   using Preparation = Result<PreparedGeneration> (*)(const ReadyModel&, const RawRequest&);
   struct Route {
     std::string_view path;  // ends in "/": everything below it
     bool post = false;      // else GET and HEAD
     When when = When::kAlways;
+    bool open = false;    // without a key
     Page page = nullptr;  // exactly one of these three
     Work work = nullptr;
     Preparation generation = nullptr;
@@ -51,6 +54,7 @@ class Service {
   static const Route* Find(const HttpRequest& request, bool& path_known);
 
   HttpResponse NoRoute(const HttpRequest& request, bool path_known) const;
+  std::optional<Caller> CallerOf(const HttpRequest& request, const Route* route) const;
   bool MayRun(const Route& route, HttpResponse& refusal) const;
 
   // Runs `function` beside the I/O thread, a large body in the lane of the large ones. An empty
@@ -59,17 +63,20 @@ class Service {
   boost::asio::awaitable<std::optional<std::invoke_result_t<Function>>> RunBeside(
       Exchange& exchange, size_t body_bytes, Function function);
   boost::asio::awaitable<void> RunWork(Exchange& exchange, Work work);
-  boost::asio::awaitable<void> RunGeneration(Exchange& exchange, Preparation prepare);
+  boost::asio::awaitable<void> RunGeneration(Exchange& exchange, Preparation prepare,
+                                             Caller caller);
 
-  HttpResponse Home(const HttpRequest& request);
-  HttpResponse Health(const HttpRequest& request);
-  HttpResponse Metrics(const HttpRequest& request);
-  HttpResponse Version(const HttpRequest& request);
-  HttpResponse Models(const HttpRequest& request);
-  HttpResponse OneModel(const HttpRequest& request);
+  HttpResponse Home(const HttpRequest& request, const Caller& caller);
+  HttpResponse Health(const HttpRequest& request, const Caller& caller);
+  HttpResponse Metrics(const HttpRequest& request, const Caller& caller);
+  HttpResponse Version(const HttpRequest& request, const Caller& caller);
+  HttpResponse Models(const HttpRequest& request, const Caller& caller);
+  HttpResponse OneModel(const HttpRequest& request, const Caller& caller);
+  HttpResponse Cache(const HttpRequest& request, const Caller& caller);
 
   const ServerOptions& options_;
   ServerMetrics metrics_;
+  TenantDirectory tenants_;
   std::shared_ptr<const ReadyModel> model_;  // null while loading
   int64_t ready_since_ = 0;                  // seconds since 1970
   bool draining_ = false;

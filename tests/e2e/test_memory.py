@@ -57,8 +57,8 @@ def test_one_hash_per_choice(server):
 
 
 def test_ignored_fields_are_listed(server):
-    answer = server.chat(metadata={"a": "b"}, kv_policy={"pin": True}).json()
-    assert sorted(answer["quire"]["ignored"]) == ["kv_policy.pin", "metadata"]
+    answer = server.chat(metadata={"a": "b"}).json()
+    assert sorted(answer["quire"]["ignored"]) == ["metadata"]
 
 
 def test_users_cannot_write_control_tokens(server):

@@ -18,6 +18,8 @@ struct HttpRequest {
   std::string query;   // as sent, without "?"
   std::string host;    // the Host header, with the port
   std::string origin;  // the Origin header of a browser, else empty
+  // What a client proves itself with: `Authorization: Bearer KEY` and `x-api-key: KEY`.
+  std::vector<std::string> keys;
   std::string body;
   std::string request_id;  // the client's X-Request-Id if it is harmless, else a fresh one
   bool keep_alive = true;  // the client's wish

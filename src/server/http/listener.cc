@@ -70,7 +70,8 @@ Status Listener::Open() {
     return Refuse(ErrorCode::kInvalidArgument,
                   "--host " + options_.host +
                       " lets other machines in, and no keys are configured; use 127.0.0.1, or "
-                      "--insecure if everyone who reaches this address may use the model",
+                      "--tenants FILE to ask for keys, or --insecure if everyone who reaches this "
+                      "address may use the model",
                   "host");
   }
   acceptor_.open(endpoint.protocol(), error);

@@ -64,6 +64,20 @@ NoRequest ParseRefusal(const error_code& error, const HttpLimits& limits) {
   return Refusal(400, "malformed_http", "this is not valid HTTP: " + error.message());
 }
 
+// A client may send both, and mean either.
+std::vector<std::string> KeysOf(const http::fields& headers) {
+  constexpr std::string_view kBearer = "bearer ";
+  std::vector<std::string> keys;
+  const std::string_view given = headers[http::field::authorization];
+  if (boost::beast::iequals(given.substr(0, kBearer.size()), kBearer)) {
+    const size_t start = given.find_first_not_of(' ', kBearer.size());
+    if (start != std::string_view::npos) keys.emplace_back(given.substr(start));
+  }
+  const std::string_view other = headers["x-api-key"];
+  if (!other.empty()) keys.emplace_back(other);
+  return keys;
+}
+
 // Path and query of a request target: "/a?b" or "http://host/a?b".
 bool SplitTarget(std::string_view target, HttpRequest& request) {
   const size_t scheme = target.find("://");
@@ -224,6 +238,7 @@ asio::awaitable<std::expected<IncomingRequest, NoRequest>> RequestReader::Next()
   incoming.request.http_1_1 = message.version() == 11;
   incoming.request.host = message[http::field::host];
   incoming.request.origin = message[http::field::origin];
+  incoming.request.keys = KeysOf(message);
   incoming.request.body = std::move(message.body());
   incoming.share = std::move(parse.share);
   idle_ = false;

@@ -209,14 +209,31 @@ Status ReadStream(FieldReader& reader, GenerationFields& fields) {
   return {};
 }
 
-// A pin and a time to live are wishes about memory that change no answer: they are ignored openly.
-Status ReadKvPolicy(FieldReader& reader, GenerationFields& fields) {
+// What is to become of the KV that a request leaves behind. A time to live alone keeps it as long
+// as there is room; with a pin, also when there is none.
+Status ReadKvPolicy(FieldReader& reader, GenerationRequest& request) {
   const Json* policy = reader.Any("kv_policy");
   if (policy == nullptr) return {};
   QUIRE_TRY(FieldReader inner, FieldReader::Of(*policy, "kv_policy"));
   QUIRE_TRY(const auto no_store, inner.Bool("no_store"));
-  fields.request.no_store = no_store.value_or(false);
-  for (std::string& name : inner.Unknown()) fields.ignored.push_back(std::move(name));
+  QUIRE_TRY(const auto pin, inner.Bool("pin"));
+  QUIRE_TRY(const auto ttl, inner.Integer("ttl_seconds", 1, kMaxTtlSeconds));
+  for (const std::string& name : inner.Unknown()) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "'" + name + "' is not known; 'kv_policy' has 'pin', 'ttl_seconds', 'no_store'",
+                  name);
+  }
+  request.no_store = no_store.value_or(false);
+  if (request.no_store && (pin.value_or(false) || ttl)) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "'kv_policy.no_store' leaves nothing behind that could be kept or pinned",
+                  "kv_policy.no_store");
+  }
+  if (pin.value_or(false)) {
+    request.pin_seconds = static_cast<uint32_t>(ttl.value_or(kDefaultPinSeconds));
+  } else if (ttl) {
+    request.keep_seconds = static_cast<uint32_t>(*ttl);
+  }
   return {};
 }
 
@@ -260,7 +277,7 @@ Result<GenerationFields> ReadGenerationFields(FieldReader& reader) {
   for (const Status& read :
        {ReadIdentity(reader, fields), ReadLength(reader, fields), ReadSampling(reader, fields),
         ReadLogitBias(reader, fields.request.sampling), ReadStop(reader, fields.request),
-        ReadStream(reader, fields), ReadKvPolicy(reader, fields)}) {
+        ReadStream(reader, fields), ReadKvPolicy(reader, fields.request)}) {
     if (!read) return std::unexpected(read.error());
   }
   QUIRE_TRY(fields.form, ReadStructuredForm(reader));

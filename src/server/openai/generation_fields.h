@@ -22,13 +22,16 @@ inline constexpr size_t kMaxStops = 16;
 // Of all stop texts. Each byte costs a choice 1 KiB of automaton, hence the second bound.
 inline constexpr size_t kMaxStopBytes = 1024;
 inline constexpr size_t kMaxStopBytesTimesChoices = 8192;
+// Of kv_policy: a pin without a time, and the longest time.
+inline constexpr int64_t kDefaultPinSeconds = 3600;
+inline constexpr int64_t kMaxTtlSeconds = 7 * 24 * 3600;
 inline constexpr int64_t kMaxTokensBound = int64_t{1} << 30;
 
 struct GenerationFields {
   GenerationRequest request;  // all but the prompt
   std::string model;          // empty: the client did not say
   std::optional<uint32_t> max_tokens;
-  bool cut_max_tokens = false;  // more than there is room for is cut, not refused
+  bool cut_max_tokens = false;         // more than there is room for is cut, not refused
   std::optional<StructuredForm> form;  // to be compiled into request.grammar
   bool has_seed = false;
   bool stream = false;

@@ -99,6 +99,11 @@ TEST(ChatRequest, RefusesNamingTheField) {
       {Chat(R"("repeat_penalty": 1.2)"), "repeat_penalty"},
       {Chat(R"("min_tokens": 9, "max_tokens": 3)"), "min_tokens"},
       {Chat(R"("kv_policy": {"no_store": 1})"), "kv_policy.no_store"},
+      {Chat(R"("kv_policy": {"no_store": true, "pin": true})"), "kv_policy.no_store"},
+      {Chat(R"("kv_policy": {"pin": "yes"})"), "kv_policy.pin"},
+      {Chat(R"("kv_policy": {"ttl_seconds": 0})"), "kv_policy.ttl_seconds"},
+      {Chat(R"("kv_policy": {"ttl": 5})"), "kv_policy.ttl"},
+      {Chat(R"("kv_policy": true)"), "kv_policy"},
       {Chat(R"("chat_template_kwargs": {"messages": []})"), "chat_template_kwargs.messages"},
   };
   for (const BadCase& bad : cases) {
@@ -111,10 +116,9 @@ TEST(ChatRequest, RefusesNamingTheField) {
 TEST(ChatRequest, ListsWhatItIgnores) {
   const auto request = ParseChatRequest(
       Chat(R"("metadata": {"a": 1}, "store": true, "response_format": {"type": "text"},
-           "service_tier": null, "best_of": 1, "kv_policy": {"pin": true})"));
+           "service_tier": null, "best_of": 1)"));
   ASSERT_TRUE(request) << request.error().message;
-  EXPECT_EQ(request->fields.ignored,
-            (std::vector<std::string>{"kv_policy.pin", "metadata", "store"}));
+  EXPECT_EQ(request->fields.ignored, (std::vector<std::string>{"metadata", "store"}));
 }
 
 // Every way of asking for nothing is honoured; anything else is refused by name.
@@ -230,6 +234,19 @@ TEST(CompletionRequest, BoundsTheNumberOfPrompts) {
   std::string body = R"({"prompt": ["a")";
   for (size_t i = 0; i < kMaxPrompts; ++i) body += ", \"a\"";
   EXPECT_EQ(ParseCompletionRequest(body + "]}").error().param, "prompt");
+}
+
+TEST(ChatRequest, SaysWhatIsToBecomeOfItsMemory) {
+  const auto policy = [](const std::string& fields) {
+    return ParseChatRequest(Chat("\"kv_policy\": {" + fields + "}"))->fields.request;
+  };
+  EXPECT_EQ(policy("").pin_seconds, 0u);
+  EXPECT_EQ(policy("").keep_seconds, 0u);
+  EXPECT_EQ(policy("\"pin\": true").pin_seconds, 3600u);
+  EXPECT_EQ(policy("\"pin\": true, \"ttl_seconds\": 5").pin_seconds, 5u);
+  EXPECT_EQ(policy("\"pin\": true, \"ttl_seconds\": 5").keep_seconds, 0u);
+  EXPECT_EQ(policy("\"pin\": false, \"ttl_seconds\": 5").keep_seconds, 5u);
+  EXPECT_TRUE(policy("\"no_store\": true").no_store);
 }
 
 }  // namespace

@@ -1,0 +1,48 @@
+#include "server/tenants/tenant_directory.h"
+
+#include <utility>
+
+#include "server/tenants/tenant_key.h"
+
+namespace quire {
+
+TenantDirectory::TenantDirectory(TenantsFile file, const TenantDirectory* before)
+    : file_(std::move(file)) {
+  if (before == nullptr || !before->file_) return;
+  departed_ = before->departed_;
+  for (const TenantRecord& record : before->file_->tenants) {
+    departed_[record.tenant.name] = record.tenant.generation + 1;
+  }
+  for (const TenantRecord& record : file_->tenants) departed_.erase(record.tenant.name);
+}
+
+std::optional<Caller> TenantDirectory::Find(std::span<const std::string> keys) const {
+  if (!file_) return Caller{};
+  const TenantRecord* found = nullptr;
+  for (const std::string& key : keys) {
+    const std::string hash = HashTenantKey(key);
+    for (const TenantRecord& record : file_->tenants) {
+      for (const std::string& known : record.key_hashes) {
+        if (SameKeyHash(hash, known)) found = &record;
+      }
+    }
+  }
+  if (found == nullptr) return std::nullopt;
+  return Caller{found->tenant.name, found->admin};
+}
+
+std::vector<Tenant> TenantDirectory::tenants() const {
+  std::vector<Tenant> all;
+  if (!file_) return all;
+  for (const TenantRecord& record : file_->tenants) all.push_back(record.tenant);
+  for (const auto& [name, generation] : departed_) {
+    Tenant gone;
+    gone.name = name;
+    gone.generation = generation;
+    gone.kv_pinned_bytes = 0;
+    all.push_back(std::move(gone));
+  }
+  return all;
+}
+
+}  // namespace quire

@@ -1,0 +1,254 @@
+#include "server/tenants/tenants_file.h"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <utility>
+
+#include "base/mapped_file.h"
+#include "base/size.h"
+#include "server/tenants/tenant_key.h"
+
+namespace quire {
+namespace {
+
+constexpr size_t kMostNameBytes = 64;
+constexpr size_t kMostTenants = 10000;  // each is looked at for every key
+constexpr size_t kMostKeys = 64;        // of one tenant
+constexpr double kMostWeight = 1e6;
+
+// Where in the file a message points to.
+struct Place {
+  const std::string& path;
+  std::string tenant;  // empty until its name is known
+
+  std::unexpected<Error> Refuse(const toml::source_region& at, std::string_view what) const {
+    const std::string who = tenant.empty() ? "" : "tenant \"" + tenant + "\": ";
+    return quire::Refuse(ErrorCode::kInvalidArgument,
+                         fmt::format("{}:{}: {}{}", path, at.begin.line, who, what), "tenants");
+  }
+};
+
+Result<uint64_t> ReadBytes(const Place& place, std::string_view field, const toml::node& node) {
+  if (const auto whole = node.value_exact<int64_t>(); whole && *whole >= 0) {
+    return static_cast<uint64_t>(*whole);
+  }
+  const auto text = node.value_exact<std::string>();
+  if (!text) {
+    return place.Refuse(node.source(), fmt::format("{} must be a size such as \"1GiB\"", field));
+  }
+  const auto size = ParseSize(*text);
+  if (!size) return place.Refuse(node.source(), fmt::format("{}: {}", field, size.error().message));
+  return *size;
+}
+
+Result<uint64_t> ReadWhole(const Place& place, std::string_view field, const toml::node& node,
+                           uint64_t least, uint64_t most) {
+  const auto whole = node.value_exact<int64_t>();
+  if (whole && *whole >= 0 && static_cast<uint64_t>(*whole) >= least &&
+      static_cast<uint64_t>(*whole) <= most) {
+    return static_cast<uint64_t>(*whole);
+  }
+  return place.Refuse(node.source(),
+                      fmt::format("{} must be a whole number from {} to {}{}", field, least, most,
+                                  least > 0 ? "; leave it out for no limit" : ""));
+}
+
+Result<double> ReadWeight(const Place& place, const toml::node& node) {
+  const auto weight = node.is_number() ? node.value<double>() : std::nullopt;
+  if (weight && std::isfinite(*weight) && *weight > 0 && *weight <= kMostWeight) return *weight;
+  return place.Refuse(node.source(), "weight must be a number above 0, 1000000 at most");
+}
+
+Result<std::vector<std::string>> ReadHashes(const Place& place, const toml::node& node) {
+  const toml::array* list = node.as_array();
+  if (list == nullptr) return place.Refuse(node.source(), "key_hashes must be a list of texts");
+  if (list->size() > kMostKeys) {
+    return place.Refuse(node.source(), fmt::format("key_hashes has more than {} keys", kMostKeys));
+  }
+  std::vector<std::string> hashes;
+  for (const toml::node& one : *list) {
+    auto hash = one.value_exact<std::string>();
+    if (hash) {
+      std::ranges::transform(*hash, hash->begin(),
+                             [](char c) { return c >= 'A' && c <= 'F' ? char(c + 32) : c; });
+    }
+    // The text is not repeated: somebody may have put the key itself there.
+    if (!hash || !IsKeyHash(*hash)) {
+      return place.Refuse(one.source(), fmt::format("key_hashes must be BLAKE2b-256 hashes in hex, "
+                                                    "{} digits each; `quire tenant add` makes them",
+                                                    kKeyHashDigits));
+    }
+    hashes.push_back(*std::move(hash));
+  }
+  return hashes;
+}
+
+// One field of a tenant, but its name.
+Status ReadField(const Place& place, std::string_view field, const toml::node& node,
+                 TenantRecord& record) {
+  constexpr uint64_t kMost32 = std::numeric_limits<uint32_t>::max();
+  constexpr uint64_t kMost64 = std::numeric_limits<int64_t>::max();
+  Tenant& tenant = record.tenant;
+  if (field == "key_hashes") {
+    QUIRE_TRY(record.key_hashes, ReadHashes(place, node));
+  } else if (field == "generation") {
+    QUIRE_TRY(tenant.generation, ReadWhole(place, field, node, 0, kMost64));
+  } else if (field == "weight") {
+    QUIRE_TRY(tenant.weight, ReadWeight(place, node));
+  } else if (field == "kv_guaranteed") {
+    QUIRE_TRY(tenant.kv_guaranteed_bytes, ReadBytes(place, field, node));
+  } else if (field == "kv_limit") {
+    QUIRE_TRY(tenant.kv_limit_bytes, ReadBytes(place, field, node));
+  } else if (field == "kv_pinned") {
+    QUIRE_TRY(tenant.kv_pinned_bytes, ReadBytes(place, field, node));
+  } else if (field == "disk_limit") {
+    QUIRE_TRY(record.disk_limit_bytes, ReadBytes(place, field, node));
+  } else if (field == "max_concurrent") {
+    QUIRE_TRY(const uint64_t most, ReadWhole(place, field, node, 1, kMost32));
+    tenant.max_concurrent = static_cast<uint32_t>(most);
+  } else if (field == "max_context") {
+    QUIRE_TRY(const uint64_t most, ReadWhole(place, field, node, 1, kMost32));
+    tenant.max_context = static_cast<uint32_t>(most);
+  } else if (field == "tokens_per_minute") {
+    QUIRE_TRY(tenant.tokens_per_minute, ReadWhole(place, field, node, 1, kMost64));
+  } else if (field == "admin") {
+    const auto admin = node.value_exact<bool>();
+    if (!admin) return place.Refuse(node.source(), "admin must be true or false");
+    record.admin = *admin;
+  } else {
+    return place.Refuse(node.source(), fmt::format("there is no field '{}'", field));
+  }
+  return {};
+}
+
+Result<std::string> ReadName(const Place& place, const toml::table& table) {
+  const toml::node* node = table.get("name");
+  if (node == nullptr) return place.Refuse(table.source(), "a tenant without name");
+  const auto name = node->value_exact<std::string>();
+  if (!name) return place.Refuse(node->source(), "name must be a text");
+  const Status fine = CheckTenantName(*name);
+  if (!fine) return place.Refuse(node->source(), fine.error().message);
+  return *name;
+}
+
+Result<TenantRecord> ReadTenant(const std::string& path, const toml::table& table) {
+  Place place{path, {}};
+  TenantRecord record;
+  QUIRE_TRY(record.tenant.name, ReadName(place, table));
+  place.tenant = record.tenant.name;
+  Tenant& tenant = record.tenant;
+  for (const auto& [key, node] : table) {
+    if (key.str() == "name") continue;
+    const Status read = ReadField(place, key.str(), node, record);
+    if (!read) return std::unexpected(read.error());
+  }
+  if (!table.contains("key_hashes")) {
+    return place.Refuse(table.source(), "key_hashes is missing");
+  }
+  if (tenant.kv_guaranteed_bytes > tenant.kv_limit_bytes) {
+    return place.Refuse(table.source(), fmt::format("kv_guaranteed ({}) is more than kv_limit ({})",
+                                                    FormatSize(tenant.kv_guaranteed_bytes),
+                                                    FormatSize(tenant.kv_limit_bytes)));
+  }
+  // Pins take from everybody else, so without a word only what is the tenant's own.
+  if (!table.contains("kv_pinned")) tenant.kv_pinned_bytes = tenant.kv_guaranteed_bytes;
+  return record;
+}
+
+Status CheckUnique(const std::string& path, const TenantsFile& file) {
+  std::set<std::string_view> names;
+  std::set<std::string_view> hashes;
+  for (const TenantRecord& record : file.tenants) {
+    const Place place{path, record.tenant.name};
+    if (!names.insert(record.tenant.name).second) {
+      return place.Refuse({}, "there are two of this name");
+    }
+    for (const std::string& hash : record.key_hashes) {
+      if (!hashes.insert(hash).second) {
+        return place.Refuse({}, "key_hashes has a key that is there before");
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Status CheckTenantName(std::string_view name) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  if (name.empty() || name.size() > kMostNameBytes || !std::ranges::all_of(name, plain) ||
+      name[0] == '.' || name[0] == '-') {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "a tenant's name has 1 to 64 letters, digits, '.', '_' and '-', and begins with "
+                  "a letter, digit or '_'",
+                  "name");
+  }
+  if (name == kPublicTenant) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "\"public\" is the name of what all tenants share; choose another", "name");
+  }
+  return {};
+}
+
+const TenantRecord* TenantsFile::Find(std::string_view name) const {
+  const auto found = std::ranges::find(
+      tenants, name,
+      [](const TenantRecord& record) -> const std::string& { return record.tenant.name; });
+  return found == tenants.end() ? nullptr : &*found;
+}
+
+Result<TenantsFile> TenantsFile::Parse(std::string_view text, const std::string& path) {
+  toml::table table;
+  try {
+    table = toml::parse(text, path);
+  } catch (const toml::parse_error& error) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  fmt::format("{}:{}: this is not TOML: {}", path, error.source().begin.line,
+                              error.description()),
+                  "tenants");
+  }
+  const Place place{path, {}};
+  TenantsFile file;
+  for (const auto& [key, node] : table) {
+    if (key.str() != "tenant") {
+      return place.Refuse(key.source(), fmt::format("there is no field '{}'; tenants are written "
+                                                    "as [[tenant]]",
+                                                    key.str()));
+    }
+    const toml::array* list = node.as_array();
+    if (list == nullptr || !(list->empty() || list->is_homogeneous<toml::table>())) {
+      return place.Refuse(node.source(), "tenants are written as [[tenant]]");
+    }
+    if (list->size() > kMostTenants) {
+      return place.Refuse(node.source(), fmt::format("more than {} tenants", kMostTenants));
+    }
+    for (const toml::node& one : *list) {
+      QUIRE_TRY(TenantRecord record, ReadTenant(path, *one.as_table()));
+      file.tenants.push_back(std::move(record));
+    }
+  }
+  const Status unique = CheckUnique(path, file);
+  if (!unique) return std::unexpected(unique.error());
+  return file;
+}
+
+Result<std::string> ReadTextFile(const std::string& path) {
+  QUIRE_TRY(const MappedFile file, MappedFile::Open(path));
+  const auto bytes = file.bytes();
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+Result<TenantsFile> TenantsFile::Load(const std::string& path) {
+  QUIRE_TRY(const std::string text, ReadTextFile(path));
+  return Parse(text, path);
+}
+
+}  // namespace quire

@@ -1,0 +1,58 @@
+// server/tenants/tenants_file.h -- who may use a server, and how much: what the tenants file says.
+//
+//   [[tenant]]
+//   name = "acme"                 # letters, digits, '.', '_', '-'; up to 64
+//   key_hashes = ["9f3c..."]      # BLAKE2b-256 of the keys, in hex; never a key
+//   generation = 1764000000       # a new one makes all KV of the tenant unreachable
+//   weight = 2
+//   kv_guaranteed = "256MiB"
+//   kv_limit = "1GiB"
+//   kv_pinned = "128MiB"          # what pins may hold; as much as is guaranteed
+//   disk_limit = "8GiB"
+//   max_concurrent = 16
+//   max_context = 32768
+//   tokens_per_minute = 200000
+//   admin = false
+//
+// Only name and key_hashes are needed; what is left out has no limit.
+//
+// Errors   kInvalidArgument with file, line, tenant and field for whatever else stands there: a
+//          misspelt limit must not be no limit. kNotFound, kIo: the file cannot be read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/tenant.h"
+
+namespace quire {
+
+// Owns what the operator shares with all tenants: nobody may be called so.
+inline constexpr std::string_view kPublicTenant = "public";
+
+struct TenantRecord {
+  Tenant tenant;
+  std::vector<std::string> key_hashes;  // lower case
+  uint64_t disk_limit_bytes = Tenant::kUnlimited;
+  bool admin = false;  // sees all tenants
+};
+
+struct TenantsFile {
+  std::vector<TenantRecord> tenants;
+
+  // `path` is for messages.
+  static Result<TenantsFile> Parse(std::string_view text, const std::string& path);
+  static Result<TenantsFile> Load(const std::string& path);
+
+  const TenantRecord* Find(std::string_view name) const;
+};
+
+Status CheckTenantName(std::string_view name);
+
+// The whole text of a file.
+Result<std::string> ReadTextFile(const std::string& path);
+
+}  // namespace quire
