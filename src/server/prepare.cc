@@ -172,7 +172,7 @@ Result<PreparedGeneration> PrepareChat(const ReadyModel& model, const RawRequest
   facts.reply = std::move(chat.reply);
   PreparedGeneration prepared;
   prepared.requests.push_back(std::move(chat.request));
-  prepared.answer = std::make_unique<ChatAnswer>(std::move(facts));
+  prepared.answer = std::make_unique<OpenAiChatAnswer>(std::move(facts));
   return prepared;
 }
 

@@ -27,15 +27,15 @@ void AppendSse(std::string_view json, std::string& out) {
 
 void AppendSseError(const ApiError& error, std::string& out) { AppendSse(ErrorBody(error), out); }
 
-Answer::Answer(AnswerFacts facts) : facts_(std::move(facts)) {
+OpenAiAnswer::OpenAiAnswer(AnswerFacts facts) : facts_(std::move(facts)) {
   choices_.resize(size_t{facts_.choices} * facts_.prompts);
   for (size_t i = 0; i < choices_.size(); ++i) choices_[i].index = static_cast<uint32_t>(i);
   receipts_.resize(facts_.prompts);
 }
 
-void Answer::OnPrompt(uint32_t, const PromptEvent&, std::string&) {}
+void OpenAiAnswer::OnPrompt(uint32_t, const PromptEvent&, std::string&) {}
 
-void Answer::Take(uint32_t prompt, Event event, std::string& out) {
+void OpenAiAnswer::Take(uint32_t prompt, Event event, std::string& out) {
   QUIRE_CHECK(prompt < facts_.prompts);
   const auto choice_of = [&](uint32_t choice) -> Choice& {
     QUIRE_CHECK(choice < facts_.choices);
@@ -54,8 +54,8 @@ void Answer::Take(uint32_t prompt, Event event, std::string& out) {
   }
 }
 
-void Answer::Say(Choice& choice, std::string_view text, const SampledToken* sampled,
-                 std::string& out) {
+void OpenAiAnswer::Say(Choice& choice, std::string_view text, const SampledToken* sampled,
+                       std::string& out) {
   if (!facts_.stream) {
     if (sampled != nullptr) Keep(choice, *sampled);
     choice.text += text;
@@ -67,18 +67,18 @@ void Answer::Say(Choice& choice, std::string_view text, const SampledToken* samp
   SendChoice(json.text(), out);
 }
 
-void Answer::FinishSaying(Choice&, std::string&) {}
+void OpenAiAnswer::FinishSaying(Choice&, std::string&) {}
 
-std::string_view Answer::finish_name(const Choice& choice) const {
+std::string_view OpenAiAnswer::finish_name(const Choice& choice) const {
   return FinishReasonName(choice.reason);
 }
 
-void Answer::OnToken(Choice& choice, const TokenEvent& event, std::string& out) {
+void OpenAiAnswer::OnToken(Choice& choice, const TokenEvent& event, std::string& out) {
   Say(choice, event.text, facts_.logprobs && event.logprobs ? &*event.logprobs : nullptr, out);
   choice.characters += CountCharacters(event.text);
 }
 
-void Answer::OnChoiceEnd(Choice& choice, ChoiceEndEvent event, std::string& out) {
+void OpenAiAnswer::OnChoiceEnd(Choice& choice, ChoiceEndEvent event, std::string& out) {
   choice.reason = event.reason;
   choice.logit_hash = std::move(event.logit_hash);
   const bool cut =
@@ -93,12 +93,12 @@ void Answer::OnChoiceEnd(Choice& choice, ChoiceEndEvent event, std::string& out)
   held_ = json.Take();
 }
 
-void Answer::WriteHead(bool chunk, JsonWriter& json) const {
+void OpenAiAnswer::WriteHead(bool chunk, JsonWriter& json) const {
   json.Field("id", facts_.id).Field("object", object(chunk)).Field("created", facts_.created);
   json.Field("model", facts_.model).Field("system_fingerprint", "quire-" + facts_.notes.numerics);
 }
 
-void Answer::SendChoice(std::string_view choice_json, std::string& out) {
+void OpenAiAnswer::SendChoice(std::string_view choice_json, std::string& out) {
   FlushHeld(out);
   JsonWriter json;
   json.BeginObject();
@@ -109,13 +109,13 @@ void Answer::SendChoice(std::string_view choice_json, std::string& out) {
   AppendSse(json.text(), out);
 }
 
-void Answer::FlushHeld(std::string& out) {
+void OpenAiAnswer::FlushHeld(std::string& out) {
   if (held_.empty()) return;
   const std::string choice = std::exchange(held_, {});
   SendChoice(choice, out);
 }
 
-void Answer::WriteEndFields(JsonWriter& json, bool usage) {
+void OpenAiAnswer::WriteEndFields(JsonWriter& json, bool usage) {
   const Receipt receipt = Combine(receipts_);
   facts_.notes.logit_hashes.clear();
   for (Choice& choice : choices_) facts_.notes.logit_hashes.push_back(choice.logit_hash);
@@ -123,7 +123,7 @@ void Answer::WriteEndFields(JsonWriter& json, bool usage) {
   WriteQuire(receipt, facts_.notes, json.Key("quire"));
 }
 
-void Answer::End(std::string& out) {
+void OpenAiAnswer::End(std::string& out) {
   JsonWriter json;
   if (facts_.stream && facts_.include_usage) FlushHeld(out);
   json.BeginObject();
@@ -144,7 +144,7 @@ void Answer::End(std::string& out) {
   AppendSse("[DONE]", out);
 }
 
-std::vector<std::string_view> Answer::finish_reasons() const {
+std::vector<std::string_view> OpenAiAnswer::finish_reasons() const {
   std::vector<std::string_view> names;
   for (const Choice& choice : choices_) names.push_back(finish_name(choice));
   return names;

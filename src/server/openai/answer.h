@@ -49,9 +49,9 @@ void AppendSse(std::string_view json, std::string& out);
 // An error as the last event of a stream.
 void AppendSseError(const ApiError& error, std::string& out);
 
-class Answer : public AnswerWriter {
+class OpenAiAnswer : public AnswerWriter {
  public:
-  explicit Answer(AnswerFacts facts);
+  explicit OpenAiAnswer(AnswerFacts facts);
 
   void Take(uint32_t prompt, Event event, std::string& out) override;
   void End(std::string& out) override;

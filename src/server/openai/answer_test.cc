@@ -53,7 +53,7 @@ TEST(ChatAnswer, GivesAWholeAnswer) {
   AnswerFacts facts = Facts(false);
   facts.notes.want_hashes = true;
   facts.notes.ignored = {"store"};
-  ChatAnswer answer(std::move(facts));
+  OpenAiChatAnswer answer(std::move(facts));
   std::string out;
   answer.Begin(out);
   answer.Take(0, Token("Hel"), out);
@@ -75,7 +75,7 @@ TEST(ChatAnswer, GivesAWholeAnswer) {
 }
 
 TEST(ChatAnswer, StreamsRoleTextFinishAndReceipt) {
-  ChatAnswer answer(Facts(true));
+  OpenAiChatAnswer answer(Facts(true));
   std::string out;
   answer.Begin(out);
   answer.Take(0, Token("Hi"), out);
@@ -99,7 +99,7 @@ TEST(ChatAnswer, StreamsRoleTextFinishAndReceipt) {
 TEST(ChatAnswer, PutsUsageInAChunkOfItsOwn) {
   AnswerFacts facts = Facts(true, 3);
   facts.include_usage = true;
-  ChatAnswer answer(std::move(facts));
+  OpenAiChatAnswer answer(std::move(facts));
   std::string out;
   answer.Begin(out);
   answer.Take(0, ChoiceEnd(FinishReason::kStop, 0), out);
@@ -137,7 +137,7 @@ TEST(CompletionAnswer, NumbersChoicesOverPrompts) {
 }
 
 TEST(Answer, RemembersTheFirstFailure) {
-  ChatAnswer answer(Facts(true));
+  OpenAiChatAnswer answer(Facts(true));
   std::string out;
   answer.Take(0, ChoiceEnd(FinishReason::kFailed), out);
   EXPECT_EQ(out, "");

@@ -57,16 +57,17 @@ void WriteCalls(const std::vector<ReplyMessage::Call>& calls, JsonWriter& json) 
 
 }  // namespace
 
-ChatAnswer::ChatAnswer(AnswerFacts answer_facts) : Answer(std::move(answer_facts)) {
+OpenAiChatAnswer::OpenAiChatAnswer(AnswerFacts answer_facts)
+    : OpenAiAnswer(std::move(answer_facts)) {
   speeches_.resize(choices().size());
   for (Speech& speech : speeches_) speech.parser = MakeReplyParser(facts().reply);
 }
 
-std::string_view ChatAnswer::object(bool chunk) const {
+std::string_view OpenAiChatAnswer::object(bool chunk) const {
   return chunk ? "chat.completion.chunk" : "chat.completion";
 }
 
-void ChatAnswer::Begin(std::string& out) {
+void OpenAiChatAnswer::Begin(std::string& out) {
   if (!facts().stream) return;
   for (const Choice& choice : choices()) {
     JsonWriter json;
@@ -77,21 +78,21 @@ void ChatAnswer::Begin(std::string& out) {
   }
 }
 
-void ChatAnswer::Say(Choice& choice, std::string_view text, const SampledToken* sampled,
-                     std::string& out) {
+void OpenAiChatAnswer::Say(Choice& choice, std::string_view text, const SampledToken* sampled,
+                           std::string& out) {
   ReplyEvents events;
   speeches_[choice.index].parser->Append(text, events);
   Tell(choice, events, sampled, out);
 }
 
-void ChatAnswer::FinishSaying(Choice& choice, std::string& out) {
+void OpenAiChatAnswer::FinishSaying(Choice& choice, std::string& out) {
   ReplyEvents events;
   speeches_[choice.index].parser->Finish(events);
   Tell(choice, events, nullptr, out);
 }
 
-void ChatAnswer::Tell(Choice& choice, const ReplyEvents& events, const SampledToken* sampled,
-                      std::string& out) {
+void OpenAiChatAnswer::Tell(Choice& choice, const ReplyEvents& events, const SampledToken* sampled,
+                            std::string& out) {
   Speech& speech = speeches_[choice.index];
   if (!facts().stream && sampled != nullptr) Keep(choice, *sampled);
   for (const ReplyEvent& event : events) {
@@ -107,8 +108,8 @@ void ChatAnswer::Tell(Choice& choice, const ReplyEvents& events, const SampledTo
   if (facts().stream && sampled != nullptr) SendDelta(choice, "{}", sampled, out);
 }
 
-void ChatAnswer::SendDelta(const Choice& choice, const std::string& delta,
-                           const SampledToken* sampled, std::string& out) {
+void OpenAiChatAnswer::SendDelta(const Choice& choice, const std::string& delta,
+                                 const SampledToken* sampled, std::string& out) {
   JsonWriter json;
   json.BeginObject().Field("index", choice.index).Key("delta").Raw(delta).Key("logprobs");
   if (sampled == nullptr) {
@@ -122,22 +123,23 @@ void ChatAnswer::SendDelta(const Choice& choice, const std::string& delta,
   SendChoice(json.text(), out);
 }
 
-std::string_view ChatAnswer::finish_name(const Choice& choice) const {
+std::string_view OpenAiChatAnswer::finish_name(const Choice& choice) const {
   const bool calls = speeches_[choice.index].whole_calls > 0;
-  return calls && choice.reason == FinishReason::kStop ? "tool_calls" : Answer::finish_name(choice);
+  return calls && choice.reason == FinishReason::kStop ? "tool_calls"
+                                                       : OpenAiAnswer::finish_name(choice);
 }
 
-void ChatAnswer::Keep(const Choice& choice, const SampledToken& sampled) {
+void OpenAiChatAnswer::Keep(const Choice& choice, const SampledToken& sampled) {
   speeches_[choice.index].logprobs.Add(*facts().tokenizer, sampled);
 }
 
 // Of a stream only the last chunk of a choice.
-void ChatAnswer::WritePiece(const Choice& choice, const Piece&, JsonWriter& json) {
+void OpenAiChatAnswer::WritePiece(const Choice& choice, const Piece&, JsonWriter& json) {
   json.BeginObject().Field("index", choice.index).Key("delta").BeginObject().EndObject();
   json.Key("logprobs").Null().Field("finish_reason", finish_name(choice)).EndObject();
 }
 
-void ChatAnswer::WriteWhole(const Choice& choice, JsonWriter& json) {
+void OpenAiChatAnswer::WriteWhole(const Choice& choice, JsonWriter& json) {
   const Speech& speech = speeches_[choice.index];
   const ReplyMessage& message = speech.message;
   json.BeginObject().Field("index", choice.index).Key("message").BeginObject();

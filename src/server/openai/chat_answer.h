@@ -17,9 +17,9 @@
 
 namespace quire {
 
-class ChatAnswer final : public Answer {
+class OpenAiChatAnswer final : public OpenAiAnswer {
  public:
-  explicit ChatAnswer(AnswerFacts facts);
+  explicit OpenAiChatAnswer(AnswerFacts facts);
 
   // In a stream: one chunk per choice that names the role.
   void Begin(std::string& out) override;

@@ -26,7 +26,7 @@ AnswerFacts Facts(bool stream, ReplyFormat format = ReplyFormat::kHermes) {
 
 // An answer that is said in pieces of `step` bytes.
 Json Whole(AnswerFacts facts, const std::string& text, FinishReason reason, size_t step = 3) {
-  ChatAnswer answer(std::move(facts));
+  OpenAiChatAnswer answer(std::move(facts));
   std::string out;
   answer.Begin(out);
   for (size_t at = 0; at < text.size(); at += step) {
@@ -49,7 +49,7 @@ struct Heard {
 };
 
 Heard Stream(AnswerFacts facts, const std::string& text, FinishReason reason, size_t step = 3) {
-  ChatAnswer answer(std::move(facts));
+  OpenAiChatAnswer answer(std::move(facts));
   std::string out;
   answer.Begin(out);
   for (size_t at = 0; at < text.size(); at += step) {
@@ -146,7 +146,7 @@ TEST(ChatAnswer, LeavesCallsAloneWithoutTools) {
 TEST(ChatAnswer, ReadsEachChoiceByItself) {
   AnswerFacts facts = Facts(false);
   facts.choices = 2;
-  ChatAnswer answer(std::move(facts));
+  OpenAiChatAnswer answer(std::move(facts));
   std::string out;
   const std::string call = kCall;
   for (size_t at = 0; at < call.size(); ++at) {

@@ -24,7 +24,9 @@ void AddPrompt(const Tokenizer& tokenizer, const PromptEvent& event, CompletionL
 }  // namespace
 
 CompletionAnswer::CompletionAnswer(AnswerFacts answer_facts, std::vector<std::string> echoes)
-    : Answer(std::move(answer_facts)), echoes_(std::move(echoes)), logprobs_(choices().size()) {}
+    : OpenAiAnswer(std::move(answer_facts)),
+      echoes_(std::move(echoes)),
+      logprobs_(choices().size()) {}
 
 std::string_view CompletionAnswer::object(bool) const { return "text_completion"; }
 

@@ -12,7 +12,7 @@
 
 namespace quire {
 
-class CompletionAnswer final : public Answer {
+class CompletionAnswer final : public OpenAiAnswer {
  public:
   // `echoes`: the text of each prompt; empty without echo.
   CompletionAnswer(AnswerFacts facts, std::vector<std::string> echoes);
