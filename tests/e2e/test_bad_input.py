@@ -42,7 +42,7 @@ BODIES = [
     ("huge temperature", chat_with(temperature=1e300), 400),
     ("negative top_p", chat_with(top_p=-1), 400),
     ("unknown model", chat_with(model="gpt-9"), 404),
-    ("tools without a place", chat_with(tools=[{"type": "function", "function": {"name": "f"}}]),
+    ("a tool without a name", chat_with(tools=[{"type": "function", "function": {"x": "f"}}]),
      400),
     ("over the context", chat_with(messages=[{"role": "user", "content": "word " * 9000}]), 400),
     ("invalid UTF-8", b'{"messages": [{"role": "user", "content": "\xff\xfe"}]}', 400),
