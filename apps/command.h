@@ -24,6 +24,7 @@ Command AddTokenize(CLI::App& parent);
 Command AddRender(CLI::App& parent);
 Command AddInfo(CLI::App& parent);
 Command AddBench(CLI::App& parent);
+Command AddReplay(CLI::App& parent);
 Command AddTenant(CLI::App& parent);
 
 }  // namespace quire

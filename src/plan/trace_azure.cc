@@ -91,6 +91,7 @@ class AzureReader : public TraceReader {
     if (trace_.requests.empty()) start_ = time;
     if (time < start_) return Wrong("a time before that of the first request");
     request.arrival = time - start_;
+    request.tenant = static_cast<uint32_t>(trace_.requests.size());
     const uint32_t blocks = (request.prompt_tokens + kBlock - 1) / kBlock;
     if (trace_.num_blocks + uint64_t{blocks} > kMostTraceBlocks) {
       return Wrong("more blocks than can be replayed");

@@ -73,7 +73,15 @@ class MooncakeReader : public TraceReader {
       if (added && fresh == kMostTraceBlocks) return Wrong("more blocks than can be replayed");
       AppendBlock(request.blocks, place->second);
     }
+    // Who goes on with a conversation is the same: its second block tells, the first is common.
+    const BlockRun& run = request.blocks.back();
+    request.tenant = request.num_blocks() < 2 ? run.first : SecondBlockOf(request);
     return {};
+  }
+
+  static uint32_t SecondBlockOf(const TraceRequest& request) {
+    const BlockRun& first = request.blocks[0];
+    return first.count > 1 ? first.first + 1 : request.blocks[1].first;
   }
 
   Trace trace_;
