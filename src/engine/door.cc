@@ -55,6 +55,18 @@ void Door::NoteComputed(const std::string& tenant, uint64_t tokens, double now) 
   account.bucket.level -= static_cast<double>(tokens);
 }
 
+void Door::CutToTenant(GenerationRequest& request) const {
+  const auto found = accounts_.find(request.tenant);
+  if (found == accounts_.end() || !request.cut_max_tokens || request.max_tokens == 0) return;
+  const Tenant& tenant = found->second.tenant;
+  const uint64_t prompt = request.prompt.size();
+  const uint64_t held = tenant.kv_limit_bytes / limits_.block_bytes * limits_.block_tokens;
+  // The last token is never read, so it needs no KV.
+  const uint64_t all = std::min<uint64_t>(tenant.max_context, held + 1);
+  const uint64_t room = all > prompt ? all - prompt : 1;  // one too many is refused by Enter
+  request.max_tokens = static_cast<uint32_t>(std::min<uint64_t>(request.max_tokens, room));
+}
+
 Status Door::CheckTenant(const GenerationRequest& request, double now) {
   const auto found = accounts_.find(request.tenant);
   if (found == accounts_.end()) return {};

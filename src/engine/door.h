@@ -61,6 +61,9 @@ class Door {
   };
   Result<Forecast> Enter(const GenerationRequest& request, const Arriving& arriving, double now);
 
+  // Where max_tokens is no wish (cut_max_tokens): cuts it to what the tenant may use in a request.
+  void CutToTenant(GenerationRequest& request) const;
+
   // Choices that Enter admitted have ended, or were never taken in.
   void NoteEnded(const std::string& tenant, uint32_t choices);
 

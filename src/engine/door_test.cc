@@ -41,6 +41,29 @@ TEST(Door, TheTokensOfAMinuteComeBackWithTime) {
   EXPECT_TRUE(door.Enter(Request("a"), {}, 111)) << "the promise holds";
 }
 
+TEST(Door, WhatIsNoWishIsCutToTheTenant) {
+  Door door(kLimits);
+  Tenant tenant = Named("a");
+  tenant.max_context = 100;
+  door.Describe(std::vector{tenant});
+  const auto cut = [&door](size_t prompt, bool wish, const char* name = "a") {
+    GenerationRequest request = Request(name, prompt, 1000);
+    request.cut_max_tokens = !wish;
+    door.CutToTenant(request);
+    return request.max_tokens;
+  };
+  EXPECT_EQ(cut(60, false), 40u);
+  EXPECT_EQ(cut(60, true), 1000u);
+  EXPECT_EQ(cut(60, false, "b"), 1000u);
+  EXPECT_EQ(cut(99, false), 1u);
+  EXPECT_EQ(cut(100, false), 1u);
+  EXPECT_FALSE(door.Enter(Request("a", 100, 1), {}, 0));
+  tenant.kv_limit_bytes = 3999;  // three blocks, and the token that is never read
+  door.Describe(std::vector{tenant});
+  EXPECT_EQ(cut(40, false), 9u);
+  EXPECT_TRUE(door.Enter(Request("a", 40, 9), {}, 0));
+}
+
 TEST(Door, ATenantHasItsOwnContextAndMemory) {
   Door door(kLimits);
   Tenant tenant = Named("a");

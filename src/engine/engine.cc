@@ -8,6 +8,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -149,6 +150,7 @@ struct Engine::Impl {
   Door::Arriving in_hand;  // taken from `arrivals`, not yet in the load that the door knows
   std::optional<std::vector<Tenant>> described;  // to be taken over by the engine thread
   std::vector<Engine::TenantUsage> usage;
+  std::vector<std::vector<TokenId>> shared;  // prefixes that were computed, likewise
 
   std::thread thread;
 };
@@ -263,6 +265,7 @@ bool Engine::Impl::WaitForWork() {
   std::vector<Arrival> started;
   std::vector<RequestId> cancelled;
   std::optional<std::vector<Tenant>> tenants;
+  std::vector<std::vector<TokenId>> prefixes;
   {
     std::unique_lock lock(mutex);
     busy = stats.running + stats.waiting > 0;
@@ -278,6 +281,7 @@ bool Engine::Impl::WaitForWork() {
     started.swap(arrivals);
     cancelled.swap(cancels);
     tenants.swap(described);
+    prefixes.swap(shared);
     in_hand = CountOf(started);
     busy = true;
     if (stopping) {
@@ -287,6 +291,7 @@ bool Engine::Impl::WaitForWork() {
     }
   }
   if (tenants) Describe(*tenants);
+  for (auto& prefix : prefixes) loop.SharePrefix(std::move(prefix));
   for (Arrival& arrival : started) loop.Start(std::move(arrival));
   if (!started.empty()) loop.Publish();
   for (const RequestId id : cancelled) loop.Cancel(id);
@@ -325,8 +330,9 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
                                  Forecast* forecast) {
   QUIRE_CHECK(events != nullptr, "nobody would hear the answer");
   Impl& impl = *impl_;
-  const auto refuse = [&impl](Error error) {
-    impl.metrics.Rejected(error.code);
+  const std::string tenant = request.tenant;
+  const auto refuse = [&](Error error) {
+    impl.metrics.Rejected(error.code, tenant);
     return std::unexpected(std::move(error));
   };
   if (const Status status = CheckRequest(impl.limits, request); !status) {
@@ -336,6 +342,7 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
   if (!impl.admitting) {
     return refuse({ErrorCode::kUnavailable, "the server is shutting down", {}});
   }
+  impl.door.CutToTenant(request);
   const Result<Forecast> entered = impl.door.Enter(request, impl.Arriving(), SteadySeconds());
   if (!entered) return refuse(entered.error());
   if (forecast != nullptr) *forecast = *entered;
@@ -386,6 +393,28 @@ Status Engine::SetTenants(std::vector<Tenant> tenants) {
     impl_->described = std::move(tenants);
   }
   impl_->work.notify_one();
+  return {};
+}
+
+Status Engine::SharePrefix(std::vector<TokenId> tokens) {
+  tokens.resize(tokens.size() / kBlockTokens * kBlockTokens);
+  if (tokens.empty()) return {};
+  GenerationRequest request;
+  request.prompt = tokens;
+  request.tenant = kPublicTenant;
+  request.max_tokens = 0;
+  request.pin_seconds = std::numeric_limits<uint32_t>::max();  // longer than any server runs
+  const auto events = std::make_shared<EventQueue>();
+  QUIRE_TRY([[maybe_unused]] const RequestId id, Submit(std::move(request), events));
+  for (;;) {
+    Event event = events->WaitPop();
+    auto* done = std::get_if<DoneEvent>(&event);
+    if (done == nullptr) continue;
+    if (done->error) return std::unexpected(*std::move(done->error));
+    break;
+  }
+  const std::lock_guard lock(impl_->mutex);
+  impl_->shared.push_back(std::move(tokens));
   return {};
 }
 

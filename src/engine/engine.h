@@ -93,6 +93,11 @@ class Engine {
   // arithmetic if more is guaranteed than there is.
   Status SetTenants(std::vector<Tenant> tenants);
 
+  // Computes the whole blocks that `tokens` begin with and keeps them for good, as tenant "public":
+  // requests of all tenants without a cache_salt share them. Waits until they are there. Errors are
+  // those of Submit.
+  Status SharePrefix(std::vector<TokenId> tokens);
+
   // What a tenant uses of the KV memory, as of the last step.
   struct TenantUsage {
     std::string tenant;

@@ -92,6 +92,42 @@ TEST(Engine, AnswersAndFindsThePrefixAgain) {
   EXPECT_EQ(engine->context_tokens(), 512u);
 }
 
+// All tenants find a public prefix, with the same bits as without; nothing after it, and nothing
+// with a salt of one's own.
+TEST(Engine, SharesPublicPrefixesAndNothingElse) {
+  const auto engine = MakeEngine();
+  const auto request = [](const char* tenant, const char* salt) {
+    std::vector<TokenId> prompt(40, 7);
+    prompt.insert(prompt.end(), 30, 9);
+    GenerationRequest one = Ask(std::move(prompt), 6);
+    one.tenant = tenant;
+    one.cache_salt = salt;
+    return one;
+  };
+  const Story alone = RunOne(*engine, request("salted", "salt"));
+  EXPECT_EQ(alone.done[0].receipt.cached_tokens, 0u);
+  ASSERT_TRUE(engine->SharePrefix(std::vector<TokenId>(45, 7)));  // two whole blocks
+  const auto cached = [&](const char* tenant, const char* salt) {
+    const Story story = RunOne(*engine, request(tenant, salt));
+    EXPECT_EQ(story.tokens, alone.tokens);
+    EXPECT_EQ(story.ends.at(0).logit_hash, alone.ends.at(0).logit_hash);
+    return story.done[0].receipt.cached_tokens;
+  };
+  EXPECT_EQ(cached("a", ""), 32u);
+  EXPECT_EQ(cached("a", ""), 64u);
+  EXPECT_EQ(cached("b", ""), 32u);
+  EXPECT_EQ(cached("b", "salt"), 0u);
+  EXPECT_EQ(cached("b", ""), 64u);
+  WaitUntilIdle(*engine);
+  EXPECT_EQ(engine->stats().pinned_blocks, 2u);
+  for (const auto& usage : engine->tenant_usage()) {
+    EXPECT_EQ(usage.pinned_bytes, usage.tenant == kPublicTenant ? 2 * BlockBytes() : 0u);
+  }
+  EXPECT_TRUE(engine->SharePrefix(std::vector<TokenId>(15, 7)));  // no whole block
+  EXPECT_EQ(engine->SharePrefix(std::vector<TokenId>(600, 7)).error().code,
+            ErrorCode::kContextLength);
+}
+
 TEST(Engine, RefusesOptionsThatCannotWork) {
   const auto create = [](uint64_t kv_bytes, uint32_t context_tokens, std::string secret) {
     EngineOptions options;

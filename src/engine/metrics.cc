@@ -110,7 +110,7 @@ EngineMetrics::EngineMetrics()
   for (const ErrorCode code :
        {ErrorCode::kContextLength, ErrorCode::kNeverFits, ErrorCode::kOverloaded,
         ErrorCode::kQuotaExceeded, ErrorCode::kUnavailable, ErrorCode::kInvalidArgument}) {
-    rejections_.Add({{"reason", ReasonOf(code)}});
+    rejections_.Add({{"reason", ReasonOf(code)}, {kTenant, GenerationRequest().tenant}});
   }
   Of(GenerationRequest().tenant);
 }
@@ -129,8 +129,8 @@ EngineMetrics::Tenant& EngineMetrics::Of(const std::string& tenant) {
   return tenants_.emplace(tenant, made).first->second;
 }
 
-void EngineMetrics::Rejected(ErrorCode code) {
-  rejections_.Add({{"reason", ReasonOf(code)}}).Increment();
+void EngineMetrics::Rejected(ErrorCode code, const std::string& tenant) {
+  rejections_.Add({{"reason", ReasonOf(code)}, {kTenant, tenant}}).Increment();
 }
 
 void EngineMetrics::Ended(const ActiveRequest& request, uint64_t block_bytes) {

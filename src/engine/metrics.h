@@ -33,7 +33,7 @@ class EngineMetrics {
   EngineMetrics();
   prometheus::Registry& registry() { return registry_; }
 
-  void Rejected(ErrorCode code);
+  void Rejected(ErrorCode code, const std::string& tenant);
   void InterToken(double seconds) { inter_token_seconds_.Observe(seconds); }
   void Ended(const ActiveRequest& request, uint64_t block_bytes);
   void PromptTokens(const std::string& tenant, uint32_t cached, uint32_t computed);

@@ -99,6 +99,24 @@ Scope StepLoop::ScopeOf(const GenerationRequest& request, uint64_t generation) c
                     .cache_salt = request.cache_salt});
 }
 
+// The blocks that the prompt begins with and that are everybody's, as far as they are there.
+BlockNames::PublicPrefix StepLoop::PublicPrefixOf(const GenerationRequest& request) const {
+  if (!request.cache_salt.empty() || request.tenant == kPublicTenant) return {};
+  size_t common = 0;
+  for (const std::vector<TokenId>& prefix : public_prefixes_) {
+    const auto differ = std::ranges::mismatch(prefix, request.prompt).in1;
+    common = std::max(common, static_cast<size_t>(differ - prefix.begin()));
+  }
+  const uint32_t block_tokens = cache_.block_tokens();
+  const size_t blocks = std::min(common, request.prompt.size() - 1) / block_tokens;
+  if (blocks == 0) return {};
+  GenerationRequest shared;
+  shared.tenant = kPublicTenant;
+  const Scope scope = ScopeOf(shared, 0);
+  const auto tokens = std::span(request.prompt).first(blocks * block_tokens + 1);
+  return {scope, cache_.CountCached(scope, tokens) / block_tokens};
+}
+
 SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) {
   const TenantAccounts::Account& account = accounts_.Of(request.tenant);
   SequenceSpec spec;
@@ -109,6 +127,7 @@ SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) {
   spec.max_tokens = request.max_tokens;
   spec.choices = NumSequences(request);
   spec.lookup = options_.prefix_cache;
+  if (spec.lookup) spec.public_prefix = PublicPrefixOf(request);
   spec.store = options_.prefix_cache && !request.no_store;
   spec.all_rows = request.want_prompt_logprobs;
   spec.keep_ms = TickMs{request.keep_seconds} * kMsPerSecond;

@@ -74,6 +74,8 @@ class StepLoop {
   Load load() const;
   // What tenants may use from now on. Returns blocks whose bytes are to be wiped.
   std::vector<BlockId> Describe(std::span<const Tenant> tenants);
+  // Requests of all tenants may use the blocks that the tenant "public" holds of these tokens.
+  void SharePrefix(std::vector<TokenId> tokens) { public_prefixes_.push_back(std::move(tokens)); }
   std::vector<TenantAccounts::Usage> usage() const { return accounts_.usage(); }
 
   // Called after each step with the tokens that it computed for a tenant.
@@ -97,6 +99,7 @@ class StepLoop {
   };
 
   Scope ScopeOf(const GenerationRequest& request, uint64_t generation) const;
+  BlockNames::PublicPrefix PublicPrefixOf(const GenerationRequest& request) const;
   SequenceSpec SpecOf(const GenerationRequest& request);
   Status Enqueue(std::unique_ptr<ActiveRequest> request);
   void AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader);
@@ -118,6 +121,7 @@ class StepLoop {
   Scheduler scheduler_;
   TenantAccounts accounts_;
   Pace pace_;
+  std::vector<std::vector<TokenId>> public_prefixes_;  // whole blocks
   std::function<void(const EngineStats&)> publish_;
   std::function<void(const std::string&, uint64_t)> computed_;
   std::function<void(const GenerationRequest&)> ended_;

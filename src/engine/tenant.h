@@ -7,8 +7,13 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 
 namespace quire {
+
+// Owns what the operator lets all tenants share (Engine::SharePrefix); nobody else may be called
+// so.
+inline constexpr std::string_view kPublicTenant = "public";
 
 struct Tenant {
   static constexpr uint64_t kUnlimited = std::numeric_limits<uint64_t>::max();

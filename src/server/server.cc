@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "server/http/listener.h"
+#include "server/public_texts.h"
 #include "server/service.h"
 
 namespace quire {
@@ -86,6 +87,12 @@ void Server::SetReady(ServedModel model) {
   // Reading the vocabulary takes a moment, which belongs to the loading thread.
   auto ready = std::make_shared<const ReadyModel>(std::move(model), impl_->options.model_names,
                                                   impl_->options.reply_format);
+  if (impl_->options.tenants) {
+    for (const std::string& problem :
+         SharePublicTexts(*ready, impl_->options.tenants->public_texts)) {
+      if (impl_->options.log) impl_->options.log(problem);
+    }
+  }
   asio::post(impl_->io, [impl = impl_.get(), ready = std::move(ready)]() mutable {
     impl->service.Load(std::move(ready));
   });

@@ -148,6 +148,19 @@ def test_quota_and_context_of_a_tenant(tenants):
     assert refused.json()["error"]["code"] == "quota_exceeded"
     assert 1 <= int(refused.headers["retry-after"]) <= 600
     assert tenants.complete("acme", "other " * 100).status_code == 200
+    page = tenants.get("small", "/metrics").text
+    assert re.search(r'^quire_rejections_total\{reason="quota_exceeded",tenant="small"\} 1$', page, re.M)
+
+
+def test_an_answer_without_wish_for_length_ends_where_the_tenants_context_does(tmp_path):
+    with Tenants(tmp_path) as running:
+        running.keys["short"] = add(running.file, "short", "--max-context", "120")
+        running.reload()
+        body = {"messages": [{"role": "user", "content": "Tell me a story."}], "ignore_eos": True}
+        answer = running.server.post("/v1/chat/completions", body, headers=running.headers("short"))
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["usage"]["total_tokens"] == 120
+        assert answer.json()["choices"][0]["finish_reason"] == "length"
 
 
 def test_answers_tell_the_verdict(tenants):
@@ -206,6 +219,34 @@ def test_reload_purge_and_removal(tmp_path):
         every = running.get("root", "/v1/cache").json()["tenants"]
         gone = next(one for one in every if one["tenant"] == "beta")
         assert gone["tiers"]["ram"]["idle_blocks"] == 0
+
+
+def test_public_prefixes_are_everybodys_and_nothing_after_them(tmp_path):
+    system = "You are a patient teacher who explains everything with giraffes. " * 6
+    (tmp_path / "tenants.toml").write_text(
+        f"[[public_prefix]]\ntext = {json.dumps(PROMPT)}\n\n"
+        f"[[public_prefix]]\nmessages = [{{role = \"system\", content = {json.dumps(system)}}}]\n")
+    with Tenants(tmp_path) as running:
+        tail = "And so it went to the river and asked the hippopotamus. " * 4
+        shared = running.cached("acme", PROMPT + tail)
+        assert shared > 150
+        assert running.cached("acme", PROMPT + tail) > shared
+        assert running.cached("beta", PROMPT + tail) == shared
+        assert running.cached("beta", PROMPT + tail, cache_salt="mine") == 0
+
+        def chat(who):
+            body = {"messages": [{"role": "system", "content": system},
+                                 {"role": "user", "content": "Hello"}], "max_tokens": 2}
+            answer = running.server.post("/v1/chat/completions", body, headers=running.headers(who))
+            return answer.json()["usage"]["prompt_tokens_details"]["cached_tokens"]
+        assert chat("acme") > 60 and chat("beta") > 60
+        every = running.get("root", "/v1/cache").json()["tenants"]
+        public = next(one for one in every if one["tenant"] == "public")
+        assert public["tiers"]["ram"]["pinned_blocks"] > 10
+        assert "public" not in running.get("acme", "/metrics").text
+        tenant(running.file, "purge", "acme")
+        running.reload()
+        assert running.cached("acme", PROMPT + tail) == shared
 
 
 def test_keys_let_other_machines_in(tmp_path):

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "base/mapped_file.h"
@@ -160,6 +161,41 @@ Result<TenantRecord> ReadTenant(const std::string& path, const toml::table& tabl
   return record;
 }
 
+Result<PublicText> ReadPublicText(const std::string& path, const toml::table& table) {
+  const Place place{path, {}};
+  PublicText prefix;
+  for (const auto& [key, node] : table) {
+    if (key.str() == "text" && node.is_string()) {
+      prefix.text = node.value<std::string>().value();
+    } else if (key.str() == "messages" && node.is_array()) {
+      std::ostringstream json;
+      json << toml::json_formatter(*node.as_array());
+      prefix.messages = json.str();
+    } else {
+      return place.Refuse(key.source(), "a public_prefix has a text or a list of messages");
+    }
+  }
+  if (prefix.text.empty() == prefix.messages.empty()) {
+    return place.Refuse(table.source(), "a public_prefix has either text or messages");
+  }
+  return prefix;
+}
+
+// The tables of a list of tables.
+Result<std::vector<const toml::table*>> TablesOf(const Place& place, std::string_view name,
+                                                 const toml::node& node) {
+  const toml::array* list = node.as_array();
+  if (list == nullptr || !(list->empty() || list->is_homogeneous<toml::table>())) {
+    return place.Refuse(node.source(), fmt::format("'{0}' is written as [[{0}]]", name));
+  }
+  if (list->size() > kMostTenants) {
+    return place.Refuse(node.source(), fmt::format("more than {} of '{}'", kMostTenants, name));
+  }
+  std::vector<const toml::table*> tables;
+  for (const toml::node& one : *list) tables.push_back(one.as_table());
+  return tables;
+}
+
 Status CheckUnique(const std::string& path, const TenantsFile& file) {
   std::set<std::string_view> names;
   std::set<std::string_view> hashes;
@@ -218,21 +254,21 @@ Result<TenantsFile> TenantsFile::Parse(std::string_view text, const std::string&
   const Place place{path, {}};
   TenantsFile file;
   for (const auto& [key, node] : table) {
-    if (key.str() != "tenant") {
-      return place.Refuse(key.source(), fmt::format("there is no field '{}'; tenants are written "
-                                                    "as [[tenant]]",
-                                                    key.str()));
+    const bool is_public = key.str() == "public_prefix";
+    if (!is_public && key.str() != "tenant") {
+      return place.Refuse(
+          key.source(),
+          fmt::format("there is no field '{}'; tenants are written as [[tenant]]", key.str()));
     }
-    const toml::array* list = node.as_array();
-    if (list == nullptr || !(list->empty() || list->is_homogeneous<toml::table>())) {
-      return place.Refuse(node.source(), "tenants are written as [[tenant]]");
-    }
-    if (list->size() > kMostTenants) {
-      return place.Refuse(node.source(), fmt::format("more than {} tenants", kMostTenants));
-    }
-    for (const toml::node& one : *list) {
-      QUIRE_TRY(TenantRecord record, ReadTenant(path, *one.as_table()));
-      file.tenants.push_back(std::move(record));
+    QUIRE_TRY(const auto tables, TablesOf(place, key.str(), node));
+    for (const toml::table* one : tables) {
+      if (is_public) {
+        QUIRE_TRY(PublicText prefix, ReadPublicText(path, *one));
+        file.public_texts.push_back(std::move(prefix));
+      } else {
+        QUIRE_TRY(TenantRecord record, ReadTenant(path, *one));
+        file.tenants.push_back(std::move(record));
+      }
     }
   }
   const Status unique = CheckUnique(path, file);

@@ -14,7 +14,11 @@
 //   tokens_per_minute = 200000
 //   admin = false
 //
-// Only name and key_hashes are needed; what is left out has no limit.
+// Only name and key_hashes are needed; what is left out has no limit. Beside them may stand
+//
+//   [[public_prefix]]             # either
+//   text = "You are ..."
+//   messages = [{role = "system", content = "You are ..."}]
 //
 // Errors   kInvalidArgument with file, line, tenant and field for whatever else stands there: a
 //          misspelt limit must not be no limit. kNotFound, kIo: the file cannot be read.
@@ -30,8 +34,11 @@
 
 namespace quire {
 
-// Owns what the operator shares with all tenants: nobody may be called so.
-inline constexpr std::string_view kPublicTenant = "public";
+// What all tenants may share the KV of, though they share nothing else.
+struct PublicText {
+  std::string text;      // of completions, or
+  std::string messages;  // of chats: a JSON list
+};
 
 struct TenantRecord {
   Tenant tenant;
@@ -42,6 +49,7 @@ struct TenantRecord {
 
 struct TenantsFile {
   std::vector<TenantRecord> tenants;
+  std::vector<PublicText> public_texts;
 
   // `path` is for messages.
   static Result<TenantsFile> Parse(std::string_view text, const std::string& path);

@@ -109,6 +109,22 @@ TEST(TenantsFile, RefusesWithTenantAndField) {
   }
 }
 
+TEST(TenantsFile, ReadsPublicPrefixes) {
+  const auto file = Parse(
+      "[[public_prefix]]\ntext = \"Be kind.\"\n[[public_prefix]]\n"
+      "messages = [{role = \"system\", content = \"Be \\\"kind\\\".\"}]\n");
+  ASSERT_TRUE(file) << file.error().message;
+  ASSERT_EQ(file->public_texts.size(), 2u);
+  EXPECT_EQ(file->public_texts[0].text, "Be kind.");
+  EXPECT_NE(file->public_texts[1].messages.find("\"system\""), std::string::npos);
+  EXPECT_NE(file->public_texts[1].messages.find("Be \\\"kind\\\"."), std::string::npos);
+  for (const char* bad : {"[[public_prefix]]\n", "[[public_prefix]]\ntext = 1\n",
+                          "[[public_prefix]]\ntext = \"a\"\nmessages = [{role = \"user\"}]\n",
+                          "[public_prefix]\ntext = \"a\"\n"}) {
+    EXPECT_FALSE(Parse(bad)) << bad;
+  }
+}
+
 TEST(TenantsFile, NeverRepeatsWhatMayBeAKey) {
   const auto file = Parse("[[tenant]]\nname = \"a\"\nkey_hashes = [\"quire-secret\"]\n");
   ASSERT_FALSE(file);
