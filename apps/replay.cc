@@ -3,6 +3,7 @@
 
 #include <CLI/Option.hpp>
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -36,6 +37,11 @@ struct ReplayFlags {
   bool no_serve = false;
   bool json = false;
 };
+
+// Of a trace's distinct tokens: the capacities that are looked at by default, and which of them is
+// served.
+constexpr std::array kShares{0.001, 0.005, 0.02, 0.1, 0.3, 1.0};
+constexpr size_t kServedShare = 2;
 
 // The cache in virtual time knows every token that it holds.
 constexpr uint64_t kMostServedTokens = uint64_t{1} << 28;
@@ -111,7 +117,7 @@ Result<std::vector<uint64_t>> Capacities(const ReplayFlags& flags, const Trace& 
     tokens.push_back(capacity);
   }
   if (!tokens.empty()) return tokens;
-  for (const double share : {0.001, 0.005, 0.02, 0.1, 0.3, 1.0}) {
+  for (const double share : kShares) {
     const double part = share * static_cast<double>(trace.footprint_tokens());
     tokens.push_back(std::max<uint64_t>(trace.block_tokens, static_cast<uint64_t>(part)));
   }
@@ -157,13 +163,16 @@ double SpeedOf(const ReplayFlags& flags, const Trace& trace) {
   return flags.load * static_cast<double>(span) / compute_ms;
 }
 
+// What was asked for; by default the server's policy beside an LRU, at one size.
 std::vector<Served> ServeAll(const ReplayFlags& flags, const Trace& trace,
-                             const std::vector<uint64_t>& capacities) {
+                             std::vector<uint64_t> capacities) {
+  if (flags.capacity.empty()) capacities = {capacities[kServedShare]};
   ProgressBar bar("serving");
   std::vector<Served> served;
   for (const char* name : {"lru", "scored", "auto"}) {
     const std::string policy = name;
     const std::vector<std::string>& wanted = flags.policy;
+    if (wanted.empty() && policy == "scored") continue;
     if (!wanted.empty() && std::ranges::find(wanted, policy) == wanted.end()) continue;
     for (const uint64_t capacity : capacities) {
       ServingOptions options{.capacity_tokens = std::min(capacity, kMostServedTokens)};
