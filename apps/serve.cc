@@ -154,9 +154,9 @@ class Loader {
     if (running) running = CheckTenants(flags, *std::move(running));
     if (running) {
       check_ = std::move(running->check);
-      if (!signals.stopping()) Announce(flags, *running, server.url());
       server.SetReady({running->engine, running->tokenizer, running->chat_template,
                        running->chat_template_error});
+      if (!signals.stopping()) Announce(flags, *running, server.url());
     } else {
       error_ = running.error();
     }
