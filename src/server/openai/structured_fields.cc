@@ -135,9 +135,8 @@ Result<Form> ReadStructured(FieldReader& reader, const std::string& field) {
     QUIRE_TRY(form, ObjectForm(field + ".json_object"));
   }
   for (const std::string& unknown : inner.Unknown()) {
-    if ((*value)[unknown] == false) continue;
-    return Refuse(ErrorCode::kUnsupported, "'" + field + "." + unknown + "' is not supported",
-                  field + "." + unknown);
+    if (value->at(unknown.substr(field.size() + 1)) == false) continue;
+    return Refuse(ErrorCode::kUnsupported, "'" + unknown + "' is not supported", unknown);
   }
   if (!form) return Bad(field, "must have one of json, regex, choice, grammar, json_object");
   return form;
@@ -145,7 +144,7 @@ Result<Form> ReadStructured(FieldReader& reader, const std::string& field) {
 
 Result<Form> ReadOtherNames(FieldReader& reader, const std::string& field) {
   const Json* const value = reader.Any(field);
-  if (value == nullptr || (value->is_string() && value->empty())) return Form();
+  if (value == nullptr || *value == "") return Form();
   if (field == "guided_regex") return RegexForm(*value, field);
   if (field == "guided_choice") return ChoiceForm(*value, field);
   if (field == "guided_json" || field == "json_schema") return SchemaForm(*value, field);

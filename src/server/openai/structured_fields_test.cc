@@ -102,15 +102,15 @@ TEST(StructuredFieldsTest, FormsThatCannotBeNameTheirPlace) {
       {R"({"response_format": {"type": "json_schema", "json_schema": {"schema":
           {"type": "object", "properties": {"a": {"not": {}}}}}}})",
        "response_format.json_schema.schema.properties.a.not"},
-};
-for (const auto& [fields, param] : cases) {
-  const auto form = Read(fields);
-  ASSERT_TRUE(form && *form) << fields;
-  const auto grammar = CompileForm(cache, **form);
-  ASSERT_FALSE(grammar) << fields;
-  EXPECT_EQ(grammar.error().param, param) << grammar.error().message;
-  EXPECT_NE(grammar.error().message.find(param), std::string::npos) << grammar.error().message;
-}
+  };
+  for (const auto& [fields, param] : cases) {
+    const auto form = Read(fields);
+    ASSERT_TRUE(form && *form) << fields;
+    const auto grammar = CompileForm(cache, **form);
+    ASSERT_FALSE(grammar) << fields;
+    EXPECT_EQ(grammar.error().param, param) << grammar.error().message;
+    EXPECT_NE(grammar.error().message.find(param), std::string::npos) << grammar.error().message;
+  }
 }
 
 }  // namespace
