@@ -38,7 +38,7 @@ def environment(**more):
     """The caller's, without settings that would change what is tested."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QUIRE_")}
     kept.pop("OPENAI_API_KEY", None)
-    return {**kept, "XDG_CACHE_HOME": CACHE, **more}
+    return {**kept, "XDG_CACHE_HOME": CACHE, "XDG_CONFIG_HOME": CACHE, **more}
 
 
 @pytest.fixture
