@@ -100,6 +100,7 @@ Result<EngineOptions> MakeOptions(const EngineFlags& flags, const ModelConfig& c
   options.queue_limit = flags.queue_limit;
   options.step_tokens = flags.step_tokens;
   options.scope_secret = flags.scope_secret;
+  options.target_itl_ms = flags.target_itl_ms;
   return options;
 }
 
@@ -199,6 +200,10 @@ void AddSchedulerFlags(CLI::App& app, EngineFlags& flags) {
       app.add_option("--queue-limit", flags.queue_limit,
                      "answers that may wait beside those computed; more get 429 with Retry-After"),
       1, 1000000)
+      ->capture_default_str();
+  Whole(app.add_option("--target-itl", flags.target_itl_ms,
+                       "milliseconds between two tokens of an answer that no step is to exceed"),
+        1, 60000)
       ->capture_default_str();
   Whole(app.add_option("--step-tokens", flags.step_tokens,
                        "tokens of one forward pass (default 0: what suits the machine)"),

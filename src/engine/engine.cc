@@ -94,7 +94,7 @@ StepLoopOptions LoopOptions(const EngineOptions& options, const Model& model,
           .num_blocks = arena.num_blocks(),
           .block_bytes = arena.view().shape.block_bytes(),
           .prefix_cache = options.prefix_cache,
-          .paced = options.prefill_chunk == 0,
+          .target_itl_seconds = options.prefill_chunk == 0 ? options.target_itl_ms / 1000.0 : 0,
           .model_digest = model.digest(),
           .kv_format = std::string(KvFormatName(options.kv_format)),
           .scope_secret = options.scope_secret};

@@ -39,6 +39,8 @@ struct EngineOptions {
   uint32_t context_tokens = 0;  // prompt + answer of one request; 0: the model's own
   uint32_t step_tokens = 0;     // rows of one forward pass; 0: a default that suits the CPU
   uint32_t prefill_chunk = 0;   // largest piece of one prompt in a step; 0: step_tokens
+  // No step is to take longer, so neither is the time between two tokens of an answer.
+  uint32_t target_itl_ms = 100;
   uint32_t max_sequences = 64;  // running at once
   // Choices (n of each request) beyond the max_sequences that may run: each costs memory. A request
   // with more choices than this is still accepted when nobody waits.

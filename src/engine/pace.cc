@@ -7,11 +7,11 @@ namespace quire {
 
 namespace {
 
-constexpr double kStepSeconds = 0.1;
-constexpr uint32_t kLeastPrefill = 16;   // one block: less would waste the weights' way from DRAM
-constexpr uint32_t kBesideDecodes = 64;  // 87-95 % of the full rate
-constexpr uint32_t kPrefillStep = 16;    // steps with fewer rows say little about prefill
-constexpr double kWeight = 0.2;          // of the newest measurement
+constexpr uint32_t kLeastPrefill = 16;  // one block
+constexpr uint32_t kUnmeasured = 64;    // rows of prefill as long as nothing is known
+constexpr double kDecodeSteps = 2.5;    // that a step with prefill may take
+constexpr uint32_t kPrefillStep = 16;   // steps with fewer rows say little about prefill
+constexpr double kWeight = 0.2;         // of the newest measurement
 
 void Average(double& average, double value) {
   average = average == 0 ? value : average + kWeight * (value - average);
@@ -19,9 +19,14 @@ void Average(double& average, double value) {
 
 }  // namespace
 
-void Pace::NoteStep(double seconds, uint32_t rows) {
-  if (rows < kPrefillStep || seconds <= 0) return;
-  Average(prefill_rows_per_second_, rows / seconds);
+// Where decodes run too, their own time is taken off.
+void Pace::NoteStep(double seconds, const Rows& rows) {
+  if (seconds <= 0) return;
+  if (rows.prefill == 0) return Average(decode_step_seconds_, seconds);
+  if (rows.prefill < kPrefillStep) return;
+  const double own =
+      rows.decode == 0 ? seconds : std::max(seconds - decode_step_seconds_, seconds / 2);
+  Average(prefill_rows_per_second_, rows.prefill / own);
 }
 
 void Pace::NoteBusy(double now_seconds) {
@@ -38,12 +43,14 @@ void Pace::NoteEnds(uint32_t choices, double now_seconds) {
 }
 
 uint32_t Pace::PrefillTokens(bool beside_decodes) const {
-  if (!paced_) return step_tokens_;
-  const uint32_t most = beside_decodes ? std::min(kBesideDecodes, step_tokens_) : step_tokens_;
-  if (prefill_rows_per_second_ == 0) return std::min(most, kBesideDecodes);
-  const double rows = prefill_rows_per_second_ * kStepSeconds;
-  if (rows >= most) return most;
-  return std::max(static_cast<uint32_t>(rows), std::min(kLeastPrefill, most));
+  if (target_seconds_ == 0) return step_tokens_;
+  if (prefill_rows_per_second_ == 0) return std::min(step_tokens_, kUnmeasured);
+  double seconds = target_seconds_;
+  if (beside_decodes) {
+    seconds = std::min(seconds, kDecodeSteps * decode_step_seconds_) - decode_step_seconds_;
+  }
+  const double rows = std::max(prefill_rows_per_second_ * seconds, double{kLeastPrefill});
+  return rows >= step_tokens_ ? step_tokens_ : static_cast<uint32_t>(rows);
 }
 
 }  // namespace quire

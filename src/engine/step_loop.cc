@@ -33,7 +33,7 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
       cache_({.capacity_blocks = options.num_blocks}),
       scheduler_(options.budget, options.queue_limit, cache_),
       accounts_(cache_, scheduler_, options.block_bytes),
-      pace_(options.budget.step_tokens, options.paced) {
+      pace_(options.budget.step_tokens, options.target_itl_seconds) {
   batch_.reserve(options.budget.step_sequences);
   batch_requests_.reserve(options.budget.step_sequences);
   chosen_.reserve(options.budget.step_sequences);
@@ -257,14 +257,14 @@ void StepLoop::Leave(SequenceId id) {
 }
 
 void StepLoop::Note(std::span<const PlanItem> plan, double seconds) {
-  uint32_t rows = 0;
+  Pace::Rows rows;
   for (const PlanItem& item : plan) {
-    rows += item.num_tokens;
+    (item.num_tokens == 1 ? rows.decode : rows.prefill) += item.num_tokens;
     if (computed_) computed_(places_.at(item.sequence).request->request().tenant, item.num_tokens);
     NotePrompt(item, scheduler_.Get(item.sequence));
   }
   pace_.NoteStep(seconds, rows);
-  metrics_.Step(seconds, rows);
+  metrics_.Step(seconds, rows.decode + rows.prefill);
   ++stats_.steps;
   stats_.batched_steps += plan.size() > 1;
   stats_.max_step_sequences = std::max<uint64_t>(stats_.max_step_sequences, plan.size());

@@ -45,7 +45,7 @@ struct StepLoopOptions {
   uint32_t num_blocks = 0;
   uint64_t block_bytes = 0;
   bool prefix_cache = true;
-  bool paced = true;  // bound steps by time (pace.h), not only by the budget
+  double target_itl_seconds = 0;  // bounds steps by time (pace.h); 0: only by the budget
   std::string model_digest;
   std::string kv_format;
   std::string scope_secret;  // 32 bytes

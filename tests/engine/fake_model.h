@@ -120,7 +120,7 @@ struct LoopHarness {
              .num_blocks = num_blocks,
              .block_bytes = 1024,
              .prefix_cache = prefix_cache,
-             .paced = false,
+             .target_itl_seconds = 0,
              .model_digest = "fake",
              .kv_format = "f16",
              .scope_secret = std::string(32, 's')},

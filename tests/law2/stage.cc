@@ -80,7 +80,7 @@ class Stage {
             .num_blocks = arena_.num_blocks(),
             .block_bytes = arena_.view().shape.block_bytes(),
             .prefix_cache = true,
-            .paced = conditions_.paced,
+            .target_itl_seconds = conditions_.paced ? 0.1 : 0,
             .model_digest = subject_.model->digest(),
             .kv_format = std::string(KvFormatName(subject_.kv_format)),
             .scope_secret = std::string(32, 's')};
@@ -152,6 +152,7 @@ class Stage {
     for (uint32_t i = 0; i < before; ++i) Start(Other());
     if (before > 0) loop_.Step();
     auto ours = Start(Ours());
+    if (tight) loop_.Step();  // short work would pass us and take the room
     for (uint32_t i = before; i < conditions_.others; ++i) {
       for (uint32_t steps = random_() % 3; steps > 0; --steps) loop_.Step();
       Start(Other());
