@@ -236,6 +236,12 @@ TEST(AdaptivePolicy, FollowsTheOneThatWouldHaveHitMore) {
     looping.Read(static_cast<uint64_t>(i % 20), 0);
   }
   EXPECT_FALSE(loop.follows_lru());
+  // One that is due in 5 s is the oldest, but not the one to give up.
+  const TickMs now = looping.now;
+  loop.Add(BlockId{1}, kFirstOwner,
+           {.serial = 1, .last_use = now - 15'000, .hits = 900, .turn = 900});
+  loop.Add(BlockId{2}, kFirstOwner, {.serial = 2, .last_use = now});
+  EXPECT_EQ(loop.Victim(kFirstOwner, now), BlockId{2});
 }
 
 TEST(MakeEvictionPolicy, KnowsItsNames) {
