@@ -101,6 +101,7 @@ Result<EngineOptions> MakeOptions(const EngineFlags& flags, const ModelConfig& c
   options.step_tokens = flags.step_tokens;
   options.scope_secret = flags.scope_secret;
   options.target_itl_ms = flags.target_itl_ms;
+  options.eviction = EvictionKindNamed(flags.eviction).value_or(EvictionKind::kAuto);
   return options;
 }
 
@@ -200,6 +201,12 @@ void AddSchedulerFlags(CLI::App& app, EngineFlags& flags) {
       app.add_option("--queue-limit", flags.queue_limit,
                      "answers that may wait beside those computed; more get 429 with Retry-After"),
       1, 1000000)
+      ->capture_default_str();
+  app.add_option(
+         "--eviction", flags.eviction,
+         "which idle KV is given up first: auto (whichever would have hit more lately), lru "
+         "or scored (by the chance that it is read again)")
+      ->check(CLI::IsMember({"auto", "lru", "scored"}))
       ->capture_default_str();
   Whole(app.add_option("--target-itl", flags.target_itl_ms,
                        "milliseconds between two tokens of an answer that no step is to exceed"),

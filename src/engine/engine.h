@@ -17,6 +17,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "cache/eviction/make_policy.h"
 #include "engine/door.h"
 #include "engine/event.h"
 #include "engine/request.h"
@@ -41,6 +42,7 @@ struct EngineOptions {
   uint32_t prefill_chunk = 0;   // largest piece of one prompt in a step; 0: step_tokens
   // No step is to take longer, so neither is the time between two tokens of an answer.
   uint32_t target_itl_ms = 100;
+  EvictionKind eviction = EvictionKind::kAuto;
   uint32_t max_sequences = 64;  // running at once
   // Choices (n of each request) beyond the max_sequences that may run: each costs memory. A request
   // with more choices than this is still accepted when nobody waits.

@@ -30,7 +30,8 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
       tokenizer_(tokenizer),
       run_(std::move(run)),
       metrics_(metrics),
-      cache_({.capacity_blocks = options.num_blocks}),
+      cache_({.capacity_blocks = options.num_blocks},
+             MakeEvictionPolicy(options.eviction, options.num_blocks)),
       scheduler_(options.budget, options.queue_limit, cache_),
       accounts_(cache_, scheduler_, options.block_bytes),
       pace_(options.budget.step_tokens, options.target_itl_seconds) {

@@ -22,6 +22,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "cache/eviction/make_policy.h"
 #include "cache/kv_cache.h"
 #include "cache/scope.h"
 #include "engine/active_request.h"
@@ -45,6 +46,7 @@ struct StepLoopOptions {
   uint32_t num_blocks = 0;
   uint64_t block_bytes = 0;
   bool prefix_cache = true;
+  EvictionKind eviction = EvictionKind::kLru;
   double target_itl_seconds = 0;  // bounds steps by time (pace.h); 0: only by the budget
   std::string model_digest;
   std::string kv_format;

@@ -31,29 +31,6 @@ void InsertByAge(std::vector<Sequence*>& queue, Sequence* sequence) {
   queue.insert(std::ranges::lower_bound(queue, sequence->id, {}, &Sequence::id), sequence);
 }
 
-// All but its prompt.
-std::unique_ptr<Sequence> MakeSequence(const SequenceSpec& spec, uint32_t num_prompt,
-                                       SequenceId leader, uint32_t choice) {
-  auto sequence = std::make_unique<Sequence>();
-  sequence->id = SequenceId{static_cast<uint64_t>(leader) + choice};
-  sequence->leader = leader;
-  sequence->names = BlockNames(spec.scope, spec.public_prefix);
-  sequence->table = BlockTable(spec.owner);
-  sequence->arrival = spec.arrival;
-  sequence->keep_ms = spec.keep_ms;
-  sequence->pin_ms = spec.pin_ms;
-  sequence->work_tokens = num_prompt;
-  sequence->lookup = spec.lookup && !(spec.all_rows && choice == 0);
-  sequence->store = spec.store;
-  if (choice > 0) sequence->awaits = leader;
-  sequence->awaited_tokens = num_prompt;
-  sequence->num_prompt = num_prompt;
-  sequence->max_tokens = spec.max_tokens;
-  sequence->first_logit_row =
-      spec.all_rows && choice == 0 ? 0 : num_prompt - (spec.max_tokens == 0 ? 0 : 1);
-  return sequence;
-}
-
 }  // namespace
 
 Scheduler::Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& cache)
@@ -123,7 +100,7 @@ Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
   const OwnerId owner = spec.owner;
   const auto prompt = std::make_shared<const std::vector<TokenId>>(std::move(spec.prompt));
   for (uint32_t i = 0; i < spec.choices; ++i) {
-    auto sequence = MakeSequence(spec, num_prompt, leader, i);
+    auto sequence = MakeSequence(spec, num_prompt, {leader, i});
     sequence->prompt = prompt;
     queued.push_back(sequence.get());
     if (i == 0) sequence->num_awaiters = spec.choices - 1;

@@ -85,4 +85,13 @@ struct Sequence {
   uint32_t num_to_go() const { return num_tokens() - num_computed; }
 };
 
+// The choice of a request that a sequence is.
+struct ChoiceOf {
+  SequenceId leader;
+  uint32_t choice;
+};
+// A waiting sequence without its prompt, which has `num_prompt` tokens.
+std::unique_ptr<Sequence> MakeSequence(const SequenceSpec& spec, uint32_t num_prompt,
+                                       const ChoiceOf& place);
+
 }  // namespace quire
