@@ -39,6 +39,9 @@ Tool MakeTool(const std::string& name, size_t index) {
           .index = index};
 }
 
+constexpr const char* kCall =
+    "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"city\": \"Rome\"}}\n</tool_call>";
+
 class ToolFormTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -78,6 +81,19 @@ class ToolFormTest : public ::testing::Test {
     }
     EXPECT_TRUE(state.may_end()) << text;
     return text;
+  }
+
+  // Whether `text` is a whole answer of the form.
+  bool Takes(const ToolFormContext& context, const std::string& text) {
+    const auto form = ToolForm(use_, context, std::nullopt);
+    const auto grammar = CompileForm(*cache_, **form);
+    EXPECT_TRUE(grammar) << grammar.error().message;
+    if (!grammar) return false;
+    GrammarState state(*grammar);
+    for (const TokenId token : tokenizer_->Encode(text)) {
+      if (!state.Advance(token)) return false;
+    }
+    return state.may_end();
   }
 
   static TokenId Pick(const std::vector<uint64_t>& mask, std::mt19937& random) {
@@ -138,13 +154,19 @@ TEST_F(ToolFormTest, WhatIsRequiredIsReadBackAsCalls) {
 TEST_F(ToolFormTest, OneCallWhereOneIsAskedFor) {
   std::mt19937 random(4);
   const ToolFormContext context = {ReplyFormat::kHermes, false, "", *tokenizer_};
+  const std::string one = kCall;
+  EXPECT_TRUE(Takes(context, one) && Takes(context, one + "\n" + one));
   use_.parallel = false;
+  EXPECT_TRUE(Takes(context, one));
+  EXPECT_FALSE(Takes(context, one + "\n" + one));
   for (int round = 0; round < 5; ++round) {
     ExpectCalls(Read(ReplyFormat::kHermes, Write(context, random)), 1);
   }
   use_.parallel = true;
   use_.by_name = true;
   use_.tools.pop_back();
+  EXPECT_TRUE(Takes(context, one));
+  EXPECT_FALSE(Takes(context, one + "\n" + one));
   for (int round = 0; round < 5; ++round) {
     const ReplyMessage message = Read(ReplyFormat::kHermes, Write(context, random));
     ExpectCalls(message, 1);
@@ -172,21 +194,11 @@ TEST_F(ToolFormTest, StrictToolsHoldFromTheirMarkOn) {
   const ToolFormContext context = {ReplyFormat::kHermes, false, "", *tokenizer_};
   EXPECT_FALSE(ToolForm(use_, context, std::nullopt)->has_value());
   for (Tool& tool : use_.tools) tool.strict = true;
-  const auto grammar = CompileForm(*cache_, **ToolForm(use_, context, std::nullopt));
-  ASSERT_TRUE(grammar) << grammar.error().message;
-  const auto takes = [&](const std::string& text) {
-    GrammarState state(*grammar);
-    for (const TokenId token : tokenizer_->Encode(text)) {
-      if (!state.Advance(token)) return false;
-    }
-    return state.may_end();
-  };
-  const std::string call =
-      "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"city\": \"Rome\"}}\n</tool_call>";
-  EXPECT_TRUE(takes("No call at all."));
-  EXPECT_TRUE(takes("First " + call + " then " + call));
-  EXPECT_FALSE(takes("First <tool_call>\n{\"name\": \"g\"}"));
-  EXPECT_FALSE(takes(call.substr(0, call.size() - 20)));
+  const std::string call = kCall;
+  EXPECT_TRUE(Takes(context, "No call at all."));
+  EXPECT_TRUE(Takes(context, "First " + call + " then " + call));
+  EXPECT_FALSE(Takes(context, "First <tool_call>\n{\"name\": \"g\"}"));
+  EXPECT_FALSE(Takes(context, call.substr(0, call.size() - 20)));
 }
 
 TEST_F(ToolFormTest, SchemasAreRefusedByTheirPlace) {
