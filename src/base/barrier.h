@@ -1,6 +1,6 @@
 // base/barrier.h -- where a fixed number of threads wait for each other.
 //
-// A waiting thread spins for about two microseconds and then sleeps on a futex: those who
+// A waiting thread spins for at most 60 microseconds and then sleeps on a futex: those who
 // arrive together never enter the kernel, and nobody holds a core for long that a thread with work
 // could use.
 //
