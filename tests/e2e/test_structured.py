@@ -96,6 +96,7 @@ def test_any_object(client):
     (dict(extra_body={"structured": {"grammar": 'root ::= root "a" | "b"'}}),
      "structured.grammar"),
     (dict(extra_body={"structured": {"choice": []}}), "structured.choice"),
+    (dict(extra_body={"structured": {"structural_tag": {}}}), "structured.structural_tag"),
     (dict(extra_body={"guided_regex": "a", "structured": {"choice": ["b"]}}), "guided_regex"),
 ])
 def test_what_cannot_be_is_refused_by_name(client, fields, param):
