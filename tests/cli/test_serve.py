@@ -77,7 +77,7 @@ def test_settings_that_cannot_be(quire, model):
                          (["--max-body", "0"], ["--max-body", "1 KiB"]),
                          (["--host", "0.0.0.0"], ["no keys", "--insecure"]),
                          (["--host", "banana"], ["banana"]),
-                         (["--kv-memory", "10KiB"], ["= 360 KiB"]),
+                         (["--kv-memory", "10KiB"], ["k16v8 = 275.6 KiB"]),
                          (["--context", "9000"], ["8192"])]:
         refused(quire("serve", model, "--port", 0, *flags) if flags[0] != "--port"
                 else quire("serve", model, *flags), 2, *words)
