@@ -202,11 +202,10 @@ void AddSchedulerFlags(CLI::App& app, EngineFlags& flags) {
                      "answers that may wait beside those computed; more get 429 with Retry-After"),
       1, 1000000)
       ->capture_default_str();
-  app.add_option(
-         "--eviction", flags.eviction,
-         "which idle KV is given up first: auto (whichever would have hit more lately), lru "
-         "or scored (by the chance that it is read again)")
-      ->check(CLI::IsMember({"auto", "lru", "scored"}))
+  OneOf(app.add_option("--eviction", flags.eviction,
+                       "which idle KV is given up first: auto (whichever would have hit more "
+                       "lately), lru or scored (by the chance that it is read again)"),
+        {"auto", "lru", "scored"})
       ->capture_default_str();
   Whole(app.add_option("--target-itl", flags.target_itl_ms,
                        "milliseconds between two tokens of an answer that no step is to exceed"),

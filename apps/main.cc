@@ -29,7 +29,7 @@ constexpr const char* kExamples =
     "  quire run model.gguf -p 'Once upon a time'  one answer to stdout\n"
     "  quire info model.gguf                       what a file is and what it needs\n"
     "  quire bench model.gguf                      how fast it is here, and could be\n"
-    "  quire replay trace.jsonl                    what caches of some sizes would have hit\n"
+    "  quire replay trace.jsonl                    what caches would have hit\n"
     "  quire tenant add acme                       a key for one who may use a server\n"
     "  quire COMMAND --help                        more about one command";
 
