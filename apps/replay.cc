@@ -311,9 +311,9 @@ Command AddReplay(CLI::App& parent) {
   CLI::App* app = parent.add_subcommand(
       "replay", "What a trace of requests would have found in the KV cache, by size and policy.");
   app->footer(
-      "Policies: fifo, lfu, s3fifo and lru to compare with; scored keeps what is expected to\n"
-      "be read soonest for the memory it takes; auto is the server's default, the better of\n"
-      "lru and scored; opt knows the future, and is the bound of them all.\n"
+      "Policies: fifo, lfu, s3fifo and lru to compare with; scored keeps what is\n"
+      "expected to be read soonest for its memory; auto is the server's default, the\n"
+      "better of lru and scored; opt knows the future, and is the bound of them all.\n"
       "\n"
       "Examples:\n"
       "  quire replay conversation_trace.jsonl --capacity 100k,1M,10M\n"

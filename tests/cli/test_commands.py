@@ -205,7 +205,7 @@ def test_stops_when_nobody_reads(model, tmp_path):
 
 
 @pytest.mark.parametrize("command", [[], ["serve"], ["chat"], ["run"], ["tokenize"], ["render"],
-                                     ["info"], ["bench"]])
+                                     ["info"], ["bench"], ["replay"], ["tenant"]])
 def test_help_teaches_and_fits_a_terminal(quire, command):
     result = quire(*command, "--help")
     out = result.stdout.decode()
