@@ -6,7 +6,7 @@
 //
 // Threads  Run() may be called by one thread at a time; that thread is worker 0. With count() == 1
 //          nothing is started and barriers are free.
-// Idle     waiting, between Run()s and at barriers, is spinning for at most 60 microseconds and then
+// Idle     waiting, between Run()s and at barriers, is spinning for at most 60 microseconds, then
 //          sleeping (base/barrier.h): an idle pool uses no CPU.
 // Floats   inside Run() every worker has denormals-are-zero and flush-to-zero set and the rounding
 //          mode at its default; the caller's own mode is restored afterwards.
