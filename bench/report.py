@@ -5,11 +5,13 @@
     bench/report.py measure --models smollm2-135m --rows prefill-512,decode-128 ...
     bench/report.py accuracy --models smollm2-135m
     bench/report.py write
+    bench/report.py measure --page avx2 ...      docs/performance_avx2.md, another machine's figures
 
 `measure` runs bench/compare.py for each model and row and keeps what came out in
 docs/performance/figures.json, replacing what was there of the same model and row; `accuracy` does
 so with bench/error_budget. `write` makes the tables of docs/performance.md between its markers and
 the plots beside the figures from that file; both others end with it. A whole run takes about an hour.
+Figures of another machine than the page's replace all that it had.
 """
 import argparse
 import datetime
@@ -33,12 +35,23 @@ OPENVINO_READS = ("smollm2-135m", "qwen2.5-coder-1.5b")  # it refuses files with
 TEXTS = ("docs/architecture.md", "docs/decisions.md", "src/engine/step_loop.cc")
 
 
+def choose_page(name):
+    """Each machine has a page: "" is the first one, "avx2" is docs/performance_avx2.md."""
+    global PAGE, FIGURES
+    if name:
+        PAGE = ROOT / "docs" / f"performance_{name}.md"
+        FIGURES = ROOT / "docs" / "performance" / name / "figures.json"
+    if not PAGE.exists():
+        sys.exit(f"{PAGE} is not there: copy docs/performance.md and clear what stands between its "
+                 "markers")
+
+
 def load():
     return json.loads(FIGURES.read_text()) if FIGURES.exists() else {"models": {}}
 
 
 def save(figures):
-    FIGURES.parent.mkdir(exist_ok=True)
+    FIGURES.parent.mkdir(parents=True, exist_ok=True)
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
 
 
@@ -87,6 +100,7 @@ def measure(flags):
                       file=sys.stderr)
                 continue
             figures = load()  # anew: runs may be repeated piece by piece
+            drop_other_machine(figures, result["machine"])
             mine = figures["models"].setdefault(model, {"rows": {}})
             mine["rows"][row] = result["rows"][0]
             for key in ("versions", "machine", "peaks", "kv_format"):
@@ -97,6 +111,14 @@ def measure(flags):
             save(figures)
             print(f"{model} {row}: {result['rows'][0]['engines']['Quire']['median']:.4g}",
                   file=sys.stderr)
+
+
+def drop_other_machine(figures, machine):
+    """Rates of two machines cannot stand in one table; accuracy is the same on all."""
+    if figures.get("machine", machine)["cpu"] == machine["cpu"]:
+        return
+    for model in figures["models"].values():
+        model["rows"] = {}
 
 
 def accuracy(flags):
@@ -112,6 +134,10 @@ def accuracy(flags):
 
 def is_amd(figures):
     return "AMD" in figures.get("machine", {}).get("cpu", "")
+
+
+def targets_of(figures):
+    return targets.of(figures.get("versions", {}).get("isa", ""))
 
 
 def percent(share):
@@ -153,7 +179,7 @@ def reached(target, row):
 def target_table(figures):
     amd = is_amd(figures)
     text = ["| row | model | must reach | reached | holds |", "|---|---|---|---|---|"]
-    for target in targets.TARGETS:
+    for target in targets_of(figures):
         row = figures["models"].get(target.model, {}).get("rows", {}).get(target.row)
         if row is None:
             text.append(f"| {target.row} | {target.model} | {wanted(target, amd)} | not measured | |")
@@ -282,6 +308,8 @@ def write(figures):
     for name, body in (("machine", machine(figures)), ("targets", target_table(figures)),
                        ("plots", plots(figures)), ("rates", rate_tables(figures)),
                        ("phases", phases_table(figures)), ("accuracy", accuracy_table(figures))):
+        if name == "accuracy" and f"<!-- {name} -->" not in text:
+            continue  # does not depend on the machine: the first page has it
         text = fill(text, name, body)
     PAGE.write_text(text)
 
@@ -292,6 +320,7 @@ def main():
     parser.add_argument("what", choices=("measure", "accuracy", "write"))
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--rows", default=f"{TARGET_ROWS},{PLOT_ROWS}")
+    parser.add_argument("--page", default="", help="the machine's page: 'avx2'; none: the first")
     parser.add_argument("--quire", default=str(ROOT / "build/release/quire"))
     parser.add_argument("--peers", help="folder of llama-bench and llama-batched-bench")
     parser.add_argument("--openvino", help="a Python that has the package openvino-genai")
@@ -303,6 +332,7 @@ def main():
                         help="rows beside more other work than this are not kept")
     parser.add_argument("--wrap", default="", help="a command to run each comparison by, as 'nice'")
     flags = parser.parse_args()
+    choose_page(flags.page)
     if flags.what == "measure":
         if not (flags.peers or flags.openvino):
             parser.error("name a peer: --peers or --openvino")

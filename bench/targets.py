@@ -53,6 +53,16 @@ TARGETS = (
     Target(LARGE, "load", most=1.0),
 )
 
+AVX2_PREFILL = 1.3  # times the best peer that was built for the same instruction set
+
+
+def of(isa):
+    """The targets of machines with this instruction set: without AVX-512 reading has a lower one."""
+    if isa == "avx512":
+        return TARGETS
+    return tuple(Target(one.model, one.row, AVX2_PREFILL) if one.row.startswith("prefill") else one
+                 for one in TARGETS)
+
 
 def ratio_of(entry):
     """Times we were better than this peer (at least, if it ran out of time); None if unknown."""

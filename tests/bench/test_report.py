@@ -58,6 +58,16 @@ def test_each_named_peer_has_its_own_bar():
     assert targets.holds(wanted, late, True) is True
 
 
+def test_reading_has_one_bar_without_avx512():
+    wanted = [one for one in targets.of("avx2") if one.row.startswith("prefill")]
+    assert len(wanted) == 7 and len(targets.of("avx2")) == len(targets.of("avx512"))
+    for one in wanted:
+        at_bar = row(one.row, ratios=[("llama.cpp f16", 9), ("OpenVINO GenAI", 1.3)])
+        below = row(one.row, ratios=[("llama.cpp f16", 9), ("OpenVINO GenAI", 1.29)])
+        assert targets.holds(one, at_bar, amd=True) is True
+        assert targets.holds(one, below, amd=True) is False
+
+
 def test_memory_is_against_file_and_kv():
     memory = {"peak_resident_bytes": 115, "file_bytes": 90, "kv_bytes": 10}
     assert targets.holds(target(targets.SMALL, "memory"), row("memory", memory=memory), True)
@@ -71,7 +81,7 @@ def figures():
     return {
         "taken": "2026-01-01", "threads": 2, "kv_format": "f16",
         "machine": {"cpu": "AMD Something", "system": "Linux"},
-        "versions": {"quire": "1", "isa": "avx2", "numerics": "1", "compiler": "g++"},
+        "versions": {"quire": "1", "isa": "avx512", "numerics": "1", "compiler": "g++"},
         "peaks": {name: peak for name in
                   ("dot_ops_per_second", "fma_ops_per_second", "read_bytes_per_second_huge_pages",
                    "read_bytes_per_second_small_pages")},
@@ -123,7 +133,18 @@ def test_figures_beside_other_work_are_not_kept(figures, tmp_path, monkeypatch, 
     assert report.load()["models"] == ({"m": {"rows": {"decode-128": made}}} if kept else {})
 
 
-def test_the_real_page_has_all_markers(figures, tmp_path, monkeypatch):
+@pytest.mark.parametrize("cpu, kept", [("AMD Something", True), ("AMD Something Else", False)])
+def test_rates_of_another_machine_are_dropped(figures, cpu, kept):
+    report.drop_other_machine(figures, {"cpu": cpu})
+    small = figures["models"][targets.SMALL]
+    assert bool(small["rows"]) is kept and small["accuracy"]
+
+
+@pytest.mark.parametrize("name", ["", "avx2"])
+def test_the_real_pages_have_all_markers(figures, tmp_path, monkeypatch, name):
+    for constant in ("PAGE", "FIGURES"):
+        monkeypatch.setattr(report, constant, getattr(report, constant))  # put back afterwards
+    report.choose_page(name)
     page = tmp_path / "page.md"
     page.write_text(report.PAGE.read_text())
     monkeypatch.setattr(report, "PAGE", page)
