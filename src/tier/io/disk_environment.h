@@ -1,0 +1,59 @@
+// tier/io/disk_environment.h -- the file system as the disk tier uses it, so that tests can put
+// one in its place that fails.
+//
+// Threads  any, for different files.
+// Errors   as the system calls: -errno, or nullopt.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "tier/io/io_queue.h"
+
+namespace quire {
+
+// An open file; closed when nobody needs it any more, which may be after it was deleted.
+class OpenFile {
+ public:
+  OpenFile(int fd, bool direct) : fd_(fd), direct_(direct) {}
+  ~OpenFile();
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  int fd() const { return fd_; }
+  bool direct() const { return direct_; }  // past the page cache
+
+ private:
+  const int fd_;
+  const bool direct_;
+};
+
+class DiskEnvironment {
+ public:
+  virtual ~DiskEnvironment() = default;
+
+  // io_uring, or threads where that is refused.
+  virtual std::unique_ptr<IoQueue> MakeQueue(uint32_t depth);
+
+  enum class Mode : uint8_t { kRead, kCreate, kRepair };  // kCreate: must be new
+  // With direct I/O where the file system has it, but for kRepair. Null, with errno set, if not.
+  virtual std::shared_ptr<OpenFile> Open(const std::string& path, Mode mode);
+
+  // Blocking, of files opened for kRepair or kRead without direct I/O. Bytes or -errno.
+  virtual int64_t ReadAt(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset);
+  virtual int64_t WriteAt(const OpenFile& file, std::span<const std::byte> bytes, uint64_t offset);
+
+  virtual bool Truncate(const OpenFile& file, uint64_t bytes);
+  // Gives the bytes back to the file system; they read as zeros. False where it cannot.
+  struct Range {
+    uint64_t offset = 0;
+    uint64_t bytes = 0;
+  };
+  virtual bool PunchHole(const OpenFile& file, const Range& range);
+
+  virtual std::optional<uint64_t> FreeBytes(const std::string& folder);  // for ordinary users
+};
+
+}  // namespace quire

@@ -1,0 +1,75 @@
+// tier/ssd/faulty_disk.h -- a disk for tests that fails as disks do: wherever and however it is
+// told to.
+#pragma once
+
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tier/io/disk_environment.h"
+#include "tier/io/thread_queue.h"
+
+namespace quire {
+
+// What is to go wrong. Shared by the test and the disk; the test changes it while nothing is on its
+// way.
+struct DiskFaults {
+  std::function<int64_t(const IoRequest&, int64_t)> result;  // what an operation really gave
+  std::function<void(const IoRequest&)> before;              // may shorten or damage a write
+  std::optional<uint64_t> free_bytes;
+  bool threads = false;  // io_uring is refused
+  bool holes = true;
+};
+
+class FaultyQueue : public IoQueue {
+ public:
+  FaultyQueue(std::unique_ptr<IoQueue> real, std::shared_ptr<DiskFaults> faults)
+      : real_(std::move(real)), faults_(std::move(faults)), requests_(64) {}
+
+  bool Submit(const IoRequest& request) override {
+    requests_.at(request.tag) = request;
+    if (faults_->before) faults_->before(request);
+    return real_->Submit(request);
+  }
+  size_t Wait(std::span<IoResult> done) override {
+    const size_t count = real_->Wait(done);
+    for (IoResult& one : done.first(count)) {
+      if (faults_->result) one.result = faults_->result(requests_.at(one.tag), one.result);
+    }
+    return count;
+  }
+  uint32_t in_flight() const override { return real_->in_flight(); }
+  uint32_t depth() const override { return real_->depth(); }
+  std::string_view name() const override { return real_->name(); }
+
+ private:
+  const std::unique_ptr<IoQueue> real_;
+  const std::shared_ptr<DiskFaults> faults_;
+  std::vector<IoRequest> requests_;  // by tag
+};
+
+class FaultyDisk : public DiskEnvironment {
+ public:
+  explicit FaultyDisk(std::shared_ptr<DiskFaults> faults) : faults_(std::move(faults)) {}
+
+  std::unique_ptr<IoQueue> MakeQueue(uint32_t depth) override {
+    auto real = faults_->threads ? MakeThreadQueue(depth) : DiskEnvironment::MakeQueue(depth);
+    return std::make_unique<FaultyQueue>(std::move(real), faults_);
+  }
+  std::optional<uint64_t> FreeBytes(const std::string& folder) override {
+    return faults_->free_bytes ? faults_->free_bytes : DiskEnvironment::FreeBytes(folder);
+  }
+  bool PunchHole(const OpenFile& file, const Range& range) override {
+    return faults_->holes && DiskEnvironment::PunchHole(file, range);
+  }
+
+ private:
+  const std::shared_ptr<DiskFaults> faults_;
+};
+
+}  // namespace quire

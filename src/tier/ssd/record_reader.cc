@@ -1,0 +1,247 @@
+#include "tier/ssd/record_reader.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
+#include "base/check.h"
+
+namespace quire {
+namespace {
+
+constexpr uint32_t kOperations = 2;  // of one piece: its header, its blocks
+constexpr double kRateWeight = 0.3;  // of the newest measurement
+constexpr double kLeastMeasuredBytes = 1 << 20;
+
+double Seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+bool IsZero(std::span<const std::byte> bytes) {
+  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
+}
+
+}  // namespace
+
+RecordReader::RecordReader(const Options& options, DiskEnvironment& disk,
+                           const SegmentFolder& folder, TierState& state)
+    : options_(options),
+      disk_(disk),
+      state_(state),
+      files_(disk, folder),
+      queue_(disk_.MakeQueue(kOperations * kReadBuffers)),
+      io_name_(queue_->name()),
+      flights_(kReadBuffers),
+      wanted_bytes_(size_t{kOperations} * kReadBuffers) {
+  // Blocks from the middle of a record begin anywhere in a unit of direct I/O.
+  for (uint32_t i = 0; i < kReadBuffers; ++i) {
+    buffers_.emplace_back(options.most_record_bytes + 2 * kIoAlign);
+  }
+  thread_ = std::thread([this] { ThreadMain(); });
+}
+
+RecordReader::~RecordReader() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    pieces_.clear();
+  }
+  work_.notify_one();
+  thread_.join();
+}
+
+void RecordReader::Push(std::vector<ReadPiece> pieces) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (ReadPiece& piece : pieces) pieces_.push_back(std::move(piece));
+  }
+  work_.notify_one();
+}
+
+void RecordReader::Drop(uint64_t ticket) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(pieces_, [ticket](const ReadPiece& piece) { return piece.ticket == ticket; });
+}
+
+std::optional<ReadBlocks> RecordReader::Take() {
+  const std::lock_guard lock(mutex_);
+  if (done_.empty()) return std::nullopt;
+  ReadBlocks done = std::move(done_.front());
+  done_.pop_front();
+  return done;
+}
+
+void RecordReader::GiveBack(ReadBlocks blocks) {
+  if (blocks.buffer.size() == 0) return;
+  {
+    const std::lock_guard lock(mutex_);
+    buffers_.push_back(std::move(blocks.buffer));
+  }
+  work_.notify_one();
+}
+
+void RecordReader::ThreadMain() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto can_begin = [this] { return !pieces_.empty() && !buffers_.empty(); };
+    if (queue_->in_flight() == 0) {
+      MeasureBusy(can_begin());
+      work_.wait(lock, [&] { return stopping_ || can_begin(); });
+      if (stopping_) return;
+      MeasureBusy(true);
+    }
+    while (can_begin()) {
+      ReadPiece piece = std::move(pieces_.front());
+      pieces_.pop_front();
+      AlignedBuffer buffer = std::move(buffers_.back());
+      buffers_.pop_back();
+      lock.unlock();
+      Begin(std::move(piece), std::move(buffer));
+      lock.lock();
+    }
+    lock.unlock();
+    Reap();
+    lock.lock();
+  }
+}
+
+void RecordReader::Begin(ReadPiece piece, AlignedBuffer buffer) {
+  const auto free = std::ranges::find(flights_, 0U, &Flight::pending);
+  QUIRE_CHECK(free != flights_.end(), "as many flights as buffers");
+  auto file = files_.Get(piece.segment);
+  if (file == nullptr) {
+    Forget(piece, errno == ENOENT ? DiskTrouble::kGone : DiskTrouble::kIo);
+    return Deliver(piece, {}, std::move(buffer));
+  }
+  const auto slot = static_cast<uint32_t>(free - flights_.begin());
+  *free = {};
+  free->file = std::move(file);
+  const uint64_t block_bytes = options_.shape.block_bytes();
+  const uint64_t header = piece.header_bytes;
+  const uint64_t start = piece.block == 0 ? 0 : AlignDown(header + piece.block * block_bytes);
+  const uint64_t end = AlignUp(header + (piece.block + piece.names.size()) * block_bytes);
+  const uint64_t offset = piece.offset;
+  const bool apart = piece.block > 0;
+  free->blocks_at = header + (apart ? header + piece.block * block_bytes - start : 0);
+  free->buffer = std::move(buffer);
+  free->piece = std::move(piece);
+  const std::span<std::byte> bytes = free->buffer.span();
+  if (apart) {
+    Submit(kOperations * slot, offset, bytes.first(header));
+    Submit(kOperations * slot + 1, offset + start, bytes.subspan(header, end - start));
+  } else {
+    Submit(kOperations * slot, offset, bytes.first(end));
+  }
+}
+
+void RecordReader::Submit(uint32_t operation, uint64_t offset, std::span<std::byte> bytes) {
+  Flight& flight = flights_[operation / kOperations];
+  wanted_bytes_[operation] = bytes.size();
+  ++flight.pending;
+  QUIRE_CHECK(queue_->Submit({.kind = IoRequest::Kind::kRead,
+                              .fd = flight.file->fd(),
+                              .offset = offset,
+                              .bytes = bytes,
+                              .tag = operation}),
+              "the queue has room for all flights");
+}
+
+void RecordReader::Reap() {
+  std::array<IoResult, kOperations * kReadBuffers> results;
+  const size_t count = queue_->Wait(results);
+  for (const IoResult& result : std::span(results).first(count)) {
+    Flight& flight = flights_[result.tag / kOperations];
+    if (result.result != static_cast<int64_t>(wanted_bytes_[result.tag])) flight.failed = true;
+    if (result.result > 0) busy_bytes_ += static_cast<uint64_t>(result.result);
+    if (--flight.pending == 0) Finish(flight);
+  }
+}
+
+void RecordReader::Finish(Flight& flight) {
+  ReadBlocks done;
+  if (flight.failed) {
+    Forget(flight.piece, DiskTrouble::kIo);
+  } else {
+    done.count = Prove(flight, done);
+    if (done.count < flight.piece.names.size()) {
+      const bool gone = IsZero(flight.buffer.span().first(kIoAlign));
+      Forget(flight.piece, gone ? DiskTrouble::kGone : DiskTrouble::kCorrupt);
+    }
+  }
+  flight.file.reset();
+  if (done.count > 0) {
+    const std::lock_guard lock(state_.mutex);
+    state_.counts.read_bytes += done.count * options_.shape.block_bytes();
+    state_.index.NoteRead(flight.piece.sequence);
+  }
+  const ReadPiece piece = std::move(flight.piece);
+  Deliver(piece, std::move(done), std::move(flight.buffer));
+}
+
+// How many of the blocks are what was asked for, to the last bit.
+uint32_t RecordReader::Prove(Flight& flight, ReadBlocks& done) {
+  const ReadPiece& piece = flight.piece;
+  const auto header = flight.buffer.span().first(piece.header_bytes);
+  const auto head = ReadHeader(header);
+  const auto asked = static_cast<uint32_t>(piece.names.size());
+  if (!head || head->segment != piece.segment || head->sequence != piece.sequence ||
+      head->shape != options_.shape || head->owner != piece.owner->tag ||
+      (head->cipher == Cipher::kNone) != (options_.cipher == Cipher::kNone) ||
+      head->num_blocks() < piece.block + asked) {
+    return 0;
+  }
+  const auto names = std::span(head->names).subspan(piece.block, asked);
+  if (!std::ranges::equal(names, piece.names)) return 0;
+  done.parent = head->ParentOf(piece.block);
+  done.root_tag = head->root_tag;
+  done.notes.resize(size_t{asked} * options_.shape.note_bytes);
+  const auto blocks =
+      flight.buffer.span().subspan(flight.blocks_at, asked * options_.shape.block_bytes());
+  done.blocks = blocks;
+  return OpenRecord(*head, piece.owner->key,
+                    {.header = header,
+                     .first = piece.block,
+                     .count = asked,
+                     .blocks = blocks,
+                     .notes = done.notes});
+}
+
+void RecordReader::Deliver(const ReadPiece& piece, ReadBlocks done, AlignedBuffer buffer) {
+  done.ticket = piece.ticket;
+  done.first = piece.first;
+  done.asked = static_cast<uint32_t>(piece.names.size());
+  done.buffer = std::move(buffer);
+  {
+    const std::lock_guard lock(mutex_);
+    done_.push_back(std::move(done));
+  }
+  options_.notify();
+}
+
+void RecordReader::Forget(const ReadPiece& piece, DiskTrouble trouble) {
+  const std::lock_guard lock(state_.mutex);
+  ++state_.counts.troubles[static_cast<size_t>(trouble)];
+  const auto* record = state_.index.FindRecord(piece.sequence);
+  if (record != nullptr && record->segment == piece.segment) {
+    (void)state_.index.Remove(piece.sequence);
+  }
+}
+
+// What reading yields while there is something to read, waiting for buffers included.
+void RecordReader::MeasureBusy(bool busy) {
+  if (busy && busy_since_ < 0) {
+    busy_since_ = Seconds();
+    busy_bytes_ = 0;
+  }
+  if (busy || busy_since_ < 0) return;
+  const double seconds = Seconds() - std::exchange(busy_since_, -1);
+  if (static_cast<double>(busy_bytes_) < kLeastMeasuredBytes || seconds <= 0) return;
+  const double rate = static_cast<double>(busy_bytes_) / seconds;
+  const std::lock_guard lock(state_.mutex);
+  double& mean = state_.counts.read_bytes_per_second;
+  mean = mean == 0 ? rate : mean + (rate - mean) * kRateWeight;
+}
+
+}  // namespace quire

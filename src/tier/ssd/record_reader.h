@@ -1,0 +1,122 @@
+// tier/ssd/record_reader.h -- reads runs of blocks and proves them, on a thread of its own.
+//
+//   Push -> queued -> in flight -> proven -> Take -> GiveBack
+//
+// A piece that fails in any way comes back with fewer blocks than were asked for, down to none; it
+// is counted, and its record is forgotten, so that nobody fails on it again.
+//
+// Threads  one for reading. Push, Drop, Take and GiveBack: one other thread.
+// Bounds   kReadBuffers buffers; pieces beyond wait. Whoever pushes bounds those.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "tier/io/aligned_buffer.h"
+#include "tier/io/io_queue.h"
+#include "tier/ssd/block_owner.h"
+#include "tier/ssd/record_seal.h"
+#include "tier/ssd/segment_files.h"
+#include "tier/ssd/tier_state.h"
+
+namespace quire {
+
+// Consecutive blocks of one record.
+struct ReadPiece {
+  uint64_t ticket = 0;
+  uint32_t first = 0;  // of the ticket's blocks
+  uint64_t sequence = 0;
+  uint64_t segment = 0;
+  uint64_t offset = 0;
+  uint64_t header_bytes = 0;
+  uint32_t block = 0;            // of the record
+  std::vector<BlockName> names;  // of the blocks wanted
+  BlockOwnerPtr owner;
+};
+
+// What became of a piece.
+struct ReadBlocks {
+  uint64_t ticket = 0;
+  uint32_t first = 0;
+  uint32_t asked = 0;
+  uint32_t count = 0;  // that are proven
+  BlockName parent;    // of the first
+  ShortTag root_tag{};
+  std::vector<std::byte> notes;       // [count][note_bytes]
+  std::span<const std::byte> blocks;  // [count][layer][layer_bytes], in `buffer`
+  AlignedBuffer buffer;
+};
+
+class RecordReader {
+ public:
+  struct Options {
+    BlockShape shape;
+    Cipher cipher = Cipher::kNone;  // kNone: unsealed records are taken; else only sealed ones
+    uint64_t most_record_bytes = 0;
+    std::function<void()> notify;  // a piece is done; on the reader's thread
+  };
+  // All outlive it.
+  RecordReader(const Options& options, DiskEnvironment& disk, const SegmentFolder& folder,
+               TierState& state);
+  ~RecordReader();
+  RecordReader(const RecordReader&) = delete;
+  RecordReader& operator=(const RecordReader&) = delete;
+
+  void Push(std::vector<ReadPiece> pieces);
+  void Drop(uint64_t ticket);  // what is queued of it; what is in flight still comes
+  std::optional<ReadBlocks> Take();
+  void GiveBack(ReadBlocks blocks);  // each that was taken
+  std::string_view io_name() const { return io_name_; }
+
+  static constexpr uint32_t kReadBuffers = 8;  // enough to keep a disk and a cipher busy
+
+ private:
+  struct Flight {
+    ReadPiece piece;
+    AlignedBuffer buffer;
+    std::shared_ptr<OpenFile> file;
+    uint64_t blocks_at = 0;  // where in the buffer they begin
+    uint32_t pending = 0;
+    bool failed = false;
+    int error = 0;
+  };
+
+  void ThreadMain();
+  void Begin(ReadPiece piece, AlignedBuffer buffer);
+  void Submit(uint32_t slot, uint64_t offset, std::span<std::byte> bytes);
+  void Reap();
+  void Finish(Flight& flight);
+  uint32_t Prove(Flight& flight, ReadBlocks& done);
+  void Deliver(const ReadPiece& piece, ReadBlocks done, AlignedBuffer buffer);
+  void Forget(const ReadPiece& piece, DiskTrouble trouble);
+  void MeasureBusy(bool busy);
+
+  const Options options_;
+  DiskEnvironment& disk_;
+  TierState& state_;
+  SegmentFiles files_;
+  std::unique_ptr<IoQueue> queue_;
+  const std::string io_name_;
+  std::vector<Flight> flights_;         // [kReadBuffers]; pending > 0: in use
+  std::vector<uint64_t> wanted_bytes_;  // by operation: [2 * kReadBuffers]
+  double busy_since_ = -1;
+  uint64_t busy_bytes_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable work_;
+  std::deque<ReadPiece> pieces_;
+  std::vector<AlignedBuffer> buffers_;  // free ones
+  std::deque<ReadBlocks> done_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace quire
