@@ -27,9 +27,10 @@ MAY_INCLUDE = {
     "sched": ["cache"],
     "plan": ["cache", "sched", "gguf", "model/config.h"],
     "grammar": [],
+    "session": ["cache/ids.h", "cache/block_name.h"],
     "engine": ["sched", "cache", "tier", "model", "text", "grammar", "kernels/kv_view.h",
                "kernels/numerics.h"],
-    "server": ["engine", "text", "grammar", "reply", "model/sampler.h", "kernels/dispatch.h",
+    "server": ["engine", "text", "grammar", "reply", "session", "model/sampler.h", "kernels/dispatch.h",
                "kernels/numerics.h"],
 }
 

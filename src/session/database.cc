@@ -1,0 +1,172 @@
+#include "session/database.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+
+namespace quire {
+namespace {
+
+constexpr int kLockWaitMs = 5000;
+
+Error ErrorOf(sqlite3* database, int code) {
+  const char* what = database == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database);
+  switch (code & 0xff) {
+    case SQLITE_FULL:
+      return {ErrorCode::kUnavailable,
+              "the disk or the limit of the session database is full; nothing was written: free "
+              "space and try again",
+              {}};
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return {ErrorCode::kUnavailable,
+              "another process holds the session database; nothing was written: try again",
+              {}};
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return {ErrorCode::kCorrupt,
+              fmt::format("the session database is damaged ({}); restore it from a backup or move "
+                          "it away",
+                          what),
+              {}};
+    case SQLITE_NOMEM:
+      return {ErrorCode::kUnavailable, "no memory for the session database; try again", {}};
+    default:
+      return {ErrorCode::kIo, fmt::format("the session database: {}", what), {}};
+  }
+}
+
+}  // namespace
+
+Statement::Statement(sqlite3* database, const char* sql) : database_(database) {
+  sqlite3_stmt* statement = nullptr;
+  const int code = sqlite3_prepare_v2(database, sql, -1, &statement, nullptr);
+  // A schema that another process has changed meanwhile, or no memory, shows when it runs.
+  QUIRE_CHECK(code != SQLITE_ERROR, "broken SQL");
+  statement_.reset(statement);
+}
+
+Statement& Statement::Int(int64_t value) {
+  if (statement_) sqlite3_bind_int64(statement_.get(), ++parameters_, value);
+  return *this;
+}
+
+Statement& Statement::Text(std::string_view value) {
+  if (statement_) {
+    sqlite3_bind_text64(statement_.get(), ++parameters_,
+                        value.data() == nullptr ? "" : value.data(), value.size(), SQLITE_STATIC,
+                        SQLITE_UTF8);
+  }
+  return *this;
+}
+
+Statement& Statement::Blob(std::string_view value) {
+  if (statement_) {
+    sqlite3_bind_blob64(statement_.get(), ++parameters_,
+                        value.data() == nullptr ? "" : value.data(), value.size(), SQLITE_STATIC);
+  }
+  return *this;
+}
+
+Statement& Statement::Null() {
+  if (statement_) sqlite3_bind_null(statement_.get(), ++parameters_);
+  return *this;
+}
+
+Result<bool> Statement::Step() {
+  if (!statement_) return std::unexpected(ErrorOf(database_, sqlite3_errcode(database_)));
+  const int code = sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  return std::unexpected(ErrorOf(database_, code));
+}
+
+Status Statement::Run() {
+  for (;;) {
+    QUIRE_TRY(const bool row, Step());
+    if (!row) return {};
+  }
+}
+
+int64_t Statement::GetInt(int column) const {
+  return sqlite3_column_int64(statement_.get(), column);
+}
+
+bool Statement::IsNull(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
+
+std::string Statement::GetText(int column) const {
+  const void* bytes = sqlite3_column_blob(statement_.get(), column);
+  const auto size = static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column));
+  return bytes == nullptr ? std::string() : std::string(static_cast<const char*>(bytes), size);
+}
+
+Result<Database> Database::Open(const std::string& path) {
+  // SQLite would create it readable for all.
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    return Refuse(ErrorCode::kIo, fmt::format("cannot open '{}': {}", path, std::strerror(errno)),
+                  "data");
+  }
+  close(fd);
+  sqlite3* raw = nullptr;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+  Database database(raw);
+  if (code != SQLITE_OK) return std::unexpected(ErrorOf(raw, code));
+  sqlite3_extended_result_codes(raw, 1);
+  sqlite3_busy_timeout(raw, kLockWaitMs);
+  for (const char* setting :
+       {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=OFF",
+        "PRAGMA secure_delete=ON", "PRAGMA temp_store=MEMORY", "PRAGMA journal_size_limit=16777216",
+        "PRAGMA trusted_schema=OFF"}) {
+    if (const Status set = database.Execute(setting); !set) return std::unexpected(set.error());
+  }
+  return database;
+}
+
+Status Database::Execute(const char* sql) const {
+  const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
+  if (code == SQLITE_OK) return {};
+  QUIRE_CHECK((code & 0xff) != SQLITE_ERROR, "broken SQL");
+  return std::unexpected(ErrorOf(database_.get(), code));
+}
+
+void Database::RollBack() const {
+  sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void Database::LimitPages(uint32_t pages) const {
+  constexpr uint32_t kMostPages = 0xfffffffe;
+  const std::string sql = fmt::format("PRAGMA max_page_count={}", pages == 0 ? kMostPages : pages);
+  QUIRE_CHECK(Execute(sql.c_str()).has_value());
+}
+
+Result<Transaction> Transaction::Begin(const Database& database) {
+  const Status begun = database.Execute("BEGIN IMMEDIATE");
+  if (!begun) return std::unexpected(begun.error());
+  return Transaction(database);
+}
+
+Transaction::Transaction(Transaction&& other) noexcept
+    : database_(std::exchange(other.database_, nullptr)) {}
+
+Transaction::~Transaction() {
+  // An error may have rolled it back already; then there is nothing left to do, and SQLite says so.
+  if (database_ != nullptr) database_->RollBack();
+}
+
+Status Transaction::Commit() {
+  const Status done = database_->Execute("COMMIT");
+  if (done) database_ = nullptr;
+  return done;
+}
+
+}  // namespace quire

@@ -1,0 +1,86 @@
+// session/database.h -- one SQLite file whose commits are on the disk when they return.
+//
+// WAL with synchronous=FULL: a commit is written to the log and fsync'ed before Commit returns, and
+// a file that was cut off at any byte opens with exactly the commits that had returned (and maybe
+// the last one that had not). Several processes may share the file: SQLite locks it for each write.
+//
+// Threads  none: its owner guards it.
+// Errors   kUnavailable when the disk is full or another process holds the lock too long (nothing
+//          was written, trying again helps), kCorrupt for a file that is no database or damaged,
+//          kIo for the rest. Broken SQL is a bug and aborts.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace quire {
+
+class Statement {
+ public:
+  Statement(sqlite3* database, const char* sql);
+
+  // The next parameter. What a view points to must live until Step.
+  Statement& Int(int64_t value);
+  Statement& Text(std::string_view value);
+  Statement& Blob(std::string_view value);
+  Statement& Null();
+
+  Result<bool> Step();  // true: there is a row
+  Status Run();         // to its end; rows are passed over
+
+  int64_t GetInt(int column) const;
+  bool IsNull(int column) const;
+  std::string GetText(int column) const;  // also of a blob
+
+ private:
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+  };
+  sqlite3* database_;
+  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  int parameters_ = 0;  // bound so far
+};
+
+class Database {
+ public:
+  // Creates the file (mode 0600) if there is none.
+  static Result<Database> Open(const std::string& path);
+
+  Statement Prepare(const char* sql) const { return Statement(database_.get(), sql); }
+  Status Execute(const char* sql) const;
+  int64_t last_insert() const { return sqlite3_last_insert_rowid(database_.get()); }
+  int64_t changes() const { return sqlite3_changes64(database_.get()); }
+  void RollBack() const;  // for Transaction
+  // Stops what runs after about this many pages of the file: a disk that is full, for tests. 0: no
+  // bound.
+  void LimitPages(uint32_t pages) const;
+
+ private:
+  struct Close {
+    void operator()(sqlite3* database) const { sqlite3_close(database); }
+  };
+  explicit Database(sqlite3* database) : database_(database) {}
+  std::unique_ptr<sqlite3, Close> database_;
+};
+
+// All or nothing: what is not committed when it dies has not happened.
+class Transaction {
+ public:
+  static Result<Transaction> Begin(const Database& database);  // takes the lock for writing
+  Transaction(Transaction&& other) noexcept;
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction();
+  Status Commit();
+
+ private:
+  explicit Transaction(const Database& database) : database_(&database) {}
+  const Database* database_;  // null: over
+};
+
+}  // namespace quire
