@@ -280,9 +280,9 @@ void AddServerFlags(CLI::App& app, ServeFlags& flags) {
   OneOf(app.add_option("--tool-parser", flags.tool_parser,
                        "how the model writes tool calls and reasoning; auto: as its chat template "
                        "teaches; none: leave answers as they are; or hermes, llama, mistral, "
-                       "deepseek, granite, command-r, phi, harmony"),
+                       "deepseek, granite, command-r, phi, harmony, qwen-coder"),
         {"auto", "none", "hermes", "llama", "mistral", "deepseek", "granite", "command-r", "phi",
-         "harmony"})
+         "harmony", "qwen-coder"})
       ->type_name("FORMAT")  // all of them would be wider than a terminal
       ->capture_default_str();
   OneOf(app.add_option("--log-level", flags.log_level, "how much is written to stderr"),

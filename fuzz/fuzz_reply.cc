@@ -95,6 +95,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       .tools = {"f", "get_weather"},
       .starts_in_reasoning = (data[1] & 1) != 0,
       .one_call = (data[1] & 2) != 0,
+      .text_parameters = {{"f", "text"}},
   };
   quire::Check(options, text, 1 + data[1]);
   return 0;

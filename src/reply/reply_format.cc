@@ -8,10 +8,15 @@ struct Known {
   std::string_view name;
 };
 constexpr Known kKnown[] = {
-    {ReplyFormat::kNone, "none"},          {ReplyFormat::kHermes, "hermes"},
-    {ReplyFormat::kLlama, "llama"},        {ReplyFormat::kMistral, "mistral"},
-    {ReplyFormat::kDeepSeek, "deepseek"},  {ReplyFormat::kGranite, "granite"},
-    {ReplyFormat::kCommandR, "command-r"}, {ReplyFormat::kPhi, "phi"},
+    {ReplyFormat::kNone, "none"},
+    {ReplyFormat::kHermes, "hermes"},
+    {ReplyFormat::kQwenCoder, "qwen-coder"},
+    {ReplyFormat::kLlama, "llama"},
+    {ReplyFormat::kMistral, "mistral"},
+    {ReplyFormat::kDeepSeek, "deepseek"},
+    {ReplyFormat::kGranite, "granite"},
+    {ReplyFormat::kCommandR, "command-r"},
+    {ReplyFormat::kPhi, "phi"},
     {ReplyFormat::kHarmony, "harmony"},
 };
 
@@ -31,6 +36,7 @@ constexpr struct {
     {"functools[", ReplyFormat::kPhi},
     {"<|/tool_call|>", ReplyFormat::kPhi},
     {"<|tool|>", ReplyFormat::kPhi},
+    {"<parameter=", ReplyFormat::kQwenCoder},
     {"<tool_call>", ReplyFormat::kHermes},
     {"<|start_of_role|>", ReplyFormat::kGranite},
     {"<|tool_call|>", ReplyFormat::kGranite},
@@ -49,7 +55,10 @@ const Marks kMarks[] = {
     {ReplyFormat::kHermes,
      {"<think>", "</think>"},
      {"<tool_call>", "</tool_call>", "<tools>", "</tools>"}},
-    {ReplyFormat::kLlama, {"<think>", "</think>"}, {"<|python_tag|>"}},
+    {ReplyFormat::kQwenCoder, {"<think>", "</think>"}, {"<tool_call>", "</tool_call>"}},
+    {ReplyFormat::kLlama,
+     {"<think>", "</think>"},
+     {"<|python_tag|>", "<|python_start|>", "<|python_end|>"}},
     {ReplyFormat::kMistral,
      {"[THINK]", "[/THINK]", "<think>", "</think>"},
      {"[TOOL_CALLS]", "[ARGS]", "[CALL_ID]"}},

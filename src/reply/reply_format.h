@@ -2,7 +2,8 @@
 //
 //   none      everything is content
 //   hermes    <tool_call>{"name": ..., "arguments": ...}</tool_call>         Qwen, Hermes, others
-//   llama     {"name": ..., "parameters": ...}, <|python_tag|>               Llama 3.x
+//   qwen-coder <function=f><parameter=x>...</parameter></function>           Qwen3-Coder, Qwen3.5
+//   llama     {"name": ..., "parameters": ...}, [f(x=1)], <|python_tag|>     Llama 3.x, 4
 //   mistral   [TOOL_CALLS][{...}], [TOOL_CALLS]name[ARGS]{...}, [THINK]      Mistral
 //   deepseek  <｜tool▁calls▁begin｜>...                                      DeepSeek V3, R1
 //   granite   <|tool_call|>[{...}]                                           Granite 3
@@ -24,6 +25,7 @@ namespace quire {
 enum class ReplyFormat : uint8_t {
   kNone,
   kHermes,
+  kQwenCoder,
   kLlama,
   kMistral,
   kDeepSeek,
@@ -34,9 +36,9 @@ enum class ReplyFormat : uint8_t {
 };
 
 inline constexpr std::array kReplyFormats = {
-    ReplyFormat::kNone,     ReplyFormat::kHermes,   ReplyFormat::kLlama,
-    ReplyFormat::kMistral,  ReplyFormat::kDeepSeek, ReplyFormat::kGranite,
-    ReplyFormat::kCommandR, ReplyFormat::kPhi,      ReplyFormat::kHarmony,
+    ReplyFormat::kNone,     ReplyFormat::kHermes,    ReplyFormat::kLlama,    ReplyFormat::kMistral,
+    ReplyFormat::kDeepSeek, ReplyFormat::kGranite,   ReplyFormat::kCommandR, ReplyFormat::kPhi,
+    ReplyFormat::kHarmony,  ReplyFormat::kQwenCoder,
 };
 
 std::string_view ReplyFormatName(ReplyFormat format);

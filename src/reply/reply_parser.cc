@@ -8,10 +8,12 @@
 namespace quire {
 namespace {
 
-ReplyRules RulesOf(ReplyFormat format, const ToolNames* names) {
+ReplyRules RulesOf(ReplyFormat format, const ToolNames* names, const TextParameters* texts) {
   switch (format) {
     case ReplyFormat::kHermes:
       return HermesRules(names);
+    case ReplyFormat::kQwenCoder:
+      return QwenCoderRules(names, texts);
     case ReplyFormat::kLlama:
       return LlamaRules(names);
     case ReplyFormat::kMistral:
@@ -32,13 +34,14 @@ ReplyRules RulesOf(ReplyFormat format, const ToolNames* names) {
   return {};
 }
 
-// Keeps the names, which the rules refer to.
+// Keeps what the rules refer to.
 class NamedParser final : public ReplyParser {
  public:
   explicit NamedParser(const ReplyOptions& options)
       : names_(options.tools),
+        texts_(options.text_parameters),
         one_call_(options.one_call),
-        parser_(RulesOf(options.format, names_.empty() ? nullptr : &names_),
+        parser_(RulesOf(options.format, names_.empty() ? nullptr : &names_, &texts_),
                 options.starts_in_reasoning) {}
   NamedParser(const NamedParser&) = delete;
 
@@ -64,6 +67,7 @@ class NamedParser final : public ReplyParser {
   }
 
   const ToolNames names_;
+  const TextParameters texts_;
   const bool one_call_;
   bool second_ = false;
   TaggedParser parser_;
@@ -72,7 +76,7 @@ class NamedParser final : public ReplyParser {
 }  // namespace
 
 bool EndsInReasoning(ReplyFormat format, std::string_view rendered) {
-  const ReplyRules rules = RulesOf(format, nullptr);
+  const ReplyRules rules = RulesOf(format, nullptr, nullptr);
   const size_t end = rendered.find_last_not_of(" \t\r\n");
   return !rules.reasoning.empty() && end != std::string_view::npos &&
          rendered.substr(0, end + 1).ends_with(rules.reasoning.front().open);

@@ -13,8 +13,10 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "reply/reply_event.h"
@@ -28,6 +30,8 @@ struct ReplyOptions {
   std::vector<std::string> tools;
   bool starts_in_reasoning = false;  // the prompt ended with the mark that opens it
   bool one_call = false;             // what looks like another one is content
+  // Tools and their parameters that are texts, for formats that write values without quotes.
+  std::set<std::pair<std::string, std::string>> text_parameters;
 };
 
 class ReplyParser {

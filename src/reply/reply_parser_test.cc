@@ -137,7 +137,9 @@ struct Case {
   bool reasons = false;
 };
 
-ReplyOptions OptionsOf(const Case& one) { return {one.format, {"f", "get_weather"}, one.reasons}; }
+ReplyOptions OptionsOf(const Case& one) {
+  return {one.format, {"f", "get_weather"}, one.reasons, false, {{"f", "text"}}};
+}
 
 using enum ReplyFormat;
 
@@ -206,7 +208,60 @@ const std::vector<Case> kCases = {
      "~a|f({})"},
     {kHermes, "Write <think> like this", "Write <think> like this"},
     {kHermes, "<thin", "<thin"},
+    {kHermes, "<think>a <think>b</think> c</think>d", "~a <think>b|c</think>d"},
+    {kHermes, "<think>I <tool_call>{\"name\": \"f\"}</tool_call>?</think>No.",
+     "~I <tool_call>{\"name\": \"f\"}</tool_call>?|No."},
+    {kHermes, "<think>é 中</th", "~é 中</th"},
+    {kHermes,
+     "<tool_call>{\"name\": \"f\", \"arguments\": {\"é\": \"中\"}}</tool_call> then "
+     "<tool_call>{\"name\": \"f\"}</tool_call> 😀",
+     "f({\"é\": \"中\"})|then|f({})|😀"},
+    {kHermes, "```\n<tool_call>{\"name\": \"f\"}</tool_call>\n```", "```\n|f({})|```"},
+    // Qwen3-Coder
+    {kQwenCoder,
+     "I look.\n<tool_call>\n<function=f>\n<parameter=text>\n12\n</parameter>\n<parameter=n>\n12\n"
+     "</parameter>\n</function>\n</tool_call>",
+     "I look.|f({\"text\": \"12\", \"n\": 12})"},
+    {kQwenCoder, "<tool_call>\n<function=f>\n</function>\n</tool_call>", "f({})"},
+    {kQwenCoder, "<function=f><parameter=x>[1, {\"a\": \"b\"}]</parameter></function>",
+     "f({\"x\": [1, {\"a\": \"b\"}]})"},
+    {kQwenCoder,
+     "<tool_call><function=g><parameter=x>\nTrue\n</parameter></function></tool_call>\n<tool_call>"
+     "<function=f></function></tool_call>bye",
+     "g({\"x\": \"True\"})|f({})|bye"},
+    {kQwenCoder,
+     "<tool_call><function=f><parameter=text>\n\n  if a < b:\n\tsay \"</param\"\\\n\n</parameter>"
+     "</function></tool_call>",
+     "f({\"text\": \"\\n  if a < b:\\n\\tsay \\\"</param\\\"\\\\\\n\"})"},
+    {kQwenCoder, "<tool_call><function=f><parameter=\"é\">中</parameter></function></tool_call>",
+     "f({\"\\\"é\\\"\": \"中\"})"},
+    {kQwenCoder, "<function=f></function><function=f></function>", "f({})|f({})"},
+    {kQwenCoder, "<tool_call>{\"name\": \"f\", \"arguments\": {}}</tool_call>", "f({})"},
+    {kQwenCoder, "<function=h></function>", "<function=h></function>"},
+    {kQwenCoder, "<tool_call><function=f><parameter=text>a\n</para",
+     "f({\"text\": \"a\\n</para|!<tool_call><function=f><parameter=text>a\n</para"},
+    {kQwenCoder, "<tool_call><function=f><parameter=x>1</parameter><parameter=x>",
+     "f({\"x\": 1|!<tool_call><function=f><parameter=x>1</parameter><parameter=x>"},
+    {kQwenCoder, "<tool_call><function=f>oops</function>",
+     "<tool_call><function=f>oops</function>"},
+    {kQwenCoder, "<tool_call><function=>", "<tool_call><function=>"},
     // Llama
+    {kLlama, "[f(x=\"Paris\", n=3)]", "f({\"x\": \"Paris\", \"n\": 3})"},
+    {kLlama, "[f(), get_weather(city='San \\'F\\'', on=True, at=None,)]",
+     "f({})|get_weather({\"city\": \"San 'F'\", \"on\": true, \"at\": null})"},
+    {kLlama, " [ f( x = [1, 2.5, -3,], y = {'a': ('b', \"c\\n\")} ) ] ",
+     "f({\"x\": [1, 2.5, -3], \"y\": {\"a\": [\"b\", \"c\\n\"]}})"},
+    {kLlama, "<|python_start|>[f(x=\"é\")]<|python_end|>", "f({\"x\": \"é\"})"},
+    {kLlama, "<|python_tag|>f.call(x=\"\\x41\\d\")", "f({\"x\": \"\\u0041\\\\d\"})"},
+    {kLlama, "[{\"name\": \"f\", \"parameters\": {}}]", "f({})"},
+    {kLlama, "[h(x=1)]", "[h(x=1)]"},
+    {kLlama, "[1] and [f(x=1)]", "[1] and [f(x=1)]"},
+    {kLlama, "[f(1)]", "f({|![f(|1)]"},
+    {kLlama, "[f(x=y)]", "f({\"x\": |![f(x=y|)]"},
+    {kLlama, "[f(x=1, x=2)]", "f({\"x\": 1|![f(x=1, x=|2)]"},
+    {kLlama, "[f(x=1)", "f({\"x\": 1})"},
+    {kLlama, "[f(x=\"a", "f({\"x\": \"a|![f(x=\"a"},
+    {kLlama, "[f(x=01)]", "f({\"x\": |![f(x=01|)]"},
     {kLlama, "{\"name\": \"f\", \"parameters\": {\"x\": \"1\"}}", "f({\"x\": \"1\"})"},
     {kLlama, "<|python_tag|>{\"name\": \"f\", \"parameters\": {}}", "f({})"},
     {kLlama,
@@ -371,6 +426,16 @@ TEST(ReplyParser, SurvivesGarbage) {
                                           "<|python_tag|>",
                                           "<function=",
                                           ">",
+                                          "<parameter=",
+                                          "<parameter=text>",
+                                          "</parameter>",
+                                          "</function>",
+                                          "<function=f>",
+                                          "f(",
+                                          "x=",
+                                          "'a'",
+                                          ")",
+                                          "[f(x=",
                                           "[THINK]"};
   std::mt19937 random(7);
   for (int round = 0; round < 4000; ++round) {
@@ -422,6 +487,8 @@ TEST(ReplyParser, BoundsTheWhiteSpaceItHolds) {
 TEST(ReplyFormat, IsFoundInTemplates) {
   const std::pair<const char*, ReplyFormat> cases[] = {
       {"{{ '<|im_start|>' }} <tool_call>", kHermes},
+      {"<|im_start|> <tool_call> <function=", kHermes},
+      {"<|im_start|> <tool_call> <function= <parameter=", kQwenCoder},
       {"<|start_header_id|> <|python_tag|>", kLlama},
       {"<|start_header_id|> <tool_call>", kHermes},  // Hermes 3 on Llama
       {"[INST] [TOOL_CALLS]", kMistral},

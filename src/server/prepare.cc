@@ -1,5 +1,6 @@
 #include "server/prepare.h"
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -135,6 +136,24 @@ Status CheckTotal(const ReadyModel& model, const CompletionRequest& request) {
                 "prompt");
 }
 
+// What a schema says is a text, and nothing else.
+bool IsText(const Json& schema) {
+  if (!schema.is_object()) return false;
+  if (const auto type = schema.find("type"); type != schema.end()) return *type == "string";
+  const auto values = schema.find("enum");
+  const auto is_string = [](const Json& value) { return value.is_string(); };
+  return values != schema.end() && values->is_array() && std::ranges::all_of(*values, is_string);
+}
+
+void AddTool(const Tool& tool, ReplyOptions& reply) {
+  reply.tools.push_back(tool.name);
+  const auto properties = tool.parameters.find("properties");
+  if (properties == tool.parameters.end() || !properties->is_object()) return;
+  for (const auto& [name, schema] : properties->items()) {
+    if (IsText(schema)) reply.text_parameters.emplace(tool.name, name);
+  }
+}
+
 }  // namespace
 
 Result<PreparedChat> PrepareConversation(const ReadyModel& model, ChatRequest& request) {
@@ -145,7 +164,7 @@ Result<PreparedChat> PrepareConversation(const ReadyModel& model, ChatRequest& r
   SettleSeed(request.fields);
   QUIRE_TRY(auto chat, model.encoder.EncodeChat(request));
   ReplyOptions& reply = prepared.reply;
-  for (const Tool& tool : request.tools.tools) reply.tools.push_back(tool.name);
+  for (const Tool& tool : request.tools.tools) AddTool(tool, reply);
   reply.format = model.FormatFor(!reply.tools.empty());
   reply.starts_in_reasoning = EndsInReasoning(reply.format, chat.ending);
   reply.one_call = !request.tools.parallel;

@@ -179,6 +179,8 @@ FORCED = {
     "command-r": '<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "get_weather", '
                  '"parameters": {"city": "Paris"}}]<|END_ACTION|>',
     "phi": f"<|tool_call|>[{CALL}]<|/tool_call|>",
+    "qwen-coder": "Ok.\n<tool_call>\n<function=get_weather>\n<parameter=city>\nParis\n</parameter>\n"
+                  "</function>\n</tool_call>",
     "harmony": "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary "
                'to=get_weather <|constrain|>json<|message|>{"city": "Paris"}',
 }

@@ -1,9 +1,12 @@
 // reply/format/formats.h -- the rules of each format that works by marks.
 //
-// `names`, the tools that may be called, outlives the rules; null: calls are not looked for.
+// `names`, the tools that may be called, and `texts` outlive the rules; null names: calls are not
+// looked for.
 #pragma once
 
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reply/reply_rules.h"
@@ -11,8 +14,11 @@
 namespace quire {
 
 using ToolNames = std::vector<std::string>;
+// Tools and those of their parameters that are texts, whatever they look like.
+using TextParameters = std::set<std::pair<std::string, std::string>>;
 
 ReplyRules HermesRules(const ToolNames* names);
+ReplyRules QwenCoderRules(const ToolNames* names, const TextParameters* texts);
 ReplyRules LlamaRules(const ToolNames* names);
 ReplyRules MistralRules(const ToolNames* names);
 ReplyRules DeepSeekRules(const ToolNames* names);

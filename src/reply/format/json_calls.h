@@ -21,6 +21,8 @@ class JsonCalls final : public CallSection {
   explicit JsonCalls(JsonCallsRules rules) : rules_(std::move(rules)) {}
 
   State Read(Cursor& cursor, CallSink& sink) override;
+  // Goes on behind the bracket that opens a list.
+  void StartInList() { list_ = List::kOpen; }
 
   static MakeCallSection Maker(JsonCallsRules rules) {
     return [rules] { return std::make_unique<JsonCalls>(rules); };

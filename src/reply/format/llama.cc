@@ -1,8 +1,10 @@
-// {"name": "f", "parameters": {...}} as the whole answer, or behind <|python_tag|>; and
-// <function=f>{...}</function>, the other form that Llama 3.1 is told.
+// {"name": "f", "parameters": {...}} as the whole answer, or behind <|python_tag|>;
+// <function=f>{...}</function>, the other form that Llama 3.1 is told; and [f(x="a")], which is
+// that of 3.2 and 4.
 #include "reply/arguments_object.h"
 #include "reply/format/formats.h"
 #include "reply/format/json_calls.h"
+#include "reply/format/pythonic_calls.h"
 
 namespace quire {
 namespace {
@@ -47,11 +49,12 @@ ReplyRules LlamaRules(const ToolNames* names) {
   if (names == nullptr) return rules;
   const CallObjectRules given = {.only = names};
   rules.calls = {
-      {"<|python_tag|>", JsonCalls::Maker({given, {"<|eom_id|>"}, {}})},
+      {"<|python_tag|>", PythonicCalls::Maker({given, {"<|eom_id|>"}, {}})},
+      {"<|python_start|>", PythonicCalls::Maker({given, {"<|python_end|>"}, {}})},
       {"<function=", [] { return std::make_unique<FunctionTag>(); }},
       {"```", JsonCalls::Maker({given, {"```"}, "json"})},
       {"{", JsonCalls::Maker({given, {}, {}}), true},
-      {"[", JsonCalls::Maker({given, {}, {}}), true},
+      {"[", PythonicCalls::Maker({given, {}, {}}), true},
   };
   return rules;
 }

@@ -59,6 +59,7 @@ CallSyntax CallSyntaxOf(ReplyFormat format, std::string_view chat_template) {
   };
   switch (format) {
     case ReplyFormat::kHermes:
+    case ReplyFormat::kQwenCoder:  // which are read too, and hold what a schema says
       return kHermes;
     case ReplyFormat::kLlama:
       return kLlama;
