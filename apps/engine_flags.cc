@@ -101,6 +101,7 @@ Result<EngineOptions> MakeOptions(const EngineFlags& flags, const ModelConfig& c
   options.step_tokens = flags.step_tokens;
   options.scope_secret = flags.scope_secret;
   options.target_itl_ms = flags.target_itl_ms;
+  options.tool_keep_seconds = flags.tool_keep_seconds;
   options.eviction = EvictionKindNamed(flags.eviction).value_or(EvictionKind::kAuto);
   return options;
 }
@@ -206,6 +207,11 @@ void AddSchedulerFlags(CLI::App& app, EngineFlags& flags) {
                        "which idle KV is given up first: auto (whichever would have hit more "
                        "lately), lru or scored (by the chance that it is read again)"),
         {"auto", "lru", "scored"})
+      ->capture_default_str();
+  Whole(app.add_option("--tool-keep", flags.tool_keep_seconds,
+                       "most seconds that KV is kept for a tool to return; how long is learned "
+                       "from the tools themselves; 0: no longer than other KV"),
+        0, 604800)
       ->capture_default_str();
   Whole(app.add_option("--target-itl", flags.target_itl_ms,
                        "milliseconds between two tokens of an answer that no step is to exceed"),

@@ -31,6 +31,7 @@ struct EngineFlags {
   uint32_t step_tokens = 0;
   uint32_t target_itl_ms = 100;
   std::string eviction = "auto";
+  uint32_t tool_keep_seconds = 600;
   std::string repack_dir = "auto";  // path; auto: in the user's cache folder; off or 0: none
   std::string repack_limit = "32GiB";
   std::string config;        // settings file

@@ -5,14 +5,18 @@
 #include <functional>
 #include <queue>
 #include <random>
+#include <string>
 #include <unordered_map>
 #include <utility>
 
 #include "base/check.h"
+#include "engine/retention/open_calls.h"
 
 namespace quire {
 
 namespace {
+
+constexpr TickMs kLongestKeepMs = 600'000;
 
 class AgentWorld {
  public:
@@ -20,7 +24,10 @@ class AgentWorld {
       : options_(options),
         random_(options.seed),
         server_(ServerOptions(options), [this](const ServedRequest& s) { NoteEnd(s); }),
-        agents_(options.agents) {}
+        agents_(options.agents) {
+    server_.SetKeep([this](const ServedRequest& served) { return KeepOf(served); });
+    for (uint32_t i = 0; i < options.agents; ++i) marks_.push_back(std::to_string(i));
+  }
 
   AgentWorldResult Run() {
     for (uint32_t i = 0; i < options_.agents; ++i) {
@@ -35,6 +42,9 @@ class AgentWorld {
       server_.WaitUntil(events_.top().first);
     }
     server_.CheckInvariants();
+    for (const Agent& agent : agents_) {
+      result_.longest_blocks += server_.cache().BlocksFor(agent.tokens.size());
+    }
     return std::move(result_);
   }
 
@@ -43,6 +53,7 @@ class AgentWorld {
   struct Agent {
     std::vector<TokenId> tokens;
     uint32_t turn = 0;
+    uint32_t left_tokens = 0;  // in full blocks, by the turn before
   };
 
   static VirtualServerOptions ServerOptions(const AgentWorldOptions& options) {
@@ -82,6 +93,7 @@ class AgentWorld {
     spec.prompt = agents_[who].tokens;
     spec.max_tokens = options_.answer_tokens;
     spec.keep_ms = options_.keep_ms;
+    open_calls_.NoteReturn(TurnOf(marks_[who]), Now());
     const auto id = server_.Submit(std::move(spec));
     QUIRE_CHECK(id.has_value(), "an agent was refused");
     agent_of_[*id] = who;
@@ -95,7 +107,11 @@ class AgentWorld {
       result_.ttft_ms.push_back(served.first_token_ms - served.arrival_ms);
       result_.prompt_tokens += served.prompt_tokens;
       result_.cached_tokens += served.cached_tokens;
+      result_.lost_tokens += agent.left_tokens - std::min(agent.left_tokens, served.cached_tokens);
     }
+    // The last token was never computed.
+    agent.left_tokens =
+        static_cast<uint32_t>((served.tokens.size() - 1) / kBlockTokens) * kBlockTokens;
     --turns_left_;
     if (++agent.turn == options_.turns) return;
     agent.tokens = served.tokens;
@@ -105,10 +121,30 @@ class AgentWorld {
     events_.push({server_.now_ms() + gap, found->second});
   }
 
+  TickMs Now() const { return static_cast<TickMs>(server_.now_ms()); }
+
+  // Told by its mark alone.
+  OpenCalls::Turn TurnOf(const std::string& mark) const {
+    return {.tenant = {},
+            .conversation = mark,
+            .names = no_names_,
+            .prompt = {},
+            .block_tokens = kBlockTokens};
+  }
+
+  TickMs KeepOf(const ServedRequest& served) {
+    const auto found = agent_of_.find(served.id);
+    if (!options_.learns || found == agent_of_.end()) return 0;
+    return open_calls_.NoteCall(TurnOf(marks_[found->second]), Now());
+  }
+
   const AgentWorldOptions options_;
   std::mt19937_64 random_;
+  const BlockNames no_names_;
+  OpenCalls open_calls_{kLongestKeepMs};
   VirtualServer server_;
   std::vector<Agent> agents_;
+  std::vector<std::string> marks_;  // by agent
   std::unordered_map<SequenceId, uint32_t> agent_of_;
   using Event = std::pair<double, uint32_t>;  // when, and which agent
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;

@@ -25,7 +25,8 @@ struct AgentWorldOptions {
   uint32_t chat_tokens = 2000;
   uint32_t capacity_blocks = 4000;  // of 16 tokens
   EvictionKind eviction = EvictionKind::kLru;
-  TickMs keep_ms = 0;  // for answers that end in a call
+  TickMs keep_ms = 0;   // for answers that end in a call
+  bool learns = false;  // how long to keep them, from the tools (engine/retention/open_calls.h)
   VirtualRates rates;
   uint64_t seed = 1;
 };
@@ -34,6 +35,8 @@ struct AgentWorldResult {
   std::vector<double> ttft_ms;  // of turns after a tool
   uint64_t prompt_tokens = 0;   // of those turns
   uint64_t cached_tokens = 0;
+  uint64_t lost_tokens = 0;     // in full blocks that the turn before had left behind
+  uint32_t longest_blocks = 0;  // of the texts of all agents together
 };
 
 AgentWorldResult RunAgents(const AgentWorldOptions& options);

@@ -14,28 +14,49 @@ TEST(Percentile, IsAValueThatIsThere) {
   EXPECT_EQ(Percentile({4, 1, 3, 2}, 1), 4);
 }
 
-// Eight agents, 30 turns, tools of 0.1 to 20 s, and a stream of chats; memory for about half of it.
-TEST(AgentWorld, KeptAgentsFindTheirMemoryWarm) {
+void Print(const char* name, const AgentWorldResult& result) {
+  std::printf("%-14s p50 TTFT after a tool %7.0f ms, p95 %7.0f ms, hits %.3f, lost %lu\n", name,
+              Percentile(result.ttft_ms, 0.5), Percentile(result.ttft_ms, 0.95),
+              static_cast<double>(result.cached_tokens) / static_cast<double>(result.prompt_tokens),
+              static_cast<unsigned long>(result.lost_tokens));
+}
+
+AgentWorldOptions EightAgents(uint32_t capacity_blocks) {
   AgentWorldOptions options;
-  options.capacity_blocks = 5000;
+  options.capacity_blocks = capacity_blocks;
   options.chats_per_s = 3;
   options.rates = {.prefill_tokens_per_s = 20'000, .step_ms = 10};
+  return options;
+}
+
+// Eight agents, 30 turns, tools of 0.1 to 20 s, and a stream of chats that memory has no room for.
+TEST(AgentWorld, AgentsFindTheirMemoryWarm) {
+  AgentWorldOptions options = EightAgents(6000);
   const AgentWorldResult lru = RunAgents(options);
   options.keep_ms = 60'000;
   const AgentWorldResult kept = RunAgents(options);
   options.keep_ms = 0;
-  options.eviction = EvictionKind::kAuto;
+  options.learns = true;
   const AgentWorldResult learned = RunAgents(options);
-  const auto print = [](const char* name, const AgentWorldResult& result) {
-    std::printf(
-        "%-14s p50 TTFT after a tool %7.0f ms, p95 %7.0f ms, hits %.3f\n", name,
-        Percentile(result.ttft_ms, 0.5), Percentile(result.ttft_ms, 0.95),
-        static_cast<double>(result.cached_tokens) / static_cast<double>(result.prompt_tokens));
-  };
-  print("lru", lru);
-  print("lru and keep", kept);
-  print("auto", learned);
+  Print("lru", lru);
+  Print("lru, a minute", kept);
+  Print("lru, learned", learned);
+  ASSERT_LT(learned.longest_blocks, options.capacity_blocks);
   EXPECT_GE(Percentile(lru.ttft_ms, 0.5), 5 * Percentile(kept.ttft_ms, 0.5));
+  EXPECT_GE(Percentile(lru.ttft_ms, 0.5), 5 * Percentile(learned.ttft_ms, 0.5));
+  EXPECT_EQ(learned.lost_tokens, 0u) << "all agents together fit";
+}
+
+// As above, but not even the agents fit.
+TEST(AgentWorld, MostAgentsFindTheirMemoryWarmWhereNotAllFit) {
+  AgentWorldOptions options = EightAgents(3500);
+  const AgentWorldResult lru = RunAgents(options);
+  options.learns = true;
+  const AgentWorldResult learned = RunAgents(options);
+  Print("lru", lru);
+  Print("lru, learned", learned);
+  ASSERT_GT(learned.longest_blocks, options.capacity_blocks);
+  EXPECT_GE(Percentile(lru.ttft_ms, 0.5), 5 * Percentile(learned.ttft_ms, 0.5));
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ TokenId Answer::Choose(std::span<const float> logits, uint32_t position, EventQu
   if (form_ && !is_end) form_->Take(token);
   StopMatcher::Out out;
   if (!is_end) out = stop_matcher_.Append(detokenizer_.Append(token));
+  NoteText(out.text);
   TokenEvent event{choice_, token, std::move(out.text), std::nullopt};
   if (request_.want_logprobs) event.logprobs = std::move(sampled);
   events.Push(std::move(event));
@@ -57,6 +58,10 @@ TokenId Answer::Choose(std::span<const float> logits, uint32_t position, EventQu
     End(FinishReason::kLength, events);
   }
   return token;
+}
+
+void Answer::NoteText(std::string_view text) {
+  if (request_.calls_tool) text_ += text;
 }
 
 void Answer::End(FinishReason reason, EventQueue& events) {
@@ -74,6 +79,10 @@ void Answer::End(FinishReason reason, EventQueue& events) {
       event.reason = FinishReason::kStop;
     }
   }
+  NoteText(event.text);
+  const bool completed = reason == FinishReason::kStop || reason == FinishReason::kLength;
+  calls_tool_ = completed && request_.calls_tool && request_.calls_tool(text_);
+  text_ = {};
   if (stopped_by_ >= 0) event.stopped_by = request_.stop[static_cast<size_t>(stopped_by_)];
   if (hash_) event.logit_hash = hash_->Hex();
   ended_ = true;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/token_id.h"
 #include "engine/event.h"
@@ -35,8 +36,12 @@ class Answer {
 
   bool ended() const { return ended_; }
   uint32_t num_generated() const { return num_generated_; }
+  // Once ended: whether its text calls a tool. Never after a cancel or a failure: nobody goes on.
+  bool calls_tool() const { return calls_tool_; }
 
  private:
+  void NoteText(std::string_view text);
+
   const GenerationRequest& request_;
   const uint32_t choice_;
   const Tokenizer& tokenizer_;
@@ -49,6 +54,8 @@ class Answer {
   uint32_t num_generated_ = 0;
   int stopped_by_ = -1;  // index into the request's stop texts
   bool ended_ = false;
+  std::string text_;  // all of it, where it may call a tool
+  bool calls_tool_ = false;
 };
 
 }  // namespace quire

@@ -43,6 +43,9 @@ struct EngineOptions {
   // No step is to take longer, so neither is the time between two tokens of an answer.
   uint32_t target_itl_ms = 100;
   EvictionKind eviction = EvictionKind::kAuto;
+  // The longest that the blocks of an answer which ended in a tool call are kept for its return;
+  // 0: they are kept no longer than others.
+  uint32_t tool_keep_seconds = 600;
   uint32_t max_sequences = 64;  // running at once
   // Choices (n of each request) beyond the max_sequences that may run: each costs memory. A request
   // with more choices than this is still accepted when nobody waits.

@@ -11,6 +11,7 @@ using prometheus::Histogram;
 using prometheus::Registry;
 
 constexpr const char* kTenant = "tenant";
+constexpr std::array<const char*, kTurnKinds> kTurnNames = {"first", "turn", "tool_return"};
 
 Family<Counter>& Counters(Registry& registry, const char* name, const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
@@ -65,6 +66,8 @@ EngineMetrics::EngineMetrics()
       rejections_(Counters(registry_, "quire_rejections_total", "Requests refused at the door")),
       prompt_tokens_(Counters(registry_, "quire_prompt_tokens_total",
                               "Prompt tokens, by where their KV came from")),
+      class_tokens_(Counters(registry_, "quire_prompt_class_tokens_total",
+                             "Prompt tokens, by where in a conversation they came")),
       generated_tokens_(
           Counters(registry_, "quire_generated_tokens_total", "Tokens chosen, over all choices")),
       evictions_family_(Counters(registry_, "quire_kv_evictions_total",
@@ -123,9 +126,18 @@ EngineMetrics::Tenant& EngineMetrics::Of(const std::string& tenant) {
   const auto source = [&](const char* name) -> Counter& {
     return prompt_tokens_.Add({{"source", name}, {kTenant, tenant}});
   };
+  const auto of_class = [&](const char* from) {
+    std::array<Counter*, kTurnKinds> counters;
+    for (size_t i = 0; i < kTurnKinds; ++i) {
+      counters[i] =
+          &class_tokens_.Add({{"class", kTurnNames[i]}, {"source", from}, {kTenant, tenant}});
+    }
+    return counters;
+  };
   const Tenant made{outcome("ok"),      outcome("cancelled"),
                     outcome("failed"),  source("ram"),
-                    source("computed"), generated_tokens_.Add({{kTenant, tenant}})};
+                    source("computed"), generated_tokens_.Add({{kTenant, tenant}}),
+                    of_class("cached"), of_class("computed")};
   return tenants_.emplace(tenant, made).first->second;
 }
 
@@ -151,9 +163,14 @@ void EngineMetrics::Ended(const ActiveRequest& request, uint64_t block_bytes) {
   }
 }
 
-void EngineMetrics::PromptTokens(const std::string& tenant, uint32_t cached, uint32_t computed) {
-  Of(tenant).cached.Increment(cached);
-  Of(tenant).computed.Increment(computed);
+void EngineMetrics::PromptTokens(const GenerationRequest& request, uint32_t cached,
+                                 uint32_t computed) {
+  Tenant& tenant = Of(request.tenant);
+  const auto turn = static_cast<size_t>(request.turn);
+  tenant.cached.Increment(cached);
+  tenant.computed.Increment(computed);
+  tenant.cached_of[turn]->Increment(cached);
+  tenant.computed_of[turn]->Increment(computed);
 }
 
 void EngineMetrics::NotStarted(const std::string& tenant) { Of(tenant).failed.Increment(); }

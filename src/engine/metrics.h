@@ -36,7 +36,7 @@ class EngineMetrics {
   void Rejected(ErrorCode code, const std::string& tenant);
   void InterToken(double seconds) { inter_token_seconds_.Observe(seconds); }
   void Ended(const ActiveRequest& request, uint64_t block_bytes);
-  void PromptTokens(const std::string& tenant, uint32_t cached, uint32_t computed);
+  void PromptTokens(const GenerationRequest& request, uint32_t cached, uint32_t computed);
   void GeneratedToken(const std::string& tenant) { Of(tenant).generated.Increment(); }
   void NotStarted(const std::string& tenant);  // accepted, but there was no memory to begin
   void Step(double seconds, uint32_t tokens);
@@ -65,6 +65,8 @@ class EngineMetrics {
     prometheus::Counter& cached;
     prometheus::Counter& computed;
     prometheus::Counter& generated;
+    std::array<prometheus::Counter*, kTurnKinds> cached_of;  // by TurnKind
+    std::array<prometheus::Counter*, kTurnKinds> computed_of;
   };
   Tenant& Of(const std::string& tenant);
 
@@ -76,6 +78,7 @@ class EngineMetrics {
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& rejections_;
   prometheus::Family<prometheus::Counter>& prompt_tokens_;
+  prometheus::Family<prometheus::Counter>& class_tokens_;
   prometheus::Family<prometheus::Counter>& generated_tokens_;
   prometheus::Family<prometheus::Counter>& evictions_family_;
   prometheus::Family<prometheus::Counter>& misses_family_;

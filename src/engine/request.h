@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/token_id.h"
@@ -14,6 +16,14 @@ namespace quire {
 class Grammar;
 
 enum class RequestId : uint64_t {};
+
+// Where in a conversation a request comes.
+enum class TurnKind : uint8_t {
+  kFirst,       // nothing was answered before
+  kNext,        // the user goes on
+  kToolReturn,  // a tool came back
+};
+inline constexpr size_t kTurnKinds = 3;
 
 struct GenerationRequest {
   std::vector<TokenId> prompt;  // not empty; ids are checked against the vocabulary
@@ -44,6 +54,15 @@ struct GenerationRequest {
   uint32_t keep_seconds = 0;
   // It is not evicted at all for so long, within the tenant's budget; beyond that it is kept.
   uint32_t pin_seconds = 0;
+
+  TurnKind turn = TurnKind::kFirst;
+  // What the client calls this conversation; empty: nothing. Helps to tell which answer a request
+  // goes on with, and is no part of any block's name.
+  std::string conversation;
+  // Whether an answer's whole text ends in a call of a tool: then what it leaves behind is kept for
+  // as long as the tenant's tools take. Null: there are no tools. On the engine thread, once per
+  // choice.
+  std::function<bool(std::string_view text)> calls_tool;
 };
 
 }  // namespace quire

@@ -34,6 +34,7 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
              MakeEvictionPolicy(options.eviction, options.num_blocks)),
       scheduler_(options.budget, options.queue_limit, cache_),
       accounts_(cache_, scheduler_, options.block_bytes),
+      open_calls_(options.prefix_cache ? options.tool_keep_ms : 0),
       pace_(options.budget.step_tokens, options.target_itl_seconds) {
   batch_.reserve(options.budget.step_sequences);
   batch_requests_.reserve(options.budget.step_sequences);
@@ -242,7 +243,23 @@ Choice StepLoop::ChooseOne(const PlanItem& item, Place place, std::span<const fl
   ++stats_.generated_tokens;
   metrics_.GeneratedToken(request.request().tenant);
   if (const auto gap = request.NoteToken(step_ended_)) metrics_.InterToken(*gap);
-  return {token, answer.ended()};
+  const bool calls = answer.ended() && answer.calls_tool();
+  return {token, answer.ended(), calls ? NoteCall(item, request.request()) : 0};
+}
+
+OpenCalls::Turn StepLoop::TurnOf(const Sequence& sequence, const GenerationRequest& request) const {
+  return {.tenant = request.tenant,
+          .conversation = request.conversation,
+          .names = sequence.names,
+          .prompt = std::span(sequence.tokens).first(sequence.num_prompt),
+          .block_tokens = cache_.block_tokens()};
+}
+
+// An answer ended in a call: how long its blocks are worth keeping.
+TickMs StepLoop::NoteCall(const PlanItem& item, const GenerationRequest& request) {
+  if (request.no_store) return 0;
+  const OpenCalls::Turn turn = TurnOf(scheduler_.Get(item.sequence), request);
+  return open_calls_.NoteCall(turn, TickOf(step_ended_));
 }
 
 void StepLoop::Leave(SequenceId id) {
@@ -277,13 +294,15 @@ void StepLoop::NotePrompt(const PlanItem& item, const Sequence& sequence) {
   if (sequence.id != sequence.leader) return;
   const uint32_t prompt = sequence.num_prompt;
   const uint32_t end = std::min(item.first_token + item.num_tokens, prompt);
-  const std::string& tenant = places_.at(item.sequence).request->request().tenant;
+  const GenerationRequest& request = places_.at(item.sequence).request->request();
   const uint32_t computed = end - std::min(item.first_token, prompt);
   const uint32_t cached = item.first ? item.first_token : 0;
   stats_.prompt_tokens_computed += computed;
   stats_.prompt_tokens_cached += cached;
-  metrics_.PromptTokens(tenant, cached, computed);
+  metrics_.PromptTokens(request, cached, computed);
   if (!item.first) return;
+  // Blocks are needed until a request begins, so its time in the queue counts as well.
+  open_calls_.NoteReturn(TurnOf(sequence, request), TickOf(step_started_));
   const uint64_t missing = (prompt - 1 - item.first_token) / cache_.block_tokens();
   (sequence.lookup ? report_.missed_blocks : report_.unasked_blocks) += missing;
 }

@@ -30,6 +30,7 @@
 #include "engine/engine.h"
 #include "engine/metrics.h"
 #include "engine/pace.h"
+#include "engine/retention/open_calls.h"
 #include "engine/tenant_accounts.h"
 #include "model/forward.h"
 #include "sched/scheduler.h"
@@ -47,6 +48,7 @@ struct StepLoopOptions {
   uint64_t block_bytes = 0;
   bool prefix_cache = true;
   EvictionKind eviction = EvictionKind::kLru;
+  TickMs tool_keep_ms = 0;        // most that the blocks of a tool call are kept; 0: not at all
   double target_itl_seconds = 0;  // bounds steps by time (pace.h); 0: only by the budget
   std::string model_digest;
   std::string kv_format;
@@ -111,6 +113,8 @@ class StepLoop {
   Choice ChooseOne(const PlanItem& item, Place place, std::span<const float> logits);
   void Note(std::span<const PlanItem> plan, double seconds);
   void NotePrompt(const PlanItem& item, const Sequence& sequence);
+  TickMs NoteCall(const PlanItem& item, const GenerationRequest& request);
+  OpenCalls::Turn TurnOf(const Sequence& sequence, const GenerationRequest& request) const;
   void Leave(SequenceId id);
   void CancelSequences(ActiveRequest& request);
   void Settle();
@@ -122,6 +126,7 @@ class StepLoop {
   KvCache cache_;
   Scheduler scheduler_;
   TenantAccounts accounts_;
+  OpenCalls open_calls_;
   Pace pace_;
   std::vector<std::vector<TokenId>> public_prefixes_;  // whole blocks
   std::function<void(const EngineStats&)> publish_;

@@ -129,6 +129,60 @@ TEST(StepLoop, PromptLogprobsComeFromEveryRowAndIgnoreTheCache) {
   }
 }
 
+// A conversation that waits for its tool, and strangers that need all the memory there is.
+struct ToolTurn {
+  explicit ToolTurn(bool calls) {
+    GenerationRequest first = Ask(Prompt(64, 1), 5);
+    first.ignore_eos = true;
+    first.calls_tool = [this, calls](std::string_view text) {
+      said += text;
+      ++asked;
+      return calls;
+    };
+    told = harness.RunToEnd(first);
+    for (uint32_t i = 0; i < 5; ++i) harness.RunToEnd(Ask(Prompt(100, 10 + i), 1));
+    std::vector<TokenId> next = first.prompt;
+    next.insert(next.end(), told.tokens.at(0).begin(), told.tokens.at(0).end());
+    next.resize(90, 3);
+    GenerationRequest second = Ask(next, 1);
+    second.turn = TurnKind::kToolReturn;
+    returned = harness.RunToEnd(second);
+  }
+
+  LoopHarness harness{16};
+  std::string said;
+  int asked = 0;
+  Story told;
+  Story returned;
+};
+
+TEST(StepLoop, AToolFindsWarmWhatItsCallLeftBehind) {
+  const ToolTurn turn(true);
+  EXPECT_EQ(turn.returned.done[0].receipt.cached_tokens, 64u);
+  EXPECT_EQ(turn.asked, 1);
+  EXPECT_EQ(turn.said, turn.told.text.at(0));
+  const ToolTurn other(false);
+  EXPECT_EQ(other.asked, 1);
+  EXPECT_EQ(other.returned.done[0].receipt.cached_tokens, 0u) << "the memory is too small for all";
+  EXPECT_EQ(other.returned.ends.at(0).logit_hash, turn.returned.ends.at(0).logit_hash);
+}
+
+TEST(StepLoop, NobodyWaitsForTheToolOfACancelledAnswer) {
+  LoopHarness harness(16);
+  int asked = 0;
+  GenerationRequest request = Ask(Prompt(20, 1), 50);
+  request.ignore_eos = true;
+  request.calls_tool = [&asked](std::string_view) {
+    ++asked;
+    return true;
+  };
+  const auto events = harness.Start(request);
+  for (int i = 0; i < 4; ++i) harness.loop.Step();
+  harness.loop.Cancel(harness.last());
+  harness.RunToEnd(Ask(Prompt(20, 2), 1));
+  EXPECT_EQ(asked, 0);
+}
+
 // The greedy answer to this prompt, so that ends can be placed in it.
 Story Greedy(uint32_t max_tokens) {
   LoopHarness harness(64);

@@ -84,8 +84,9 @@ bool VirtualServer::Step() {
     const bool chooses = sequence.max_tokens > 0;
     if (chooses && open.first_token_ms < 0) open.first_token_ms = now_ms_;
     const bool end = sequence.num_generated() + 1 >= sequence.max_tokens;
-    if (end) Report(item.sequence, RequestEnd::kDone);
-    choices_.push_back({.token = chooses ? TokenAfter(sequence) : kNoToken, .end = end});
+    const TickMs keep_ms = end ? Report(item.sequence, RequestEnd::kDone) : 0;
+    choices_.push_back(
+        {.token = chooses ? TokenAfter(sequence) : kNoToken, .end = end, .keep_ms = keep_ms});
   }
   scheduler_.Apply(choices_);
   return true;
@@ -101,7 +102,7 @@ bool VirtualServer::StepInVain() {
 
 void VirtualServer::WaitUntil(double ms) { now_ms_ = std::max(now_ms_, ms); }
 
-void VirtualServer::Report(SequenceId id, RequestEnd end) {
+TickMs VirtualServer::Report(SequenceId id, RequestEnd end) {
   const auto found = open_.find(id);
   QUIRE_CHECK(found != open_.end(), "a request ended twice");
   const Sequence& sequence = scheduler_.Get(id);
@@ -117,6 +118,7 @@ void VirtualServer::Report(SequenceId id, RequestEnd end) {
                        .tokens = sequence.tokens};
   open_.erase(found);
   on_end_(served);
+  return keep_ && end == RequestEnd::kDone ? keep_(served) : 0;
 }
 
 void VirtualServer::CheckInvariants() const {

@@ -62,6 +62,9 @@ class VirtualServer {
   [[nodiscard]] Result<SequenceId> Submit(SequenceSpec spec);
   void Cancel(SequenceId sequence);
 
+  // Called with each request that is done, before its blocks are released: how long to keep them.
+  void SetKeep(std::function<TickMs(const ServedRequest&)> keep) { keep_ = std::move(keep); }
+
   // One step. False if there was nothing to do. Time goes on by as long as it took.
   bool Step();
   // Called when a step is planned and nothing of it is done yet.
@@ -86,11 +89,12 @@ class VirtualServer {
   TickMs now() const { return static_cast<TickMs>(now_ms_); }
   std::span<const PlanItem> Plan();
   void PassTime(std::span<const PlanItem> plan);
-  void Report(SequenceId sequence, RequestEnd end);
+  TickMs Report(SequenceId sequence, RequestEnd end);  // how long to keep its blocks
 
   const VirtualServerOptions options_;
   OnEnd on_end_;
   std::function<void()> after_plan_;
+  std::function<TickMs(const ServedRequest&)> keep_;
   KvCache cache_;
   Scheduler scheduler_;
   double now_ms_ = 0;

@@ -31,7 +31,7 @@ struct ReplyOptions {
   bool starts_in_reasoning = false;  // the prompt ended with the mark that opens it
   bool one_call = false;             // what looks like another one is content
   // Tools and their parameters that are texts, for formats that write values without quotes.
-  std::set<std::pair<std::string, std::string>> text_parameters;
+  std::set<std::pair<std::string, std::string>> text_parameters = {};
 };
 
 class ReplyParser {

@@ -183,6 +183,7 @@ void Scheduler::Apply(std::span<const Choice> chosen) {
     QUIRE_CHECK(next < chosen.size(), "a completed sequence got no choice");
     const Choice choice = chosen[next++];
     if (choice.end) {
+      sequence.keep_ms = std::max(sequence.keep_ms, choice.keep_ms);
       EndAndPassOn(sequence);
       continue;
     }

@@ -60,6 +60,7 @@ struct PlanItem {
 struct Choice {
   TokenId token = kNoToken;  // kNoToken only together with `end`
   bool end = false;          // the sequence is over; its last token needs no KV
+  TickMs keep_ms = 0;        // with `end`: SequenceSpec::keep_ms, if this is longer
 };
 
 class Scheduler {

@@ -136,6 +136,17 @@ Status CheckTotal(const ReadyModel& model, const CompletionRequest& request) {
                 "prompt");
 }
 
+// By what came since the last answer.
+TurnKind TurnOf(const Json& messages) {
+  TurnKind since = TurnKind::kNext;
+  for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
+    const Json& role = (*message)["role"];
+    if (role == "assistant") return since;
+    if (role == "tool") since = TurnKind::kToolReturn;
+  }
+  return TurnKind::kFirst;
+}
+
 // What a schema says is a text, and nothing else.
 bool IsText(const Json& schema) {
   if (!schema.is_object()) return false;
@@ -154,6 +165,14 @@ void AddTool(const Tool& tool, ReplyOptions& reply) {
   }
 }
 
+bool CallsTool(const ReplyOptions& reply, std::string_view text) {
+  ReplyEvents events;
+  const auto parser = MakeReplyParser(reply);
+  parser->Append(text, events);
+  parser->Finish(events);
+  return std::ranges::find(events, ReplyEvent::Kind::kCallEnd, &ReplyEvent::kind) != events.end();
+}
+
 }  // namespace
 
 Result<PreparedChat> PrepareConversation(const ReadyModel& model, ChatRequest& request) {
@@ -162,6 +181,7 @@ Result<PreparedChat> PrepareConversation(const ReadyModel& model, ChatRequest& r
   const Status bias = CheckBias(model, request.fields);
   if (!bias) return std::unexpected(bias.error());
   SettleSeed(request.fields);
+  const TurnKind turn = TurnOf(request.variables["messages"]);
   QUIRE_TRY(auto chat, model.encoder.EncodeChat(request));
   ReplyOptions& reply = prepared.reply;
   for (const Tool& tool : request.tools.tools) AddTool(tool, reply);
@@ -179,6 +199,10 @@ Result<PreparedChat> PrepareConversation(const ReadyModel& model, ChatRequest& r
   }
   prepared.request = *std::move(finished);
   prepared.request.shown_control = ShownControl(*model.tokenizer, reply);
+  prepared.request.turn = turn;
+  if (!reply.tools.empty()) {
+    prepared.request.calls_tool = [reply](std::string_view text) { return CallsTool(reply, text); };
+  }
   return prepared;
 }
 
@@ -189,6 +213,7 @@ Result<PreparedGeneration> PrepareChat(const ReadyModel& model, const RawRequest
   facts.id = FreshId("chatcmpl-");
   facts.model = std::move(chat.model);
   facts.reply = std::move(chat.reply);
+  facts.legacy_functions = request.legacy_functions;
   PreparedGeneration prepared;
   prepared.requests.push_back(std::move(chat.request));
   prepared.answer = std::make_unique<OpenAiChatAnswer>(std::move(facts));

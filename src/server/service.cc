@@ -42,6 +42,14 @@ Tenant DefaultTenant(const Engine& engine) {
   return tenant;
 }
 
+HttpResponse LongSession(size_t bytes) {
+  return ToResponse({ErrorCode::kInvalidArgument,
+                     "the header X-Quire-Session has " + std::to_string(bytes) +
+                         " bytes; at most " + std::to_string(kMaxConversationBytes),
+                     "X-Quire-Session"},
+                    0);
+}
+
 }  // namespace
 
 HttpResponse ToResponse(const Error& error, uint32_t retry_after_seconds) {
@@ -164,7 +172,7 @@ HttpResponse Service::NoRoute(const HttpRequest& request, bool path_known) const
     if (!options_.cors_origin.empty()) {
       response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
       response.headers.emplace_back("Access-Control-Allow-Headers",
-                                    "Authorization, Content-Type, X-Api-Key");
+                                    "Authorization, Content-Type, X-Api-Key, X-Quire-Session");
     }
     return response;
   }
@@ -247,6 +255,11 @@ asio::awaitable<void> Service::RunWork(Exchange& exchange, Work work) {
 asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation prepare,
                                              Caller caller) {
   const auto model = model_;
+  std::string session = std::move(exchange.request().session);
+  if (session.size() > kMaxConversationBytes) {
+    metrics_.Count(Outcome::kInvalid, caller.tenant);
+    co_return co_await exchange.Respond(LongSession(session.size()));
+  }
   RawRequest raw{std::move(exchange.request().body), exchange.request().request_id};
   auto run = [&] { return prepare(*model, raw); };
   auto done = co_await RunBeside(exchange, raw.body.size(), std::move(run));
@@ -262,7 +275,10 @@ asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation pre
     co_await exchange.Respond(std::move(refusal));
     co_return;
   }
-  for (GenerationRequest& request : prepared->requests) request.tenant = caller.tenant;
+  for (GenerationRequest& request : prepared->requests) {
+    request.tenant = caller.tenant;
+    if (!session.empty()) request.conversation = session;
+  }
   GenerationContext context{*model->engine, metrics_, options_.stall_seconds};
   const Outcome outcome = co_await Generate(exchange, context, *std::move(prepared));
   metrics_.Count(outcome, caller.tenant);

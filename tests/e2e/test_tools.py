@@ -164,6 +164,27 @@ def test_bad_input_names_the_field(server, client, fields, param):
         client.chat.completions.create(**({"model": "tiny"} | body))
 
 
+def test_functions_of_old(client):
+    wish = dict(model="tiny", messages=ASK, functions=[WEATHER["function"]], max_tokens=200,
+                temperature=0, function_call={"name": "get_weather"})
+    choice = client.chat.completions.create(**wish).choices[0]
+    called = choice.message.function_call
+    assert choice.finish_reason == "function_call" and not choice.message.tool_calls
+    assert called.name == "get_weather" and "city" in json.loads(called.arguments)
+    name, arguments = "", ""
+    for chunk in client.chat.completions.create(**wish, stream=True):
+        for piece in chunk.choices:
+            if piece.delta.function_call:
+                name += piece.delta.function_call.name or ""
+                arguments += piece.delta.function_call.arguments or ""
+    assert (name, arguments) == ("get_weather", called.arguments)
+    messages = ASK + [{"role": "assistant", "content": None, "function_call": called.model_dump()},
+                      {"role": "function", "name": "get_weather", "content": "Sunny"}]
+    last = client.chat.completions.create(**wish | dict(messages=messages, function_call="none",
+                                                        max_tokens=8))
+    assert last.choices[0].message.content
+
+
 def test_parser_can_be_chosen(own_server):
     assert own_server("--tool-parser", "mistral").chat(tools=[WEATHER]).status_code == 200
 

@@ -120,6 +120,7 @@ struct LoopHarness {
              .num_blocks = num_blocks,
              .block_bytes = 1024,
              .prefix_cache = prefix_cache,
+             .tool_keep_ms = 600'000,
              .target_itl_seconds = 0,
              .model_digest = "fake",
              .kv_format = "f16",

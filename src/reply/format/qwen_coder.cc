@@ -15,7 +15,7 @@
 namespace quire {
 namespace {
 
-constexpr std::string_view kFunction = "<function=";
+constexpr std::string_view kFunctionMark = "<function=";
 constexpr std::string_view kFunctionEnd = "</function>";
 constexpr std::string_view kParameter = "<parameter=";
 constexpr std::string_view kParameterEnd = "</parameter>";
@@ -53,7 +53,7 @@ class QwenCalls final : public CallSection {
         place_ = cursor.front() == '{' || cursor.front() == '[' ? Place::kJson : Place::kFunction;
         return std::nullopt;
       case Place::kFunction:
-        return Expect(cursor, kFunction, Place::kName);
+        return Expect(cursor, kFunctionMark, Place::kName);
       case Place::kName:
         return ReadName(cursor);
       case Place::kKey:
@@ -175,7 +175,7 @@ class QwenCalls final : public CallSection {
     if (cursor.empty()) return cursor.last() ? State::kOver : State::kMore;
     const auto end = cursor.Take(kCallEnd);
     if (end == Cursor::Match::kYes) return State::kOver;
-    const auto next = cursor.Take(kFunction);
+    const auto next = cursor.Take(kFunctionMark);
     if (next == Cursor::Match::kNo)
       return end == Cursor::Match::kPart ? State::kMore : State::kOver;
     if (next == Cursor::Match::kPart) return State::kMore;
@@ -208,7 +208,7 @@ ReplyRules QwenCoderRules(const ToolNames* names, const TextParameters* texts) {
   const CallObjectRules given = {.only = names};
   rules.calls = {
       {"<tool_call>", [=] { return std::make_unique<QwenCalls>(false, names, texts); }},
-      {std::string(kFunction), [=] { return std::make_unique<QwenCalls>(true, names, texts); }},
+      {std::string(kFunctionMark), [=] { return std::make_unique<QwenCalls>(true, names, texts); }},
       {"```", JsonCalls::Maker({given, {"```"}, "json"})},
       {"{", JsonCalls::Maker({given, {std::string(kCallEnd)}, {}}), true},
       {"[", JsonCalls::Maker({given, {std::string(kCallEnd)}, {}}), true},

@@ -20,6 +20,7 @@ struct HttpRequest {
   std::string origin;  // the Origin header of a browser, else empty
   // What a client proves itself with: `Authorization: Bearer KEY` and `x-api-key: KEY`.
   std::vector<std::string> keys;
+  std::string session;  // X-Quire-Session: what the client calls its conversation
   std::string body;
   std::string request_id;  // the client's X-Request-Id if it is harmless, else a fresh one
   bool keep_alive = true;  // the client's wish

@@ -239,6 +239,7 @@ asio::awaitable<std::expected<IncomingRequest, NoRequest>> RequestReader::Next()
   incoming.request.host = message[http::field::host];
   incoming.request.origin = message[http::field::origin];
   incoming.request.keys = KeysOf(message);
+  incoming.request.session = std::string(message["X-Quire-Session"]);
   incoming.request.body = std::move(message.body());
   incoming.share = std::move(parse.share);
   idle_ = false;

@@ -38,7 +38,8 @@ struct AnswerFacts {
   uint32_t choices = 1;  // per prompt
   uint32_t prompts = 1;
   std::shared_ptr<const Tokenizer> tokenizer;
-  ReplyOptions reply;  // chat only: how calls and reasoning are told from content
+  ReplyOptions reply;             // chat only: how calls and reasoning are told from content
+  bool legacy_functions = false;  // chat only: a call is written as `function_call`
 };
 
 // OpenAI's word for why a choice ended.

@@ -1,5 +1,6 @@
 #include "server/openai/chat_answer.h"
 
+#include <optional>
 #include <utility>
 
 #include "server/openai/fresh_id.h"
@@ -7,20 +8,33 @@
 namespace quire {
 namespace {
 
-void WriteCallBegin(uint32_t index, std::string_view name, JsonWriter& json) {
-  json.Key("tool_calls").BeginArray().BeginObject().Field("index", index);
+// `index`: nothing where a call is a `function_call`, of which there is one.
+using CallIndex = std::optional<uint32_t>;
+
+void WriteCallBegin(CallIndex index, std::string_view name, JsonWriter& json) {
+  if (!index) {
+    json.Key("function_call").BeginObject();
+    json.Field("name", name).Field("arguments", "").EndObject();
+    return;
+  }
+  json.Key("tool_calls").BeginArray().BeginObject().Field("index", *index);
   json.Field("id", FreshId("call_")).Field("type", "function").Key("function").BeginObject();
   json.Field("name", name).Field("arguments", "").EndObject().EndObject().EndArray();
 }
 
-void WriteArguments(uint32_t index, std::string_view text, JsonWriter& json) {
-  json.Key("tool_calls").BeginArray().BeginObject().Field("index", index);
+void WriteArguments(CallIndex index, std::string_view text, JsonWriter& json) {
+  if (!index) {
+    json.Key("function_call").BeginObject().Field("arguments", text).EndObject();
+    return;
+  }
+  json.Key("tool_calls").BeginArray().BeginObject().Field("index", *index);
   json.Key("function").BeginObject().Field("arguments", text).EndObject();
   json.EndObject().EndArray();
 }
 
 // The delta of a chunk; empty if the event is not worth one.
-std::string DeltaOf(const ReplyEvent& event) {
+std::string DeltaOf(const ReplyEvent& event, bool legacy) {
+  const CallIndex index = legacy ? CallIndex() : event.call;
   JsonWriter json;
   json.BeginObject();
   switch (event.kind) {
@@ -32,10 +46,10 @@ std::string DeltaOf(const ReplyEvent& event) {
       json.Field("reasoning_content", event.text);
       break;
     case ReplyEvent::Kind::kCallBegin:
-      WriteCallBegin(event.call, event.text, json);
+      WriteCallBegin(index, event.text, json);
       break;
     case ReplyEvent::Kind::kArguments:
-      WriteArguments(event.call, event.text, json);
+      WriteArguments(index, event.text, json);
       break;
     case ReplyEvent::Kind::kCallEnd:
     case ReplyEvent::Kind::kMark:
@@ -43,6 +57,11 @@ std::string DeltaOf(const ReplyEvent& event) {
   }
   json.EndObject();
   return json.Take();
+}
+
+void WriteFunctionCall(const ReplyMessage::Call& call, JsonWriter& json) {
+  json.Key("function_call").BeginObject().Field("name", call.name);
+  json.Field("arguments", call.arguments).EndObject();
 }
 
 void WriteCalls(const std::vector<ReplyMessage::Call>& calls, JsonWriter& json) {
@@ -101,7 +120,7 @@ void OpenAiChatAnswer::Tell(Choice& choice, const ReplyEvents& events, const Sam
       speech.message.Add(event);
       continue;
     }
-    const std::string delta = DeltaOf(event);
+    const std::string delta = DeltaOf(event, facts().legacy_functions);
     if (!delta.empty()) SendDelta(choice, delta, std::exchange(sampled, nullptr), out);
   }
   // A token whose text waits, or is no more than a mark, still has its log-probability.
@@ -125,8 +144,8 @@ void OpenAiChatAnswer::SendDelta(const Choice& choice, const std::string& delta,
 
 std::string_view OpenAiChatAnswer::finish_name(const Choice& choice) const {
   const bool calls = speeches_[choice.index].whole_calls > 0;
-  return calls && choice.reason == FinishReason::kStop ? "tool_calls"
-                                                       : OpenAiAnswer::finish_name(choice);
+  if (!calls || choice.reason != FinishReason::kStop) return OpenAiAnswer::finish_name(choice);
+  return facts().legacy_functions ? "function_call" : "tool_calls";
 }
 
 void OpenAiChatAnswer::Keep(const Choice& choice, const SampledToken& sampled) {
@@ -147,7 +166,11 @@ void OpenAiChatAnswer::WriteWhole(const Choice& choice, JsonWriter& json) {
   const bool silent = message.content.empty() && !message.calls.empty();
   silent ? json.Null() : json.String(message.content);
   if (!message.reasoning.empty()) json.Field("reasoning_content", message.reasoning);
-  if (!message.calls.empty()) WriteCalls(message.calls, json);
+  if (!message.calls.empty() && facts().legacy_functions) {
+    WriteFunctionCall(message.calls.front(), json);
+  } else if (!message.calls.empty()) {
+    WriteCalls(message.calls, json);
+  }
   json.Key("refusal").Null().EndObject().Key("logprobs");
   if (facts().logprobs) {
     speech.logprobs.Write(json);

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "server/openai/tools/legacy_functions.h"
+
 namespace quire {
 namespace {
 
@@ -41,7 +43,12 @@ Status ReadChatLogprobs(FieldReader& reader, GenerationRequest& request) {
 
 Result<ChatRequest> ParseChatRequest(std::string_view text) {
   QUIRE_TRY(const Json body, ParseJson(text));
-  return ReadChatRequest(body);
+  if (!HasLegacyFunctions(body)) return ReadChatRequest(body);
+  QUIRE_TRY(const Json translated, FromLegacyFunctions(body));
+  auto request = ReadChatRequest(translated);
+  if (!request) return std::unexpected(InLegacyWords(std::move(request).error()));
+  request->legacy_functions = body.contains("functions");
+  return request;
 }
 
 Result<ChatRequest> ReadChatRequest(const Json& body) {

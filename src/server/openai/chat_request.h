@@ -18,10 +18,11 @@ struct ChatRequest {
   // and those of chat_template_kwargs. Contents are plain strings, arguments of tool calls objects.
   Json variables;
   ToolUse tools;
+  bool legacy_functions = false;  // the answer has `function_call`, as clients of old expect it
 };
 
 Result<ChatRequest> ParseChatRequest(std::string_view body);
-// The same from what other APIs were translated into.
+// The same, with the words of tools only, from what other APIs were translated into.
 Result<ChatRequest> ReadChatRequest(const Json& body);
 
 }  // namespace quire

@@ -23,8 +23,6 @@ struct Unsupported {
 constexpr Unsupported kUnsupported[] = {
     {"best_of", "use 'n'", "1"},
     {"suffix", "there is no insertion mode"},
-    {"functions", "use 'tools'"},
-    {"function_call", "use 'tools'"},
     {"modalities", "", R"(["text"])"},
     {"audio", "answers are text"},
     {"prediction", ""},
@@ -85,6 +83,8 @@ constexpr Unsupported kUnsupportedInChat[] = {
 constexpr Unsupported kUnsupportedInCompletions[] = {
     {"top_logprobs", "use 'logprobs' with a number"},
     {"messages", "use chat completions, or 'prompt'"},
+    {"functions", "use chat completions"},
+    {"function_call", "use chat completions"},
 };
 
 bool IsOff(const Unsupported& field, const Json& value) {
@@ -261,6 +261,14 @@ Status ReadIdentity(FieldReader& reader, GenerationFields& fields) {
   QUIRE_TRY([[maybe_unused]] const auto user, reader.String("user"));
   QUIRE_TRY(auto salt, reader.String("cache_salt"));
   fields.request.cache_salt = std::move(salt).value_or("");
+  QUIRE_TRY(auto conversation, reader.String("prompt_cache_key"));
+  if (conversation && conversation->size() > kMaxConversationBytes) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "'prompt_cache_key' has " + std::to_string(conversation->size()) +
+                      " bytes; at most " + std::to_string(kMaxConversationBytes),
+                  "prompt_cache_key");
+  }
+  fields.request.conversation = std::move(conversation).value_or("");
   QUIRE_TRY(const auto choices, reader.Integer("n", 1, kMaxChoices));
   fields.request.choices = static_cast<uint32_t>(choices.value_or(1));
   QUIRE_TRY(const auto hash, reader.Bool("return_logit_hash"));

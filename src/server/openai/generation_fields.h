@@ -25,6 +25,7 @@ inline constexpr size_t kMaxStopBytesTimesChoices = 8192;
 // Of kv_policy: a pin without a time, and the longest time.
 inline constexpr int64_t kDefaultPinSeconds = 3600;
 inline constexpr int64_t kMaxTtlSeconds = 7 * 24 * 3600;
+inline constexpr size_t kMaxConversationBytes = 512;  // of a client's name for a conversation
 inline constexpr int64_t kMaxTokensBound = int64_t{1} << 30;
 
 struct GenerationFields {

@@ -55,7 +55,9 @@ Result<std::string> ReadContent(const Json& message, const std::string& path) {
   const auto content = message.find("content");
   if (content == message.end() || content->is_null()) {
     // An assistant that only called tools has nothing to say.
-    if (message.contains("tool_calls") && !message["tool_calls"].empty()) return std::string();
+    const auto calls = message.find("tool_calls");
+    const bool none = calls == message.end() || calls->is_null() || *calls == Json::array();
+    if (!none) return std::string();
     return Bad(
         path + ".content",
         "is missing; give a text (\"\" for an empty one) or, from an assistant, 'tool_calls'");

@@ -94,7 +94,6 @@ TEST(ChatRequest, RefusesNamingTheField) {
       {Chat(R"("stream_options": {"include_usage": true})"), "stream_options"},
       {Chat(R"("response_format": {"type": "xml"})"), "response_format.type"},
       {Chat(R"("tool_choice": "required")"), "tool_choice"},
-      {Chat(R"("functions": [{"name": "f"}])"), "functions"},
       {Chat(R"("tools": {})"), "tools"},
       {Chat(R"("repeat_penalty": 1.2)"), "repeat_penalty"},
       {Chat(R"("min_tokens": 9, "max_tokens": 3)"), "min_tokens"},

@@ -46,7 +46,6 @@ constexpr std::string_view kSilent[] = {"input",
                                         "reasoning",
                                         "service_tier",
                                         "truncation",
-                                        "prompt_cache_key",
                                         "prompt_cache_retention",
                                         "safety_identifier"};
 
