@@ -16,4 +16,5 @@ pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 find_package(Boost 1.81 REQUIRED)
 if(QUIRE_TESTS)
   find_package(GTest REQUIRED)
+  find_package(rapidcheck REQUIRED CONFIG)  # shrinks lists of random operations
 endif()

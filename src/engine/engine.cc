@@ -439,6 +439,6 @@ std::string Engine::numerics() const {
   return fmt::format("{}/{}/full", kNumericsVersion, KvFormatName(impl_->options.kv_format));
 }
 
-prometheus::Registry& Engine::metrics() { return impl_->metrics.registry(); }
+prometheus::Collectable& Engine::metrics() { return impl_->metrics; }
 
 }  // namespace quire

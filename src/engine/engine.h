@@ -25,7 +25,7 @@
 #include "kernels/kv_view.h"
 
 namespace prometheus {
-class Registry;
+class Collectable;
 }
 
 namespace quire {
@@ -127,7 +127,7 @@ class Engine {
   std::string numerics() const;          // "1/q8/full": version, KV format, context
 
   // Metrics of cache, scheduler and engine under the names of the interface.
-  prometheus::Registry& metrics();
+  prometheus::Collectable& metrics();
 
  private:
   struct Impl;

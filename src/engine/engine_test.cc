@@ -306,14 +306,26 @@ TEST(Engine, MetricsHaveTheNamesOfTheInterface) {
     names.insert(family.name);
     for (const auto& metric : family.metric) totals[family.name] += metric.counter.value;
   }
-  for (const char* name :
-       {"quire_requests_total", "quire_request_queue_seconds", "quire_time_to_first_token_seconds",
-        "quire_time_per_output_token_seconds", "quire_inter_token_seconds",
-        "quire_prompt_tokens_total", "quire_generated_tokens_total", "quire_kv_blocks",
-        "quire_kv_bytes", "quire_kv_evictions_total", "quire_prefix_miss_total",
-        "quire_requests_running", "quire_requests_waiting", "quire_preemptions_total",
-        "quire_step_seconds", "quire_step_tokens", "quire_kv_bytes_per_request",
-        "quire_kv_allocation_failures_total", "quire_kv_contiguous_run_blocks"}) {
+  for (const char* name : {"quire_requests_total",
+                           "quire_request_queue_seconds",
+                           "quire_time_to_first_token_seconds",
+                           "quire_time_per_output_token_seconds",
+                           "quire_inter_token_seconds",
+                           "quire_prompt_tokens_total",
+                           "quire_generated_tokens_total",
+                           "quire_kv_blocks",
+                           "quire_kv_bytes",
+                           "quire_kv_evictions_total",
+                           "quire_prefix_miss_total",
+                           "quire_requests_running",
+                           "quire_requests_waiting",
+                           "quire_preemptions_total",
+                           "quire_step_seconds",
+                           "quire_step_tokens",
+                           "quire_kv_bytes_per_request",
+                           "quire_kv_allocation_failures_total",
+                           "quire_kv_contiguous_run_blocks",
+                           "quire_kv_tokens"}) {
     EXPECT_TRUE(names.contains(name)) << name;
   }
   EXPECT_EQ(totals["quire_requests_total"], 2);

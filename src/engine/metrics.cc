@@ -1,5 +1,7 @@
 #include "engine/metrics.h"
 
+#include <utility>
+
 namespace quire {
 
 namespace {
@@ -59,8 +61,6 @@ Histogram& EngineMetrics::Seconds(const char* name, const char* help) {
   return Histo(registry_, name, help, Doubling(0.0005, 20));
 }
 
-Gauge& EngineMetrics::KvBlocks(const char* state) { return kv_blocks_.Add({{"state", state}}); }
-
 EngineMetrics::EngineMetrics()
     : requests_(Counters(registry_, "quire_requests_total", "Requests that ended, by outcome")),
       rejections_(Counters(registry_, "quire_rejections_total", "Requests refused at the door")),
@@ -74,7 +74,6 @@ EngineMetrics::EngineMetrics()
                                  "Idle blocks given up, by what needed the room")),
       misses_family_(Counters(registry_, "quire_prefix_miss_total",
                               "Full blocks of prompts that had to be computed, by why")),
-      kv_blocks_(Gauges(registry_, "quire_kv_blocks", "Blocks of KV memory, by state")),
       queue_seconds_(Seconds("quire_request_queue_seconds", "Arrival to first computation")),
       first_token_seconds_(
           Seconds("quire_time_to_first_token_seconds", "Arrival to the first token")),
@@ -87,18 +86,9 @@ EngineMetrics::EngineMetrics()
       bytes_per_request_(Histo(registry_, "quire_kv_bytes_per_request",
                                "Most KV memory one sequence of a request held",
                                Doubling(64 * 1024, 18))),
-      free_blocks_(KvBlocks("free")),
-      live_blocks_(KvBlocks("live")),
-      idle_blocks_(KvBlocks("idle")),
-      pinned_blocks_(KvBlocks("pinned")),
-      ram_bytes_(Gauges(registry_, "quire_kv_bytes", "Bytes of KV held").Add({{"tier", "ram"}})),
       running_(Gauges(registry_, "quire_requests_running", "Sequences running").Add({})),
       waiting_(
           Gauges(registry_, "quire_requests_waiting", "Sequences waiting, one per choice").Add({})),
-      run_blocks_(
-          Gauges(registry_, "quire_kv_contiguous_run_blocks",
-                 "Mean length of runs of consecutive blocks, of sequences that ended lately")
-              .Add({})),
       evictions_{Follower(evictions_family_.Add({{"reason", "prefill"}})),
                  Follower(evictions_family_.Add({{"reason", "decode"}})),
                  Follower(evictions_family_.Add({{"reason", "purge"}}))},
@@ -116,6 +106,12 @@ EngineMetrics::EngineMetrics()
     rejections_.Add({{"reason", ReasonOf(code)}, {kTenant, GenerationRequest().tenant}});
   }
   Of(GenerationRequest().tenant);
+}
+
+std::vector<prometheus::MetricFamily> EngineMetrics::Collect() const {
+  std::vector<prometheus::MetricFamily> families = registry_.Collect();
+  for (prometheus::MetricFamily& family : kv_.Collect()) families.push_back(std::move(family));
+  return families;
 }
 
 EngineMetrics::Tenant& EngineMetrics::Of(const std::string& tenant) {
@@ -181,14 +177,12 @@ void EngineMetrics::Step(double seconds, uint32_t tokens) {
 }
 
 void EngineMetrics::Publish(const EngineStats& stats, const CacheReport& report) {
-  free_blocks_.Set(stats.free_blocks);
-  live_blocks_.Set(stats.live_blocks);
-  idle_blocks_.Set(stats.idle_blocks);
-  pinned_blocks_.Set(stats.pinned_blocks);
-  ram_bytes_.Set(static_cast<double>((stats.blocks - stats.free_blocks) * stats.block_bytes));
+  kv_.Set({.stats = stats,
+           .places = report.places,
+           .block_tokens = report.block_tokens,
+           .mean_run_blocks = report.mean_run_blocks});
   running_.Set(stats.running);
   waiting_.Set(stats.waiting);
-  run_blocks_.Set(report.mean_run_blocks);
   for (size_t i = 0; i < kEvictionReasons; ++i) evictions_[i].Set(report.counts.evictions[i]);
   missed_.Set(report.missed_blocks);
   unasked_.Set(report.unasked_blocks);

@@ -1,9 +1,10 @@
 // engine/metrics.h -- what the engine counts, under the names of docs/interface.md.
 //
-// Threads  Rejected: any thread. The rest: the engine thread. Collecting (registry) may happen at
+// Threads  Rejected: any thread. The rest: the engine thread. Collecting may happen at
 //          any time; it never holds the engine up for longer than one histogram is copied.
 #pragma once
 
+#include <prometheus/collectable.h>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
@@ -12,11 +13,13 @@
 #include <array>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/result.h"
 #include "cache/kv_cache.h"
 #include "engine/active_request.h"
 #include "engine/engine.h"
+#include "engine/kv_metrics.h"
 
 namespace quire {
 
@@ -25,13 +28,15 @@ struct CacheReport {
   KvCacheCounts counts;
   uint64_t missed_blocks = 0;   // full prompt blocks looked up and not found
   uint64_t unasked_blocks = 0;  // full prompt blocks that were not looked up
-  double mean_run_blocks = 0;   // consecutive blocks per run, of sequences that ended lately
+  double mean_run_blocks = 0;   // as in KvState
+  uint32_t block_tokens = 0;
+  KvPlaces places;
 };
 
-class EngineMetrics {
+class EngineMetrics : public prometheus::Collectable {
  public:
   EngineMetrics();
-  prometheus::Registry& registry() { return registry_; }
+  std::vector<prometheus::MetricFamily> Collect() const override;
 
   void Rejected(ErrorCode code, const std::string& tenant);
   void InterToken(double seconds) { inter_token_seconds_.Observe(seconds); }
@@ -70,7 +75,6 @@ class EngineMetrics {
   };
   Tenant& Of(const std::string& tenant);
 
-  prometheus::Gauge& KvBlocks(const char* state);
   prometheus::Histogram& Seconds(const char* name, const char* help);
 
   prometheus::Registry registry_;
@@ -82,7 +86,6 @@ class EngineMetrics {
   prometheus::Family<prometheus::Counter>& generated_tokens_;
   prometheus::Family<prometheus::Counter>& evictions_family_;
   prometheus::Family<prometheus::Counter>& misses_family_;
-  prometheus::Family<prometheus::Gauge>& kv_blocks_;
   prometheus::Histogram& queue_seconds_;
   prometheus::Histogram& first_token_seconds_;
   prometheus::Histogram& output_token_seconds_;
@@ -90,14 +93,9 @@ class EngineMetrics {
   prometheus::Histogram& step_seconds_;
   prometheus::Histogram& step_tokens_;
   prometheus::Histogram& bytes_per_request_;
-  prometheus::Gauge& free_blocks_;
-  prometheus::Gauge& live_blocks_;
-  prometheus::Gauge& idle_blocks_;
-  prometheus::Gauge& pinned_blocks_;
-  prometheus::Gauge& ram_bytes_;
+  KvMetrics kv_;
   prometheus::Gauge& running_;
   prometheus::Gauge& waiting_;
-  prometheus::Gauge& run_blocks_;
   std::array<Follower, kEvictionReasons> evictions_;
   Follower missed_;
   Follower unasked_;

@@ -370,6 +370,8 @@ void StepLoop::Publish() {
   stats_.evicted_blocks = 0;
   for (const uint64_t count : cache_.counts().evictions) stats_.evicted_blocks += count;
   report_.counts = cache_.counts();
+  report_.block_tokens = cache_.block_tokens();
+  report_.places = scheduler_.places();
   metrics_.Publish(stats_, report_);
   if (publish_) publish_(stats_);
 }

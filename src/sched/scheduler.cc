@@ -271,6 +271,18 @@ void Scheduler::End(Sequence& sequence) {
   roster_.Leave(sequence);
 }
 
+// Between Apply and Plan the token chosen last may have no place yet.
+KvPlaces Scheduler::places() const {
+  KvPlaces places;
+  for (const Sequence* sequence : roster_.running()) {
+    const uint64_t all = uint64_t{sequence->table.size()} * cache_.block_tokens();
+    const uint64_t taken = std::min<uint64_t>(sequence->num_tokens(), all);
+    places.reserved += taken - sequence->num_computed;
+    places.waste += all - taken;
+  }
+  return places;
+}
+
 bool Scheduler::has_decodes() const {
   return std::ranges::any_of(roster_.running(),
                              [](const Sequence* s) { return s->num_to_go() == 1; });

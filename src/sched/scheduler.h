@@ -56,6 +56,12 @@ struct PlanItem {
   bool first = false;           // the first item of its sequence
 };
 
+// Places for tokens in the blocks of those that run.
+struct KvPlaces {
+  uint64_t reserved = 0;  // of tokens that are still to be computed
+  uint64_t waste = 0;     // of no token yet: less than a block for each sequence
+};
+
 // What was chosen after the last token of a sequence.
 struct Choice {
   TokenId token = kNoToken;  // kNoToken only together with `end`
@@ -102,6 +108,7 @@ class Scheduler {
   uint64_t running_work_tokens() const { return roster_.running_work_tokens(); }
   uint32_t num_new() const { return roster_.num_new(); }  // sequences that never ran
   uint32_t num_sequences() const { return roster_.size(); }
+  KvPlaces places() const;
   bool has_decodes() const;  // a running sequence has one token to go
   uint64_t num_preemptions() const { return num_preemptions_; }
 

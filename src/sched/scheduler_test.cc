@@ -1,10 +1,14 @@
 #include "sched/scheduler.h"
 
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <random>
+#include <string>
 #include <vector>
 
 namespace quire {
@@ -562,33 +566,36 @@ TEST(Scheduler, KeptBlocksOutliveOthersOfTheirOwner) {
 // Every request ends exactly once, with the tokens it would have had alone, and no block leaks.
 class Simulation {
  public:
-  Simulation(uint32_t blocks, const StepBudget& budget, uint32_t seed)
-      : harness_(blocks, budget), max_tokens_(blocks * kTokensPerBlock / 2), random_(seed) {
+  Simulation(uint32_t blocks, const StepBudget& budget)
+      : harness_(blocks, budget), max_tokens_(blocks * kTokensPerBlock / 2) {
     harness_.AddOwner({.guaranteed_blocks = blocks / 4}, {.weight = 2});
     harness_.AddOwner({.limit_blocks = 2 * blocks / 3}, {.weight = 0.5, .max_running = 2});
   }
 
-  void Run(int steps) {
-    for (int step = 0; step < steps && !testing::Test::HasFatalFailure(); ++step) {
-      harness_.now += random_() % 50;
-      if (random_() % 4 == 0) Submit();
-      if (random_() % 40 == 0 && !open_.empty()) CancelOne();
-      std::map<SequenceId, uint32_t> before;
-      for (uint32_t owner = 0; owner < 3; ++owner) {
-        const SequenceId id = OldestRunning(OwnerId{owner});
-        if (id != kNoSequence) before[id] = Preemptions(id);
-      }
-      shared_steps_ += harness_.Step(1 + random_() % 40) && harness_.sequences_in_step > 1;
-      harness_.scheduler.CheckInvariants();
-      harness_.cache.CheckInvariants();
-      Settle();
-      for (const auto& [id, preemptions] : before) {
-        if (!open_.contains(id) || Preemptions(id) == preemptions) continue;
-        const OwnerId owner = harness_.scheduler.Get(id).owner();
-        ASSERT_EQ(OldestRunning(owner), kNoSequence) << "S3: preempted while a younger one runs";
-        ++preempted_across_;
-      }
+  // What happens in a step is a function of its code, so that steps can be left out.
+  void Step(uint32_t code) {
+    random_.seed(code);
+    harness_.now += random_() % 50;
+    if (random_() % 4 == 0) Submit();
+    if (random_() % 40 == 0 && !open_.empty()) CancelOne();
+    std::map<SequenceId, uint32_t> before;
+    for (uint32_t owner = 0; owner < 3; ++owner) {
+      const SequenceId id = OldestRunning(OwnerId{owner});
+      if (id != kNoSequence) before[id] = Preemptions(id);
     }
+    shared_steps_ += harness_.Step(1 + random_() % 40) && harness_.sequences_in_step > 1;
+    harness_.scheduler.CheckInvariants();
+    harness_.cache.CheckInvariants();
+    Settle();
+    for (const auto& [id, preemptions] : before) {
+      if (!open_.contains(id) || Preemptions(id) == preemptions) continue;
+      const OwnerId owner = harness_.scheduler.Get(id).owner();
+      ASSERT_EQ(OldestRunning(owner), kNoSequence) << "S3: preempted while a younger one runs";
+      ++preempted_across_;
+    }
+  }
+
+  void Finish() {
     harness_.RunAll();
     Settle();
     EXPECT_TRUE(open_.empty()) << "a request never ended";
@@ -658,34 +665,67 @@ class Simulation {
 
   Harness harness_;
   const uint32_t max_tokens_;
-  std::mt19937 random_;
+  std::minstd_rand random_;
   std::map<SequenceId, Open> open_;
   uint64_t shared_steps_ = 0;
   uint64_t num_ended_ = 0;
   uint64_t preempted_across_ = 0;
 };
 
-TEST(Scheduler, SurvivesARandomWorldWithTooLittleMemory) {
+struct SimulationTotals {
+  uint64_t steps = 0;
+  uint64_t ended = 0;
+  uint64_t preemptions = 0;
+  uint64_t preempted_before_first = 0;
+  uint64_t preempted_across = 0;
+  uint64_t shared_steps = 0;
+};
+
+// Returns what went wrong first; empty if nothing did. What an expectation finds is kept from the
+// test, which would else have failed for good while its steps are being shrunk.
+std::string Simulate(uint32_t kind, const std::vector<uint32_t>& codes, SimulationTotals& totals) {
   const StepBudget budgets[] = {
       {.step_tokens = 32, .step_sequences = 6, .step_logit_rows = 6, .prefill_chunk = 16},
       {.step_tokens = 4, .step_sequences = 4, .step_logit_rows = 4, .prefill_chunk = 3},
       {.step_tokens = 64, .step_sequences = 8, .step_logit_rows = 16, .prefill_chunk = 64},
       {.step_tokens = 1, .step_sequences = 1, .step_logit_rows = 1, .prefill_chunk = 1},
   };
-  uint64_t preempted_before_first = 0;
-  uint64_t preempted_across = 0;
-  for (uint32_t seed = 0; seed < std::size(budgets); ++seed) {
-    Simulation simulation(12 + 4 * seed, budgets[seed], seed);
-    simulation.Run(60'000);
-    EXPECT_GT(simulation.ended(), 500u);
-    if (budgets[seed].step_sequences == 1) continue;
-    EXPECT_GT(simulation.preemptions(), 300u);
-    preempted_before_first += simulation.preempted_before_first();
-    preempted_across += simulation.preempted_across();
-    EXPECT_GT(simulation.shared_steps(), 10'000u);
+  testing::TestPartResultArray failures;
+  const testing::ScopedFakeTestPartResultReporter reporter(
+      testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &failures);
+  Simulation simulation(12 + 4 * kind, budgets[kind]);
+  for (const uint32_t code : codes) {
+    simulation.Step(code);
+    if (failures.size() > 0) return failures.GetTestPartResult(0).message();
   }
-  EXPECT_GT(preempted_before_first, 5u);
-  EXPECT_GT(preempted_across, 10u);
+  simulation.Finish();
+  if (failures.size() > 0) return failures.GetTestPartResult(0).message();
+  totals.steps += codes.size();
+  totals.ended += simulation.ended();
+  totals.preemptions += simulation.preemptions();
+  totals.preempted_before_first += simulation.preempted_before_first();
+  totals.preempted_across += simulation.preempted_across();
+  totals.shared_steps += simulation.shared_steps();
+  return "";
+}
+
+// A million steps: 1000 lists of 1000 on average. Longer ones would take longer to shrink.
+TEST(Scheduler, SurvivesARandomWorldWithTooLittleMemory) {
+  setenv("RC_PARAMS", "seed=1 max_success=1000", 0);
+  SimulationTotals totals;
+  EXPECT_TRUE(rc::check([&] {
+    const uint32_t kind = *rc::gen::inRange(0u, 4u);
+    const auto codes = *rc::gen::resize(
+        2000, rc::gen::container<std::vector<uint32_t>>(rc::gen::inRange(1u, 1u << 30)));
+    const std::string wrong = Simulate(kind, codes, totals);
+    if (!wrong.empty()) RC_FAIL(wrong);
+  }));
+  EXPECT_GT(totals.steps, 900'000u);
+  EXPECT_GT(totals.ended, 20'000u);
+  EXPECT_GT(totals.preemptions, 5'000u);
+  EXPECT_GT(totals.preempted_before_first, 20u);
+  EXPECT_GT(totals.preempted_across, 100u);
+  EXPECT_GT(totals.shared_steps, 100'000u);
 }
 
 }  // namespace

@@ -60,6 +60,39 @@ def test_nothing_beats_the_optimum(quire):
         assert 0 <= ratio <= found["opt", capacity] + 1e-9, policy
 
 
+def naive_ratio(policy, requests, capacity):
+    """A list that is searched from end to end: blocks go in from the tail to the head of a text."""
+    reads = {}
+    for i, request in enumerate(requests):
+        for block in request["hash_ids"]:
+            reads.setdefault(block, []).append(i)
+    held = []  # the first is given up first
+    hit = 0
+    for i, request in enumerate(requests):
+        blocks = request["hash_ids"]
+        found = next((k for k, block in enumerate(blocks) if block not in held), len(blocks))
+        hit += min(found * 512, request["input_length"])
+        for block in reversed(blocks):
+            if policy != "fifo" and block in held:
+                held.remove(block)
+            if block not in held:
+                held.append(block)
+        if policy == "opt":  # furthest next read first, of one text the tail
+            held.sort(key=lambda block: next((at for at in reads[block] if at > i), len(requests)),
+                      reverse=True)
+        held = held[max(0, len(held) - capacity):]
+    return hit / sum(request["input_length"] for request in requests)
+
+
+def test_classic_policies_equal_naive_ones(quire):
+    requests = [json.loads(line) for line in MOONCAKE.read_text().splitlines()]
+    found, _ = ratios(quire, MOONCAKE, "--capacity", "5k,20k,100k", "--policy", "fifo,lru,opt")
+    assert len(found) == 9
+    for (policy, capacity), ratio in found.items():
+        naive = naive_ratio(policy, requests, capacity // 512)
+        assert ratio == pytest.approx(naive, abs=.0005), (policy, capacity)
+
+
 def test_same_trace_same_figures(quire):
     assert ratios(quire, MOONCAKE)[0] == ratios(quire, MOONCAKE)[0]
 

@@ -32,6 +32,8 @@ def test_metrics(server):
     total = sum(server.metric("quire_kv_blocks", state=state)
                 for state in ("free", "live", "idle", "pinned"))
     assert total > 0
+    for state in ("used", "reserved", "waste"):
+        assert server.metric("quire_kv_tokens", state=state) >= 0
     vllm = server.get("/metrics?names=vllm").text
     assert 'vllm:num_requests_running{model_name="smollm2-135m"' in vllm
     assert "vllm:kv_cache_usage_perc" in vllm and "quire_" not in vllm
