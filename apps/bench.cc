@@ -17,7 +17,6 @@
 #include "apps/exit_code.h"
 #include "apps/flags/flag_values.h"
 #include "apps/progress_bar.h"
-#include "base/machine.h"
 #include "base/size.h"
 #include "base/worker_pool.h"
 #include "gguf/gguf_file.h"
@@ -37,7 +36,6 @@ namespace {
 
 struct BenchFlags {
   std::string model;
-  uint32_t threads = 0;
   std::vector<uint32_t> prefill = {512};
   uint32_t decode = 128;
   std::vector<uint32_t> depth = {0};
@@ -46,7 +44,7 @@ struct BenchFlags {
   uint32_t step_tokens = 512;
   uint32_t repetitions = 5;
   std::string kv_format = "auto";
-  EngineFlags engine;  // where repacked weights are
+  EngineFlags engine;  // threads, and where repacked weights are
   bool json = false;
 };
 
@@ -112,7 +110,8 @@ Result<Bench> Prepare(const BenchFlags& flags) {
   QUIRE_TRY(const ModelConfig config, ReadModelConfig(*bench.file));
   bench.cases = CasesOf(flags);
   if (Status ok = CheckCases(flags, bench.cases, config); !ok) return std::unexpected(ok.error());
-  bench.pool = std::make_unique<WorkerPool>(flags.threads == 0 ? UsableCores() : flags.threads);
+  QUIRE_TRY(bench.pool, flags.engine.threads.MakeTeam());
+  bench.pool->PinCaller();
   ProgressBar bar("repacking " + config.name);
   LoadOptions load;
   load.repack_folder = flags.engine.RepackFolderPath();
@@ -141,6 +140,7 @@ BenchSetting SettingOf(const BenchFlags& flags, const Bench& bench) {
           .digest = bench.model->digest(),
           .kv_format = format,
           .threads = bench.pool->count(),
+          .pinned = flags.engine.threads.pin,
           .chunk_tokens = flags.step_tokens};
 }
 
@@ -242,10 +242,7 @@ Command AddBench(CLI::App& parent) {
   app->add_option("MODEL.gguf", flags->model, "the model; of a split one the first part")
       ->required();
   AddCaseFlags(*app, *flags);
-  Whole(app->add_option("--threads", flags->threads,
-                        "worker threads (default 0: every core this process may use)"),
-        0, 1024)
-      ->capture_default_str();
+  flags->engine.threads.AddTo(*app);
   Whole(app->add_option("--repetitions", flags->repetitions, "rounds; medians are over these"), 1,
         1000)
       ->capture_default_str();

@@ -1,6 +1,7 @@
 #include "apps/engine_flags.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <CLI/Option.hpp>
 #include <algorithm>
@@ -163,10 +164,7 @@ std::string EngineFlags::RepackFolderPath() const {
 }
 
 void AddModelFlags(CLI::App& app, EngineFlags& flags) {
-  Whole(app.add_option("--threads", flags.threads,
-                       "worker threads (default 0: every core this process may use)"),
-        0, 1024)
-      ->capture_default_str();
+  flags.threads.AddTo(app);
   Whole(app.add_option("--context", flags.context,
                        "most tokens of one request, prompt and answer (default 0: the model's)"),
         0, UINT32_MAX)
@@ -231,12 +229,13 @@ Result<RunningModel> StartModel(const EngineFlags& flags, std::function<void()> 
   QUIRE_TRY(const ModelConfig config, ReadModelConfig(*running.file));
   QUIRE_TRY(EngineOptions options, MakeOptions(flags, config, *running.file));
   QUIRE_TRY(const LoadOptions load, MakeLoadOptions(flags));
+  QUIRE_TRY(auto pool, flags.threads.MakeTeam());
   running.times.file = laps.Next();
   QUIRE_TRY(running.tokenizer, Tokenizer::Create(*running.file));
   running.times.tokenizer = laps.Next();
   ReadChatTemplate(running);
+  malloc_trim(0);  // what was needed to check and sort a vocabulary is larger than what remains
   running.times.chat_template = laps.Next();
-  auto pool = std::make_unique<WorkerPool>(flags.threads == 0 ? UsableCores() : flags.threads);
   QUIRE_TRY(running.model, LoadModel(running.file, load, *pool));
   running.times.weights = laps.Next();
   if (flags.kv_memory == "auto") {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "apps/flags/thread_flags.h"
 #include "apps/start_report.h"
 #include "base/result.h"
 #include "engine/engine.h"
@@ -21,8 +22,8 @@
 namespace quire {
 
 struct EngineFlags {
-  std::string model;               // path
-  uint32_t threads = 0;            // 0: every core this process may use
+  std::string model;  // path
+  ThreadFlags threads;
   uint32_t context = 0;            // tokens of one request; 0: the model's own
   std::string kv_memory = "auto";  // size; auto: a share of the free memory
   std::string kv_format = "auto";

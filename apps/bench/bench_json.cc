@@ -47,6 +47,7 @@ Json Setting(const BenchSetting& setting) {
             {"architecture", setting.architecture},
             {"digest", setting.digest}}},
           {"threads", setting.threads},
+          {"pin_threads", setting.pinned},
           {"kv_format", setting.kv_format},
           {"chunk_tokens", setting.chunk_tokens}};
 }

@@ -36,6 +36,7 @@ struct BenchSetting {
   std::string digest;
   std::string kv_format;
   uint32_t threads = 0;
+  bool pinned = false;  // each thread to a core
   uint32_t chunk_tokens = 0;
 };
 

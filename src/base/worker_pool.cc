@@ -4,7 +4,10 @@
 #include <immintrin.h>
 #endif
 
+#include <utility>
+
 #include "base/check.h"
+#include "base/cores.h"
 
 namespace quire {
 namespace {
@@ -36,8 +39,10 @@ Worker::Range Worker::Share(uint32_t total, uint32_t grain) const {
           static_cast<uint32_t>(end < total ? end : total)};
 }
 
-WorkerPool::WorkerPool(uint32_t num_workers) : count_(num_workers) {
+WorkerPool::WorkerPool(uint32_t num_workers, std::vector<uint32_t> cores)
+    : count_(num_workers), cores_(std::move(cores)) {
   QUIRE_CHECK(num_workers >= 1);
+  QUIRE_CHECK(cores_.empty() || cores_.size() == num_workers);
   threads_.reserve(num_workers - 1);
   for (uint32_t i = 1; i < num_workers; ++i) {
     threads_.emplace_back([this, i] { ThreadMain(i); });
@@ -49,6 +54,10 @@ WorkerPool::~WorkerPool() {
   generation_.fetch_add(1, std::memory_order_release);
   WakeAll(generation_);
   for (std::thread& thread : threads_) thread.join();
+}
+
+void WorkerPool::PinCaller() const {
+  if (!cores_.empty()) PinThread(cores_[0]);
 }
 
 void WorkerPool::RunErased(Entry entry, void* context) {
@@ -66,6 +75,7 @@ void WorkerPool::RunErased(Entry entry, void* context) {
 }
 
 void WorkerPool::ThreadMain(uint32_t index) {
+  if (!cores_.empty()) PinThread(cores_[index]);
   FloatEnvironment environment;
   uint32_t seen = 0;
   while (true) {

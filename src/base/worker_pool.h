@@ -6,6 +6,8 @@
 //
 // Threads  Run() may be called by one thread at a time; that thread is worker 0. With count() == 1
 //          nothing is started and barriers are free.
+// Cores    with a core given for each worker, those that are started stay on theirs. Worker 0 is
+//          whoever calls Run(): a thread that will go on doing so says PinCaller() once.
 // Idle     waiting, between Run()s and at barriers, is spinning for at most 60 microseconds, then
 //          sleeping (base/barrier.h): an idle pool uses no CPU.
 // Floats   inside Run() every worker has denormals-are-zero and flush-to-zero set and the rounding
@@ -53,12 +55,16 @@ class Worker {
 
 class WorkerPool {
  public:
-  explicit WorkerPool(uint32_t num_workers);  // >= 1, the caller of Run() included
+  // `num_workers` >= 1, the caller of Run() included. `cores` is empty, or has one per worker.
+  explicit WorkerPool(uint32_t num_workers, std::vector<uint32_t> cores = {});
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   uint32_t count() const { return count_; }
+
+  // Keeps the calling thread on the core of worker 0, for good; nothing if no cores were given.
+  void PinCaller() const;
 
   // Calls work(worker) once on every worker and returns when all have returned.
   template <typename Work>
@@ -77,6 +83,7 @@ class WorkerPool {
   void ThreadMain(uint32_t index);
 
   const uint32_t count_;
+  const std::vector<uint32_t> cores_;  // [worker], or empty
   Entry entry_ = nullptr;
   void* context_ = nullptr;
   alignas(64) std::atomic<uint32_t> generation_{0};  // bumped by every Run(); odd bit unused

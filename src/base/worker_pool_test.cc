@@ -4,7 +4,10 @@
 
 #include <atomic>
 #include <cfloat>
+#include <thread>
 #include <vector>
+
+#include "base/cores.h"
 
 namespace quire {
 namespace {
@@ -60,6 +63,27 @@ TEST(WorkerPool, DenormalsAreZeroInsideAndUntouchedOutside) {
   pool.Run([&](const Worker& w) { inside[w.index()] = tiny * 0.25f; });
   for (float v : inside) EXPECT_EQ(v, 0.0f);
   EXPECT_GT(tiny * 0.25f, 0.0f);
+}
+
+TEST(WorkerPool, PinnedWorkersStayOnTheirCores) {
+  const std::vector<uint32_t> cores = AllowedCores();
+  const auto count = static_cast<uint32_t>(cores.size());
+  std::vector<std::vector<uint32_t>> seen(count);
+  std::thread([&] {
+    WorkerPool pool(count, cores);
+    pool.PinCaller();
+    pool.Run([&](const Worker& w) { seen[w.index()] = AllowedCores(); });
+  }).join();
+  for (uint32_t i = 0; i < count; ++i) EXPECT_EQ(seen[i], std::vector<uint32_t>{cores[i]});
+}
+
+TEST(WorkerPool, NobodyIsPinnedUnasked) {
+  const std::vector<uint32_t> cores = AllowedCores();
+  WorkerPool pool(3);
+  pool.PinCaller();
+  std::vector<std::vector<uint32_t>> seen(3);
+  pool.Run([&](const Worker& w) { seen[w.index()] = AllowedCores(); });
+  for (const auto& mask : seen) EXPECT_EQ(mask, cores);
 }
 
 }  // namespace

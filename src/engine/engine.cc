@@ -258,6 +258,7 @@ void Engine::Impl::Describe(std::span<const Tenant> tenants) {
 }
 
 void Engine::Impl::ThreadMain() {
+  pool->PinCaller();
   while (WaitForWork()) loop.Step();
   loop.CancelAll();
 }

@@ -78,6 +78,14 @@ def test_files_that_are_no_models(quire, tmp_path):
     refused(quire("bench", "nope.gguf"), 3, "No such file")
 
 
+def test_pinned_threads_are_told(quire, model):
+    flags = ["--repetitions", 1, "--prefill", 0, "--decode", 2, "--json"]
+    for more, told in ([], False), (["--pin-threads"], True):
+        result = quire("bench", model, *flags, *more)
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout)["pin_threads"] is told
+
+
 def test_only_what_was_asked_for(quire, model):
     result = quire("bench", model, "--repetitions", 1, "--prefill", 0, "--decode", 2, "--json")
     found = json.loads(result.stdout)

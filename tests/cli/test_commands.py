@@ -45,6 +45,7 @@ def test_seed_repeats(quire, model):
     (["--temperature", "nan"], ["--temperature", "'nan'"]),
     (["--temperature", "-1"], ["--temperature", "'-1'"]),
     (["--threads", "-1"], ["--threads", "'-1'"]),
+    (["--threads", "1024", "--pin-threads"], ["--pin-threads", "1024 threads", "lower --threads"]),
     (["--kv-memory", "potato"], ["--kv-memory", "'potato'"]),
     (["--kv-memory", "10KiB"], ["16 tokens: 30 layers x 3 KV heads x (2048 + 1088) bytes",
                                 "in k16v8 = 275.6 KiB"]),

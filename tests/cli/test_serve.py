@@ -1,5 +1,7 @@
 """quire serve: where settings come from, what is refused at start, and how it stops."""
 import json
+import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -92,6 +94,29 @@ def test_busy_port(quire, model):
 def test_small_memory_is_said_at_start(serving):
     small = serving("--kv-memory", "8MiB", "--threads", "1")
     assert small.stop() == 0
+
+
+def pinned_cores(process):
+    """Of the threads of a process that may use one core alone: that core, ascending."""
+    masks = [os.sched_getaffinity(int(thread.name))
+             for thread in pathlib.Path(f"/proc/{process.pid}/task").iterdir()]
+    return sorted(core for mask in masks if len(mask) == 1 for core in mask)
+
+
+def test_workers_are_pinned_when_asked_and_nobody_else(serving):
+    allowed = os.sched_getaffinity(0)
+    count = min(2, len(allowed))
+    pinned = serving("--kv-memory", "8MiB", "--threads", str(count), "--pin-threads")
+    free = serving("--kv-memory", "8MiB", "--threads", str(count))
+    body = json.dumps({"prompt": "x", "max_tokens": 1}).encode()
+    request = urllib.request.Request(pinned.url + "/v1/completions", body,
+                                     {"Content-Type": "application/json"})
+    urllib.request.urlopen(request, timeout=30).close()  # so the engine's thread has begun
+    cores = pinned_cores(pinned.process)
+    assert set(cores) <= allowed
+    if len(allowed) > 1:
+        assert len(cores) == len(set(cores)) == count and pinned_cores(free.process) == []
+    assert pinned.stop() == 0 and free.stop() == 0
 
 
 def test_stops_while_loading(model, tmp_path):
