@@ -4,15 +4,23 @@
 
 namespace quire {
 
+GrammarCache::GrammarCache(MakeTrie make_trie)
+    : make_trie_(std::move(make_trie)), helper_(std::make_shared<MaskHelper>()) {}
+
 GrammarCache::GrammarCache(std::shared_ptr<const TokenTrie> trie)
-    : trie_(std::move(trie)), helper_(std::make_shared<MaskHelper>()) {}
+    : GrammarCache([trie = std::move(trie)] { return trie; }) {}
+
+const std::shared_ptr<const TokenTrie>& GrammarCache::Trie() {
+  std::call_once(trie_made_, [this] { trie_ = make_trie_(); });
+  return trie_;
+}
 
 Result<std::shared_ptr<const Grammar>> GrammarCache::Get(const std::string& text,
                                                          const Make& make) {
   if (auto known = Find(text)) return known;
   Parts parts;
   QUIRE_TRY(const Part root, make(parts));
-  QUIRE_TRY(auto grammar, Grammar::Compile(parts, root, trie_, helper_));
+  QUIRE_TRY(auto grammar, Grammar::Compile(parts, root, Trie(), helper_));
   Keep(text, grammar);
   return grammar;
 }

@@ -28,6 +28,10 @@ inline constexpr size_t kMaxGrammarBytes = size_t{256} << 20;
 
 class GrammarCache {
  public:
+  // `make_trie` is called once, when the first grammar is compiled: most servers never need the
+  // megabytes of a vocabulary's trie.
+  using MakeTrie = std::function<std::shared_ptr<const TokenTrie>()>;
+  explicit GrammarCache(MakeTrie make_trie);
   explicit GrammarCache(std::shared_ptr<const TokenTrie> trie);
 
   // The grammar of `text`, which says all that `make` depends on; compiled if it is not there.
@@ -51,7 +55,11 @@ class GrammarCache {
   std::shared_ptr<const Grammar> Find(const std::string& text);
   void Keep(const std::string& text, const std::shared_ptr<const Grammar>& grammar);
 
-  const std::shared_ptr<const TokenTrie> trie_;
+  const std::shared_ptr<const TokenTrie>& Trie();
+
+  const MakeTrie make_trie_;
+  std::once_flag trie_made_;
+  std::shared_ptr<const TokenTrie> trie_;  // null until made
   const std::shared_ptr<MaskHelper> helper_;
   mutable std::mutex mutex_;
   // Guarded by mutex_.

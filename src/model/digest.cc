@@ -5,14 +5,17 @@
 
 #include <algorithm>
 #include <bit>
+#include <memory>
 #include <vector>
 
+#include "base/check.h"
 #include "model/file_pages.h"
 
 namespace quire {
 namespace {
 
 constexpr size_t kPieceBytes = size_t{4} << 20;
+constexpr size_t kReleaseBytes = size_t{256} << 10;  // of a piece that stay in our memory
 
 // Every field that reaches the arithmetic, as text: exact, since floats are written as their bits.
 std::string DescribeRope(const RopeConfig& rope) {
@@ -53,6 +56,20 @@ std::vector<Piece> CutIntoPieces(std::span<const TensorInfo> tensors) {
   return pieces;
 }
 
+XXH128_hash_t HashAndRelease(const GgufFile& file, std::span<const std::byte> bytes) {
+  struct Free {
+    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+  };
+  const std::unique_ptr<XXH3_state_t, Free> state(XXH3_createState());
+  QUIRE_CHECK(state != nullptr && XXH3_128bits_reset(state.get()) == XXH_OK);
+  for (size_t at = 0; at < bytes.size(); at += kReleaseBytes) {
+    const auto part = bytes.subspan(at, std::min(kReleaseBytes, bytes.size() - at));
+    XXH3_128bits_update(state.get(), part.data(), part.size());
+    ReleasePages(file, bytes.first(at + part.size()));  // from the start: parts may share a page
+  }
+  return XXH3_128bits_digest(state.get());
+}
+
 }  // namespace
 
 ContentDigest DigestContent(const GgufFile& file, WorkerPool& pool, const std::atomic<bool>* stop) {
@@ -61,8 +78,7 @@ ContentDigest DigestContent(const GgufFile& file, WorkerPool& pool, const std::a
     const auto [begin, end] = worker.Share(static_cast<uint32_t>(pieces.size()));
     for (uint32_t i = begin; i < end; ++i) {
       if (stop != nullptr && stop->load(std::memory_order_relaxed)) return;
-      pieces[i].hash = XXH3_128bits(pieces[i].bytes.data(), pieces[i].bytes.size());
-      ReleasePages(file, pieces[i].bytes);
+      pieces[i].hash = HashAndRelease(file, pieces[i].bytes);
     }
   });
   std::vector<uint64_t> hashes;

@@ -25,7 +25,7 @@ struct ReadyModel {
         given_format(reply_format),
         chat_template(served.chat_template ? served.chat_template->source() : std::string()),
         taught_format(DetectReplyFormat(chat_template)),
-        grammars(std::make_shared<GrammarCache>(TokenTrieOf(*tokenizer))),
+        grammars(std::make_shared<GrammarCache>([of = tokenizer] { return TokenTrieOf(*of); })),
         encoder(tokenizer, std::move(served.chat_template), std::move(served.chat_template_error),
                 engine->context_tokens()),
         names(std::move(model_names)) {}

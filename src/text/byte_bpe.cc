@@ -10,7 +10,7 @@ ByteBpe::ByteBpe(const Vocabulary& vocabulary, bool ignores_merges)
   tokens_.assign(256, kNoToken);
   std::string bytes;
   for (TokenId token = 0; token < static_cast<TokenId>(vocabulary.size()); ++token) {
-    const std::string& text = vocabulary.texts[token];
+    const std::string_view text = vocabulary.texts[token];
     if (vocabulary.Has(token, kTokenControl | kTokenUnknown) || text.empty()) continue;
     if (!BytesFromPrintable(text, &bytes)) continue;
     const uint32_t unit = units_.Add(bytes);

@@ -26,7 +26,7 @@ uint64_t OrderOf(float score) {
 ScoreBpe::ScoreBpe(const Vocabulary& vocabulary) : pairs_(kPairBits) {
   constexpr uint16_t kNeverFromText = kTokenControl | kTokenUnknown | kTokenByte;
   for (TokenId token = 0; token < static_cast<TokenId>(vocabulary.size()); ++token) {
-    const std::string& text = vocabulary.texts[token];
+    const std::string_view text = vocabulary.texts[token];
     if (vocabulary.Has(token, kNeverFromText) || text.empty()) continue;
     texts_.Add(text);
     tokens_.push_back(token);
@@ -58,7 +58,7 @@ void ScoreBpe::FillByteTokens(const Vocabulary& vocabulary) {
   PieceTable byte_texts;
   std::vector<TokenId> ids;
   for (TokenId token = 0; token < static_cast<TokenId>(vocabulary.size()); ++token) {
-    const std::string& text = vocabulary.texts[token];
+    const std::string_view text = vocabulary.texts[token];
     if (vocabulary.Has(token, kTokenControl) || text.size() != 6) continue;
     if (byte_texts.Add(text) == ids.size()) ids.push_back(token);
   }

@@ -13,7 +13,7 @@ bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 SpecialSplitter::SpecialSplitter(const Vocabulary& vocabulary, uint16_t any_of, uint16_t none_of) {
   for (TokenId token = 0; token < static_cast<TokenId>(vocabulary.size()); ++token) {
-    const std::string& text = vocabulary.texts[token];
+    const std::string_view text = vocabulary.texts[token];
     if (!vocabulary.Has(token, any_of) || vocabulary.Has(token, none_of) || text.empty()) continue;
     texts_.Add(text);
     entries_.push_back({token, vocabulary.flags[token]});

@@ -47,7 +47,7 @@ struct Tokenizer::Impl {
     by_score->Append(escaped, merger, out);
   }
 
-  const Vocabulary vocabulary;
+  Vocabulary vocabulary;
   const SpecialSplitter user_defined;  // what matches in any text
   const SpecialSplitter special;       // what matches with parse_special
   std::optional<PreTokenizer> words;   // these two: byte-level
@@ -71,6 +71,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::Create(const GgufFile& file) {
     impl->by_score = std::make_unique<ScoreBpe>(impl->vocabulary);
     impl->name = "llama";
   }
+  impl->vocabulary.ForgetFile();
   return std::unique_ptr<Tokenizer>(new Tokenizer(std::move(impl)));
 }
 

@@ -84,7 +84,7 @@ Status LoadTexts(const GgufFile& file, Vocabulary& vocabulary) {
   const auto texts = file.GetStrings("tokenizer.ggml.tokens");
   if (!texts || texts->empty()) return Corrupt("tokenizer.ggml.tokens is missing or empty");
   if (texts->size() > INT32_MAX) return Corrupt("more tokens than ids");
-  vocabulary.texts.assign(texts->begin(), texts->end());
+  vocabulary.texts = *texts;
   std::unordered_map<std::string_view, size_t> seen;
   seen.reserve(texts->size());
   for (size_t i = 0; i < texts->size(); ++i) {
@@ -102,7 +102,7 @@ Status LoadTexts(const GgufFile& file, Vocabulary& vocabulary) {
 
 Status LoadFlags(const GgufFile& file, Vocabulary& vocabulary) {
   constexpr std::string_view kKey = "tokenizer.ggml.token_type";
-  vocabulary.flags.assign(vocabulary.size(), kTokenNormal);
+  vocabulary.flags.assign(vocabulary.texts.size(), kTokenNormal);
   const auto types = file.GetInts(kKey);
   if (!types)
     return file.Has(kKey) ? Corrupt(std::string(kKey) + " is no list of integers") : Status();
@@ -133,9 +133,9 @@ Status LoadScores(const GgufFile& file, Vocabulary& vocabulary) {
 }
 
 Status LoadMerges(const GgufFile& file, Vocabulary& vocabulary) {
-  const auto merges = file.GetStrings("tokenizer.ggml.merges");
+  auto merges = file.GetStrings("tokenizer.ggml.merges");
   if (!merges) return Corrupt("tokenizer.ggml.merges is missing or no list of strings");
-  vocabulary.merges.assign(merges->begin(), merges->end());
+  vocabulary.merges = *std::move(merges);
   const auto pre = file.GetString(kPreKey);
   if (!pre) {
     return Refuse(ErrorCode::kUnsupported,
@@ -168,8 +168,10 @@ std::string SpacesRestored(std::string_view text) {
 }
 
 std::string PieceOf(const Vocabulary& vocabulary, TokenId token) {
-  const std::string& text = vocabulary.texts[token];
-  if (vocabulary.Has(token, kTokenControl | kTokenUnknown | kTokenUserDefined)) return text;
+  const std::string_view text = vocabulary.texts[token];
+  if (vocabulary.Has(token, kTokenControl | kTokenUnknown | kTokenUserDefined)) {
+    return std::string(text);
+  }
   if (vocabulary.Has(token, kTokenByte)) {
     const auto byte = ByteOfText(text);
     return byte ? std::string(1, static_cast<char>(*byte)) : std::string();
@@ -177,14 +179,14 @@ std::string PieceOf(const Vocabulary& vocabulary, TokenId token) {
   if (!vocabulary.Has(token, kTokenNormal)) return {};
   if (vocabulary.kind == VocabularyKind::kByScore) return SpacesRestored(text);
   std::string bytes;
-  return BytesFromPrintable(text, &bytes) ? bytes : text;
+  return BytesFromPrintable(text, &bytes) ? bytes : std::string(text);
 }
 
 void MakePieces(Vocabulary& vocabulary) {
-  vocabulary.pieces.reserve(vocabulary.size());
   for (TokenId i = 0; i < static_cast<TokenId>(vocabulary.size()); ++i) {
-    vocabulary.pieces.push_back(PieceOf(vocabulary, i));
+    vocabulary.pieces.Add(PieceOf(vocabulary, i));
   }
+  vocabulary.pieces.ShrinkToFit();
 }
 
 }  // namespace
@@ -204,6 +206,12 @@ bool BytesFromPrintable(std::string_view text, std::string* bytes) {
     bytes->push_back(static_cast<char>(byte_of[character]));
   }
   return true;
+}
+
+void Vocabulary::ForgetFile() {
+  texts = {};
+  scores = {};
+  merges = {};
 }
 
 Result<Vocabulary> Vocabulary::Load(const GgufFile& file) {

@@ -5,11 +5,13 @@
 // it, with one exception: what a file calls a control token stays one when text is encoded.
 //
 // Invariants of a loaded vocabulary:
-//   V1  all vectors have one entry per token; every special id is kNoToken or a token.
+//   V1  all lists have one entry per token; every special id is kNoToken or a token.
 //   V2  no two tokens have the same text, except that any number may be empty.
 //   V3  texts are valid UTF-8, scores are numbers.
 //
-// Threads  immutable after Load. Errors: kCorrupt for a broken vocabulary, kUnsupported by name.
+// Owner    what only the tables of a tokenizer are made from points into the file, until
+// ForgetFile. Threads  immutable after Load. Errors: kCorrupt for a broken vocabulary, kUnsupported
+// by name.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +22,7 @@
 #include "base/result.h"
 #include "base/token_id.h"
 #include "gguf/gguf_file.h"
+#include "text/text_list.h"
 
 namespace quire {
 
@@ -41,11 +44,11 @@ enum class VocabularyKind { kByteLevel, kByScore };
 struct Vocabulary {
   VocabularyKind kind;
   std::string pre_tokenizer;               // name; empty for kByScore
-  std::vector<std::string> texts;          // as stored: encoded bytes, or U+2581 for spaces
-  std::vector<std::string> pieces;         // the bytes a token stands for
+  TextList pieces;                         // the bytes a token stands for
   std::vector<uint16_t> flags;             // of TokenFlag
+  std::vector<std::string_view> texts;     // as stored: encoded bytes, or U+2581 for spaces
   std::vector<float> scores;               // kByScore only
-  std::vector<std::string> merges;         // kByteLevel only: "left right", best first
+  std::vector<std::string_view> merges;    // kByteLevel only: "left right", best first
   std::vector<TokenId> end_of_generation;  // ascending
 
   TokenId bos = kNoToken;
@@ -58,7 +61,10 @@ struct Vocabulary {
 
   static Result<Vocabulary> Load(const GgufFile& file);
 
-  uint32_t size() const { return static_cast<uint32_t>(texts.size()); }
+  // Drops texts, scores and merges: the file may then be closed.
+  void ForgetFile();
+
+  uint32_t size() const { return static_cast<uint32_t>(flags.size()); }
   bool Has(TokenId token, uint16_t any_of) const { return (flags[token] & any_of) != 0; }
 };
 
