@@ -3,9 +3,9 @@
 
     python3 -m venv V && V/bin/pip install gguf && V/bin/python bench/requantise.py IN.gguf TYPE OUT.gguf
 
-TYPE is Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q5_K or Q6_K. Every tensor of more than one row becomes TYPE,
-or Q8_0 where its rows are not whole blocks of TYPE. Rounding is simple: good for timing, not a way to
-make models. Metadata is copied as it is.
+TYPE is Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q5_K, Q6_K, F16, BF16 or F32. Every tensor of more than one row
+becomes TYPE, or Q8_0 where its rows are not whole blocks of TYPE. Rounding is simple: good for timing,
+not a way to make models. Metadata is copied as it is.
 """
 import mmap
 import struct

@@ -86,6 +86,10 @@ SoftmaxStats SoftmaxOf(std::span<const float> x) {
   return {max, static_cast<float>(ops.sum_exp(x.data(), max, x.size()))};
 }
 
+void WeighRow(std::span<const float> x, const RowWeighing& weighing, float* out) {
+  Ops().weigh_row({x.data(), x.size(), weighing.max, weighing.temperature, weighing.floor}, out);
+}
+
 void StoreKvHeads(const KvView& kv, const KvSlot& slot, const float* k, const float* v) {
   const KvShape& shape = kv.shape;
   QUIRE_CHECK(slot.layer < shape.layers && slot.block < kv.num_blocks &&

@@ -49,6 +49,14 @@ void FillRopeTable(uint32_t position, std::span<const double> inverse_frequency,
 // everywhere.
 float Exp(float x);
 float Log(float x);
+// out[i] = exp((x[i] - max) / temperature), by the same Exp; 0 where x[i] < floor or is NaN. Any
+// size.
+struct RowWeighing {
+  float max;
+  float temperature;
+  float floor;
+};
+void WeighRow(std::span<const float> x, const RowWeighing& weighing, float* out);
 // max(x) and sum(exp(x - max)): softmax's two numbers over a row of any size (tails allowed).
 struct SoftmaxStats {
   float max;

@@ -127,6 +127,20 @@ double SumExp(const float* x, float max, size_t size) {
   return sum;
 }
 
+void WeighRow(const WeighJob& job, float* out) {
+  const F32x16 max = SplatF32(job.max);
+  const F32x16 temperature = SplatF32(job.temperature);
+  const F32x16 floor = SplatF32(job.floor);
+  const auto weight = [&](F32x16 x) {
+    return Select(LessEqual(floor, x), Exp((x - max) / temperature), ZeroF32());
+  };
+  size_t i = 0;
+  for (; i + kLanes <= job.size; i += kLanes) StoreF32(out + i, weight(LoadF32(job.x + i)));
+  if (i == job.size) return;
+  const auto count = static_cast<uint32_t>(job.size - i);
+  StoreF32Partial(out + i, weight(LoadF32Partial(job.x + i, count)), count);
+}
+
 constexpr float kMaxHalf = 65504.0f;
 constexpr float kMaxFloat = 0x1.fffffep+127f;
 
@@ -216,6 +230,7 @@ const OpsTable kOps = {
     .exp = ExpOne,
     .max = MaxOf,
     .sum_exp = SumExp,
+    .weigh_row = WeighRow,
     .store_kv = StoreKv,
 };
 

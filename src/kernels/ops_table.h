@@ -31,6 +31,14 @@ struct RopeJob {
   uint32_t head_dim;
 };
 
+struct WeighJob {
+  const float* x;
+  size_t size;
+  float max;
+  float temperature;
+  float floor;
+};
+
 struct OpsTable {
   void (*rms_norm)(const float* x, const float* weight, float epsilon, uint32_t size, float* out);
   void (*silu_gate)(const float* gate, const float* up, uint32_t size, float* out);
@@ -42,6 +50,7 @@ struct OpsTable {
   float (*exp)(float x);
   float (*max)(const float* x, size_t size);                  // size > 0
   double (*sum_exp)(const float* x, float max, size_t size);  // sum of exp(x - max)
+  void (*weigh_row)(const WeighJob& job, float* out);
   void (*store_kv)(const KvPlace& place, const float* k, const float* v);
 };
 

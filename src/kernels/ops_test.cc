@@ -95,6 +95,27 @@ TEST(Exp, DoesNotDependOnTheFlushMode) {
   EXPECT_EQ(inside, outside);
 }
 
+TEST(WeighRow, IsExpOfEachAndZeroBelowTheFloor) {
+  std::vector<float> x = Random(1000, 3, 12.0f);
+  x[7] = std::numeric_limits<float>::quiet_NaN();
+  x[8] = -kInf;
+  const float max = *std::max_element(x.begin() + 9, x.end());
+  x[500] = max;
+  const RowWeighing weighing = {.max = max, .temperature = 0.7f, .floor = max - 40};
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{15}, size_t{16}, size_t{500}, x.size()}) {
+    const std::vector<float> weights = SameOnAllIsas([&] {
+      std::vector<float> out(size + 1, -1.0f);
+      WeighRow(std::span(x).first(size), weighing, out.data());
+      return out;
+    });
+    EXPECT_EQ(weights[size], -1.0f);  // nothing beyond the row
+    for (size_t i = 0; i < size; ++i) {
+      const float expected = x[i] >= weighing.floor ? Exp((x[i] - max) / 0.7f) : 0.0f;
+      EXPECT_EQ(weights[i], expected) << i;
+    }
+  }
+}
+
 TEST(Log, IsWithinOneUlpEverywhere) {
   double worst = 0;
   for (uint32_t bits = 0x00800000; bits < 0x7f800000; bits += 4099) {

@@ -9,10 +9,6 @@
 namespace quire {
 namespace {
 
-bool Better(const Candidate& a, const Candidate& b) {
-  return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
-}
-
 // The largest of a row, NaN left out, in lanes that a compiler turns into vectors.
 float Largest(std::span<const float> logits) {
   constexpr size_t kLanes = 16;
@@ -30,6 +26,10 @@ float Largest(std::span<const float> logits) {
 
 }  // namespace
 
+bool BetterCandidate(const Candidate& a, const Candidate& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+}
+
 TokenId ArgMax(std::span<const float> logits) {
   const auto found = std::ranges::find(logits, Largest(logits));
   return found == logits.end() ? 0 : static_cast<TokenId>(found - logits.begin());
@@ -44,13 +44,13 @@ void SelectTop(std::span<const float> logits, uint32_t count, std::vector<Candid
     if (std::isnan(logit)) continue;
     if (out.size() == count) {
       if (logit <= out.front().logit) continue;  // a tie goes to the lower id, which is in
-      std::ranges::pop_heap(out, Better);
+      std::ranges::pop_heap(out, BetterCandidate);
       out.pop_back();
     }
     out.push_back({.token = static_cast<TokenId>(i), .logit = logit});
-    std::ranges::push_heap(out, Better);
+    std::ranges::push_heap(out, BetterCandidate);
   }
-  std::ranges::sort_heap(out, Better);
+  std::ranges::sort_heap(out, BetterCandidate);
 }
 
 void SelectAbove(std::span<const float> logits, const Weighing& weighing,
@@ -71,12 +71,9 @@ void Weigh(const Weighing& weighing, std::span<Candidate> candidates) {
 }
 
 void KeepNucleus(float share, double total, std::vector<Candidate>& candidates) {
-  // Tokens below this weight add up to less than 1 - share, so the nucleus lies among the others
-  // and only those are sorted. The margin covers the rounding of `total`.
-  const double low = 0.999 * (1 - double{share}) * total /
-                     static_cast<double>(std::max<size_t>(candidates.size(), 1));
+  const double low = LeastOfNucleus(share, total, candidates.size());  // only the rest is sorted
   std::erase_if(candidates, [low](const Candidate& c) { return c.weight < low; });
-  std::ranges::sort(candidates, Better);
+  std::ranges::sort(candidates, BetterCandidate);
   double sum = 0;
   size_t kept = 0;
   while (kept < candidates.size() && (kept == 0 || sum < share * total)) {
@@ -85,10 +82,27 @@ void KeepNucleus(float share, double total, std::vector<Candidate>& candidates) 
   candidates.resize(kept);
 }
 
+double LeastOfNucleus(float share, double total, size_t count) {
+  return 0.999 * (1 - double{share}) * total / static_cast<double>(std::max<size_t>(count, 1));
+}
+
 double TotalWeight(std::span<const Candidate> candidates) {
   double total = 0;
   for (const Candidate& candidate : candidates) total += candidate.weight;
   return total;
+}
+
+TokenId Draw(std::span<const Candidate> candidates, double unit) {
+  const double target = unit * TotalWeight(candidates);
+  double sum = 0;
+  TokenId last = candidates.front().token;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.weight <= 0) continue;
+    sum += candidate.weight;
+    last = candidate.token;
+    if (target < sum) break;
+  }
+  return last;
 }
 
 }  // namespace quire

@@ -6,10 +6,12 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "base/check.h"
 #include "kernels/ops.h"
 #include "model/counter_random.h"
+#include "model/weighed_row.h"
 
 namespace quire {
 namespace {
@@ -43,36 +45,64 @@ Status CheckTokens(const SamplingParams& params, uint32_t vocab_size) {
   return {};
 }
 
-// Draws one of the weighted candidates; there is one at least.
-TokenId Draw(std::span<const Candidate> candidates, double unit) {
-  const double target = unit * TotalWeight(candidates);
-  double sum = 0;
-  TokenId last = candidates.front().token;
-  for (const Candidate& candidate : candidates) {
-    if (candidate.weight <= 0) continue;
-    sum += candidate.weight;
-    last = candidate.token;
-    if (target < sum) break;
-  }
-  return last;
+// What a row is drawn with: of a thread, which draws from one row at a time, so that there is no
+// vocabulary's worth of memory for every answer.
+struct Scratch {
+  std::vector<float> adjusted;
+  std::vector<Candidate> candidates;
+  WeighedRow row;
+};
+
+Scratch& ThreadScratch() {
+  thread_local Scratch scratch;
+  return scratch;
 }
 
+Weighing WeighingOf(const SamplingParams& params, float max) {
+  return {.max = max,
+          .temperature = params.temperature,
+          .floor = max - kNegligible * params.temperature};
+}
+
+// A floor for those who weigh at least min_p: a little below, since weights are rounded.
+float FloorOfMinP(const SamplingParams& params, float max) {
+  const double below = params.temperature * (0.01 - double{Log(params.min_p)});
+  return static_cast<float>(max - below - 1e-5 * std::abs(double{max}));
+}
+
+void KeepMinP(float min_p, std::vector<Candidate>& candidates) {
+  if (min_p <= 0) return;  // the likeliest token weighs 1
+  std::erase_if(candidates, [min_p](const Candidate& c) { return c.weight < min_p; });
+}
+
+// By the definition: one token after another.
 void SelectCandidates(std::span<const float> logits, const SamplingParams& params, float max,
                       std::vector<Candidate>& candidates) {
-  const float temperature = params.temperature;
-  Weighing weighing{
-      .max = max, .temperature = temperature, .floor = max - kNegligible * temperature};
+  Weighing weighing = WeighingOf(params, max);
   if (params.top_k > 0 && params.top_k < logits.size()) {
     SelectTop(logits, params.top_k, candidates);
     Weigh(weighing, candidates);
   } else {
+    if (params.top_p >= 1 && params.min_p > 0) {
+      weighing.floor = std::max(weighing.floor, FloorOfMinP(params, max));
+    }
     SelectAbove(logits, weighing, candidates);
   }
   if (params.top_p < 1) KeepNucleus(params.top_p, TotalWeight(candidates), candidates);
-  if (params.min_p > 0) {
-    const float least = params.min_p;  // the likeliest token weighs 1
-    std::erase_if(candidates, [least](const Candidate& c) { return c.weight < least; });
-  }
+  KeepMinP(params.min_p, candidates);
+}
+
+// The same token from a row weighed as a whole, unless rounding might decide.
+std::optional<TokenId> DrawFromRow(std::span<const float> logits, const SamplingParams& params,
+                                   float max, double unit) {
+  if (params.top_k > 0 && params.top_k < logits.size()) return std::nullopt;
+  if (params.top_p >= 1 && params.min_p > 0) return std::nullopt;
+  auto& [adjusted, candidates, row] = ThreadScratch();
+  row.Weigh(logits, WeighingOf(params, max));
+  if (params.top_p >= 1) return row.Draw(unit);
+  if (!row.KeepNucleus(params.top_p, candidates)) return std::nullopt;
+  KeepMinP(params.min_p, candidates);
+  return Draw(candidates, unit);
 }
 
 bool IsAllowed(std::span<const uint64_t> allowed, TokenId token) {
@@ -98,13 +128,15 @@ void KeepAllowed(std::span<const uint64_t> allowed, std::span<float> logits) {
   }
 }
 
-TokenId Choose(std::span<const float> logits, const SamplingParams& params, const DrawKey& key,
-               std::vector<Candidate>& candidates) {
+TokenId Choose(std::span<const float> logits, const SamplingParams& params, const DrawKey& key) {
   const TokenId best = ArgMax(logits);
   const float max = logits[static_cast<size_t>(best)];
   if (params.temperature <= kGreedyTemperature || !std::isfinite(max)) return best;
+  const double unit = RandomUnit(key);
+  if (const auto drawn = DrawFromRow(logits, params, max, unit)) return *drawn;
+  std::vector<Candidate>& candidates = ThreadScratch().candidates;
   SelectCandidates(logits, params, max, candidates);
-  return candidates.empty() ? best : Draw(candidates, RandomUnit(key));
+  return candidates.empty() ? best : Draw(candidates, unit);
 }
 
 }  // namespace
@@ -142,7 +174,11 @@ Sampler::Sampler(SamplingParams params, uint32_t choice, uint32_t vocab_size)
 
 void Sampler::ObservePrompt(std::span<const TokenId> prompt) {
   if (prompt_seen_.empty()) return;
-  for (const TokenId token : prompt) prompt_seen_[static_cast<size_t>(token)] = true;
+  for (const TokenId token : prompt) {
+    if (prompt_seen_[static_cast<size_t>(token)]) continue;
+    prompt_seen_[static_cast<size_t>(token)] = true;
+    prompt_tokens_.push_back(token);
+  }
 }
 
 void Sampler::CountGenerated(TokenId token) {
@@ -159,31 +195,30 @@ void Sampler::CountGenerated(TokenId token) {
 std::span<const float> Sampler::Adjusted(std::span<const float> logits, const Ask& ask) {
   const bool bans = ask.ban_end && !params_.banned.empty();
   if (!changes_logits_ && !bans && ask.allowed.empty()) return logits;
-  work_.assign(logits.begin(), logits.end());
-  for (const auto& [token, bias] : params_.logit_bias) work_[static_cast<size_t>(token)] += bias;
+  std::vector<float>& work = ThreadScratch().adjusted;
+  work.assign(logits.begin(), logits.end());
+  for (const auto& [token, bias] : params_.logit_bias) work[static_cast<size_t>(token)] += bias;
   const auto repeat = [this](float& logit) {
     logit = logit > 0 ? logit / params_.repetition_penalty : logit * params_.repetition_penalty;
   };
-  for (size_t token = 0; token < prompt_seen_.size(); ++token) {
-    if (prompt_seen_[token]) repeat(work_[token]);
-  }
+  for (const TokenId token : prompt_tokens_) repeat(work[static_cast<size_t>(token)]);
   for (const auto& [token, count] : generated_) {
     const size_t index = static_cast<size_t>(token);
-    if (!prompt_seen_.empty() && !prompt_seen_[index]) repeat(work_[index]);
-    work_[index] -= params_.frequency_penalty * static_cast<float>(count);
-    work_[index] -= params_.presence_penalty;
+    if (!prompt_seen_.empty() && !prompt_seen_[index]) repeat(work[index]);
+    work[index] -= params_.frequency_penalty * static_cast<float>(count);
+    work[index] -= params_.presence_penalty;
   }
   if (bans) {
-    for (const TokenId token : params_.banned) work_[static_cast<size_t>(token)] = kNever;
+    for (const TokenId token : params_.banned) work[static_cast<size_t>(token)] = kNever;
   }
-  if (!ask.allowed.empty()) KeepAllowed(ask.allowed, work_);
-  return work_;
+  if (!ask.allowed.empty()) KeepAllowed(ask.allowed, work);
+  return work;
 }
 
 SampledToken Sampler::Sample(std::span<const float> logits, const Ask& ask) {
   const std::span<const float> adjusted = Adjusted(logits, ask);
   const DrawKey key{.seed = params_.seed, .choice = choice_, .position = ask.position};
-  TokenId token = Choose(adjusted, params_, key, candidates_);
+  TokenId token = Choose(adjusted, params_, key);
   if (!ask.allowed.empty() && !IsAllowed(ask.allowed, token)) token = FirstAllowed(ask.allowed);
   if (changes_logits_) CountGenerated(token);
   if (ask.want_logprob || ask.num_top > 0) return LogprobOf(logits, token, ask.num_top);

@@ -72,9 +72,8 @@ class Sampler {
   uint32_t choice_;
   bool changes_logits_;                                  // bias or penalties are asked for
   std::vector<bool> prompt_seen_;                        // by token; empty unless needed
+  std::vector<TokenId> prompt_tokens_;                   // the same, each once
   std::vector<std::pair<TokenId, uint32_t>> generated_;  // counts, ascending by token
-  std::vector<float> work_;                              // the changed logits
-  std::vector<Candidate> candidates_;
 };
 
 // Log-probability of `token` under softmax(logits), and the `num_top` likeliest tokens.

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <random>
+#include <tuple>
 
 #include "model/counter_random.h"
 
@@ -162,6 +164,59 @@ TEST(SamplerTest, TopPAndMinPKeepWhatTheirDefinitionsKeep) {
     for (const auto& [token, count] : b) {
       const double here = a.contains(token) ? a.at(token) : 0;
       EXPECT_NEAR(here / 20000, count / 20000.0, 0.02) << "seed " << seed;
+    }
+  }
+}
+
+// A draw by its definition: every sum a chain of rounded additions.
+TokenId DrawnByDefinition(std::span<const float> logits, const SamplingParams& params,
+                          const DrawKey& key) {
+  const float max = logits[static_cast<size_t>(ArgMax(logits))];
+  const Weighing weighing = {
+      .max = max, .temperature = params.temperature, .floor = max - 40 * params.temperature};
+  std::vector<Candidate> candidates;
+  if (params.top_k > 0) {
+    SelectTop(logits, params.top_k, candidates);
+    Weigh(weighing, candidates);
+  } else {
+    SelectAbove(logits, weighing, candidates);
+  }
+  if (params.top_p < 1) KeepNucleus(params.top_p, TotalWeight(candidates), candidates);
+  std::erase_if(candidates, [&](const Candidate& c) { return c.weight < params.min_p; });
+  return Draw(candidates, RandomUnit(key));
+}
+
+TEST(SamplerTest, ShortCutsDrawWhatTheDefinitionDraws) {
+  uint32_t seed = 0;
+  for (const uint32_t vocab : {1u, 40u, 1000u, 20'001u}) {
+    for (const float temperature : {0.05f, 0.8f, 2.0f}) {
+      for (const auto& [top_k, top_p, min_p] :
+           std::initializer_list<std::tuple<uint32_t, float, float>>{{0, 1, 0},
+                                                                     {0, 0.95f, 0},
+                                                                     {0, 1, 0.05f},
+                                                                     {0, 0.9999999f, 0},
+                                                                     {0, 0.5f, 0.1f},
+                                                                     {40, 1, 0},
+                                                                     {7, 0.9f, 0.01f},
+                                                                     {0, 1e-6f, 0},
+                                                                     {0, 1, 0.999f}}) {
+        std::vector<float> logits = RandomLogits(vocab, ++seed);
+        if (seed % 3 == 0) std::ranges::fill(logits, 1.5f);  // flat: every sum matters
+        if (seed % 5 == 0 && vocab > 1) logits[vocab / 2] = kNan;
+        SamplingParams params;
+        params.temperature = temperature;
+        params.top_k = top_k;
+        params.top_p = top_p;
+        params.min_p = min_p;
+        params.seed = seed;
+        Sampler sampler(params, 0, vocab);
+        for (uint32_t position = 0; position < 40; ++position) {
+          const DrawKey key = {.seed = seed, .choice = 0, .position = position};
+          EXPECT_EQ(sampler.Sample(logits, {.position = position}).token,
+                    DrawnByDefinition(logits, params, key))
+              << vocab << " " << temperature << " " << top_k << " " << top_p << " " << min_p;
+        }
+      }
     }
   }
 }

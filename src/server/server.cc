@@ -84,7 +84,7 @@ std::string Server::url() const {
 
 void Server::SetReady(ServedModel model) {
   QUIRE_CHECK(model.engine != nullptr && model.tokenizer != nullptr);
-  // Reading the vocabulary takes a moment, which belongs to the loading thread.
+  // Trying what the template can do takes a moment, which belongs to the loading thread.
   auto ready = std::make_shared<const ReadyModel>(std::move(model), impl_->options.model_names,
                                                   impl_->options.reply_format);
   if (impl_->options.tenants) {
