@@ -29,17 +29,20 @@ GhostCaches::GhostCaches(const NameDirectory& names, const ReuseModel& model,
 void GhostCaches::CountHits(const std::vector<uint32_t>& text) {
   bool lru = true;
   bool scored = true;
+  double lead = 0;
   for (const uint32_t name : text) {
     lru = lru && name != kNone && in_lru_[name];
     scored = scored && name != kNone && scored_place_[name] != kNone;
-    lru_hits_ += lru;
-    scored_hits_ += scored;
+    lead += scored - lru;
   }
+  lead_ += lead;
+  spread_ += lead * lead;
+  if (lead_ * lead_ > spread_) prefers_lru_ = lead_ < 0;
   asked_ += static_cast<double>(text.size());
   if (asked_ < kHalfLife) return;
   asked_ /= 2;
-  lru_hits_ /= 2;
-  scored_hits_ /= 2;
+  lead_ /= 2;
+  spread_ /= 4;
 }
 
 void GhostCaches::Forget(uint32_t name) {

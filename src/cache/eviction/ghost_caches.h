@@ -4,6 +4,10 @@
 // the real one: what an LRU would hold (the names asked for last) and what the model of reuse would
 // hold. A text hits as far as all watched names before are held.
 //
+// The LRU is preferred until the other's lead is more than chance, and so the other way round. If
+// both were equally good, the lead would be a random walk of the texts' leads: it is believed when
+// its square is beyond the sum of their squares.
+//
 // Invariants (CheckInvariants):
 //   G1  an LRU's ghost holds the newest names of the directory, `capacity` of them if there are.
 //   G2  no ghost holds more than `capacity` names.
@@ -30,7 +34,7 @@ class GhostCaches {
   void Forget(uint32_t name);                  // before its place goes to another
   void NoteNewest(uint32_t name, TickMs now);  // after it became the newest of the directory
 
-  bool LruHitsMore() const { return lru_hits_ > scored_hits_; }
+  bool PrefersLru() const { return prefers_lru_; }
   void CheckInvariants() const;
 
  private:
@@ -42,8 +46,9 @@ class GhostCaches {
   const ReuseModel& model_;
   uint32_t capacity_;
   double asked_ = 0;
-  double lru_hits_ = 0;
-  double scored_hits_ = 0;
+  double lead_ = 0;    // hits of the scored ghost beyond those of the LRU's, of late
+  double spread_ = 0;  // the squares of the leads of single texts
+  bool prefers_lru_ = true;
   std::vector<bool> in_lru_;  // by name
   uint32_t lru_size_ = 0;
   uint32_t lru_oldest_ = NameDirectory::kNone;

@@ -75,10 +75,13 @@ TEST(GhostCaches, AnLruGhostIsAnLru) {
 
 TEST(GhostCaches, ALoopLargerThanTheCacheIsNothingForAnLru) {
   Ghosts ghosts(40);
+  EXPECT_TRUE(ghosts.ghosts().PrefersLru()) << "as long as nothing is known";
+  for (int i = 0; i < 1000; ++i) ghosts.model().CountReuse(0, 6000);
+  ghosts.model().Rebuild({});
   for (uint32_t step = 0; step < 5000; ++step) {
     ghosts.Read({MixBits(1 + step % 60)}, step * 100);
   }
-  EXPECT_FALSE(ghosts.ghosts().LruHitsMore());
+  EXPECT_FALSE(ghosts.ghosts().PrefersLru());
 }
 
 // A model that takes the young for worthless gives up what is read again at once.
@@ -94,7 +97,7 @@ TEST(GhostCaches, AnLruIsBetterWhereTheModelIsWrong) {
     ghosts.Read({MixBits(next - 10)}, step * 1000 + 500);
   }
   ghosts.ghosts().CheckInvariants();
-  EXPECT_TRUE(ghosts.ghosts().LruHitsMore());
+  EXPECT_TRUE(ghosts.ghosts().PrefersLru());
 }
 
 TEST(GhostCaches, ATextHitsOnlyAsFarAsItsHeadIsHeld) {
@@ -107,7 +110,19 @@ TEST(GhostCaches, ATextHitsOnlyAsFarAsItsHeadIsHeld) {
     }
   }
   ghosts.ghosts().CheckInvariants();
-  EXPECT_FALSE(ghosts.ghosts().LruHitsMore());
+  EXPECT_FALSE(ghosts.ghosts().PrefersLru());
+}
+
+// Each is read twice at once, and never again.
+TEST(GhostCaches, ATieChangesNothing) {
+  Ghosts ghosts(40);
+  for (int i = 0; i < 1000; ++i) ghosts.model().CountReuse(0, 6000);
+  ghosts.model().Rebuild({});
+  for (uint32_t step = 0; step < 400; ++step) {
+    ghosts.Read({MixBits(1000 + step)}, step * 100);
+    ghosts.Read({MixBits(1000 + step)}, step * 100);
+  }
+  EXPECT_TRUE(ghosts.ghosts().PrefersLru()) << "both hit as much";
 }
 
 TEST(GhostCaches, SampleWhereTheCacheIsLarge) {

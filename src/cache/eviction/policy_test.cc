@@ -88,7 +88,7 @@ TEST(LruPolicy, IsExactlyTheSmallestSerial) {
   EXPECT_EQ(policy.Victim(kFirstOwner, 0), kNoBlock);
 }
 
-// With few leaves all are looked at: the victim is the least of value x cost, then of serial.
+// With few leaves all are looked at: the victim is the least of value, then of serial.
 TEST(ScoredPolicy, IsExactWhileThereAreFewLeaves) {
   ScoredPolicy policy(kBlocks);
   std::mt19937_64 random(5);
@@ -103,8 +103,7 @@ TEST(ScoredPolicy, IsExactWhileThereAreFewLeaves) {
     while (!leaves.empty()) {
       const auto worth = [&](const auto& leaf) {
         const BlockUse& use = leaf.second;
-        const float cost = 1 + static_cast<float>(use.depth / 16 * 16) / 1024;
-        return std::pair(policy.model().Value(ReuseModel::ClassOf(use), now - use.last_use) * cost,
+        return std::pair(policy.model().Value(ReuseModel::ClassOf(use), now - use.last_use),
                          use.serial);
       };
       const auto worst = std::ranges::min_element(leaves, {}, worth);
@@ -132,11 +131,11 @@ TEST(ScoredPolicy, IsAmongTheWorstFewWhenThereAreMany) {
   EXPECT_LT(late, 20u);
 }
 
-TEST(ScoredPolicy, TheDeeperOfTwoAlikeIsKept) {
+TEST(ScoredPolicy, TheDeeperOfTwoAlikeIsWorthNoMore) {
   ScoredPolicy policy(8);
   policy.Add(BlockId{1}, kFirstOwner, {.serial = 1, .depth = 2000});
   policy.Add(BlockId{2}, kFirstOwner, {.serial = 2, .depth = 0});
-  EXPECT_EQ(policy.Victim(kFirstOwner, 1000), BlockId{2});
+  EXPECT_EQ(policy.Victim(kFirstOwner, 1000), BlockId{1});
 }
 
 // Texts of 4 blocks: every tenth is read again each 30 s, the others never. What the cache lost is

@@ -14,10 +14,6 @@ namespace {
 constexpr uint32_t kNone = NameDirectory::kNone;
 constexpr uint32_t kKnownWorst = 16;  // leaves looked at again
 constexpr uint32_t kDrawn = 48;       // leaves drawn at random besides
-// A block this deep costs twice as much to compute as a first one: at 16k tokens attention takes
-// about as long as the rest of a model of half a billion weights.
-constexpr float kTwiceAsDear = 1024;
-constexpr uint32_t kDepthUnit = 16;
 constexpr uint32_t kRebuildAfter = 1024;
 
 }  // namespace
@@ -31,11 +27,9 @@ ScoredPolicy::ScoredPolicy(uint32_t capacity_blocks, uint32_t num_ids)
 void ScoredPolicy::Add(BlockId leaf, OwnerId owner, const BlockUse& use) {
   QUIRE_CHECK(places_[Index(leaf)] == kNone, "a leaf was added twice");
   std::vector<Leaf>& leaves = leaves_[Index(owner)];
-  const uint32_t depth = std::min<uint32_t>(use.depth / kDepthUnit, 0xffff);
   places_[Index(leaf)] = static_cast<uint32_t>(leaves.size());
   leaves.push_back({.block = leaf,
                     .kind = static_cast<uint16_t>(ReuseModel::ClassOf(use)),
-                    .depth = static_cast<uint16_t>(depth),
                     .last_use = use.last_use,
                     .serial = use.serial});
   // A parent whose last child was given up is likely to be the next: it is looked at.
@@ -60,8 +54,7 @@ void ScoredPolicy::Swap(std::vector<Leaf>& leaves, uint32_t a, uint32_t b) {
 }
 
 float ScoredPolicy::WorthOf(const Leaf& leaf, TickMs now) const {
-  const float cost = 1 + static_cast<float>(leaf.depth * kDepthUnit) / kTwiceAsDear;
-  return model_.Value(leaf.kind, now - std::min(now, leaf.last_use)) * cost;
+  return model_.Value(leaf.kind, now - std::min(now, leaf.last_use));
 }
 
 // The worst of those looked at goes to the front, and whoever is worse than one of the known worst

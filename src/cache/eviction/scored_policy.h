@@ -1,9 +1,10 @@
 // cache/eviction/scored_policy.h -- gives up the leaf that is worth least by what was learned of
 // reuse.
 //
-// The worth of a leaf is the model's value of blocks like it (reuse_model.h) times what it costs to
-// compute it again; all blocks take the same bytes. What comes back is learned from a sample of the
-// names asked for (name_directory.h), of blocks that were lost as well as of those that were kept.
+// The worth of a leaf is the model's value of blocks like it (reuse_model.h): all blocks take the
+// same bytes, and what it costs to compute one again counts as equal. What comes back is learned
+// from a sample of the names asked for (name_directory.h), of blocks that were lost as well as of
+// those that were kept.
 //
 // The victim is the worst of a bounded number of leaves: those that were worst when last looked at,
 // and some drawn at random. So it is exact while there are few leaves, and among the worst per cent
@@ -35,7 +36,7 @@ class ScoredPolicy : public EvictionPolicy {
   void NoteText(const TextNote& text, TickMs now) override;
 
   // An LRU would have hit more of late.
-  bool IsBeatenByLru() const { return ghosts_.LruHitsMore(); }
+  bool IsBeatenByLru() const { return ghosts_.PrefersLru(); }
   const ReuseModel& model() const { return model_; }
 
   void CheckInvariants() const;
@@ -44,7 +45,6 @@ class ScoredPolicy : public EvictionPolicy {
   struct Leaf {
     BlockId block = kNoBlock;
     uint16_t kind = 0;
-    uint16_t depth = 0;  // in units of kDepthUnit
     TickMs last_use = 0;
     uint64_t serial = 0;
   };
