@@ -65,17 +65,20 @@ void Admission::Reserve(size_t sequences) { never_fits_.reserve(sequences); }
 void Admission::Admit(bool preempted) {
   never_fits_.clear();
   if (preempted && roster_.num_running() > 0) return;
-  for (uint32_t i = 0; i < closed_.size(); ++i) closed_[i] = !roster_.MayRunMore(OwnerId{i});
+  closed_.assign(closed_.size(), false);
   uint64_t tried_tokens = 0;
   bool held_up = false;
   while (roster_.num_running() < limits_.most_running && tried_tokens < kAdmitTokens) {
     Sequence* next = roster_.waiting().Next(roster_.share(), closed_);
     if (next == nullptr) return;
     const OwnerId owner = next->owner();
+    if (!roster_.MayRunMore(owner)) {
+      closed_[Index(owner)] = true;
+      continue;
+    }
     const Attempt attempt = TryStart(*next, held_up);
     tried_tokens += next->num_tokens();
-    closed_[Index(owner)] =
-        attempt == Attempt::kNoRoom || attempt == Attempt::kNever || !roster_.MayRunMore(owner);
+    closed_[Index(owner)] = attempt == Attempt::kNoRoom || attempt == Attempt::kNever;
     const uint32_t blocks = cache_.BlocksFor(next->num_tokens());
     if (attempt == Attempt::kNoRoom && cache_.IsWithinLimit(owner, blocks)) held_up = true;
   }

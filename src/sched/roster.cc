@@ -8,7 +8,13 @@
 
 namespace quire {
 
-Roster::Roster(uint32_t most_running) { running_.reserve(most_running); }
+namespace {
+constexpr uint32_t kKeptShare = 8;  // one place in so many is kept for owners of whom none runs
+}  // namespace
+
+Roster::Roster(uint32_t most_running) : most_running_(most_running) {
+  running_.reserve(most_running);
+}
 
 void Roster::AddOwner(const OwnerLimits& limits) {
   owners_.push_back({.limits = limits});
@@ -22,7 +28,9 @@ void Roster::SetLimits(OwnerId owner, const OwnerLimits& limits) {
 
 bool Roster::MayRunMore(OwnerId owner) const {
   const Owner& entry = owners_[Index(owner)];
-  return entry.running < entry.limits.max_running;
+  if (entry.running >= entry.limits.max_running) return false;
+  const bool among_last = num_running() + most_running_ / kKeptShare >= most_running_;
+  return entry.running == 0 || num_owners() == 1 || !among_last;
 }
 
 void Roster::Enter(Sequences fresh) {

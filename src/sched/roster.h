@@ -46,6 +46,8 @@ class Roster {
   void AddOwner(const OwnerLimits& limits);
   void SetLimits(OwnerId owner, const OwnerLimits& limits);
   uint32_t num_owners() const { return static_cast<uint32_t>(owners_.size()); }
+  // Within its limit. The last eighth of the places is for owners of whom none runs: who comes late
+  // need not wait until somebody of a crowd ends.
   bool MayRunMore(OwnerId owner) const;
 
   void Enter(Sequences fresh);
@@ -84,6 +86,7 @@ class Roster {
     OwnerLimits limits;
     uint32_t running = 0;
   };
+  const uint32_t most_running_;
   Sequences sequences_;
   std::vector<Sequence*> running_;  // oldest first
   WaitingQueue waiting_;

@@ -1,8 +1,8 @@
 #include "sched/scheduler.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
-#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -28,7 +28,7 @@ Scheduler::Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& ca
   QUIRE_CHECK(budget.step_sequences > 0 && budget.step_sequences <= budget.step_tokens &&
               budget.step_sequences <= budget.step_logit_rows);
   plan_.reserve(budget.step_sequences);
-  prefills_.reserve(budget.step_sequences);
+  prefill_turns_.Reserve(budget.step_sequences);
 }
 
 void Scheduler::AddOwner(const OwnerLimits& limits) {
@@ -62,7 +62,7 @@ Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
   return leader;
 }
 
-std::span<const PlanItem> Scheduler::Plan(TickMs now, uint32_t prefill_tokens) {
+std::span<const PlanItem> Scheduler::Plan(TickMs now, const StepRoom& room) {
   QUIRE_CHECK(plan_.empty(), "the last plan was not applied");
   planned_tokens_ = planned_rows_ = 0;
   ChargeTime(now);
@@ -71,7 +71,7 @@ std::span<const PlanItem> Scheduler::Plan(TickMs now, uint32_t prefill_tokens) {
   KeepRunning();
   admission_.Admit(preempted_in_plan_);
   PlanDecodes();
-  PlanPrefills(std::max(prefill_tokens, 1u));
+  PlanPrefills(room);
   QUIRE_CHECK(!plan_.empty() || roster_.size() == 0 || !never_fits().empty(),
               "S3: work is left, but the plan is empty");
   CheckPlan();
@@ -128,28 +128,13 @@ void Scheduler::PlanDecodes() {
   }
 }
 
-// In the turn of the waiting queue: owners by their clocks, of one owner the shortest work first,
-// where long work gains rank with age.
-void Scheduler::PlanPrefills(uint32_t prefill_tokens) {
-  prefills_.clear();
-  for (Sequence* sequence : roster_.running()) {
-    if (sequence->num_to_go() == 1) continue;
-    sequence->work_tokens = sequence->num_to_go();
-    prefills_.push_back(sequence);
-  }
-  std::ranges::sort(prefills_, {}, [&](const Sequence* s) {
-    return std::tuple(roster_.share().clock(s->owner()), Index(s->owner()), RankOf(*s), s->id);
-  });
-  uint32_t left = std::min(prefill_tokens, budget_.step_tokens - planned_tokens_);
-  for (Sequence* sequence : prefills_) {
-    const uint32_t rows_left = budget_.step_logit_rows - planned_rows_;
-    const uint32_t rowless =
-        std::max(sequence->first_logit_row, sequence->num_computed) - sequence->num_computed;
-    const uint32_t chunk =
-        std::min({sequence->num_to_go(), budget_.prefill_chunk, left, rowless + rows_left});
-    if (chunk == 0) continue;
-    AddItem(*sequence, chunk);
-    left -= chunk;
+void Scheduler::PlanPrefills(const StepRoom& room) {
+  const PrefillTurns::Limits limits{.rows = budget_.step_tokens - planned_tokens_,
+                                    .logit_rows = budget_.step_logit_rows - planned_rows_,
+                                    .chunk = budget_.prefill_chunk};
+  for (const auto& chunk :
+       prefill_turns_.Divide(roster_.running(), roster_.share(), room, limits)) {
+    AddItem(*chunk.sequence, chunk.num_tokens);
   }
 }
 
@@ -283,9 +268,28 @@ KvPlaces Scheduler::places() const {
   return places;
 }
 
-bool Scheduler::has_decodes() const {
-  return std::ranges::any_of(roster_.running(),
-                             [](const Sequence* s) { return s->num_to_go() == 1; });
+Scheduler::Decodes Scheduler::decodes() const {
+  Decodes decodes;
+  for (const Sequence* sequence : roster_.running()) {
+    if (sequence->num_to_go() > 1) continue;
+    ++decodes.sequences;
+    decodes.positions += sequence->num_tokens();
+  }
+  return decodes;
+}
+
+bool Scheduler::prefill_is_behind() const {
+  double decodes = 0;  // the clock furthest ahead of owners whose answers are being generated
+  double prefills = std::numeric_limits<double>::infinity();
+  for (const Sequence* sequence : roster_.running()) {
+    const double clock = roster_.share().clock(sequence->owner());
+    if (sequence->num_to_go() == 1) decodes = std::max(decodes, clock);
+    if (sequence->num_to_go() > 1) prefills = std::min(prefills, clock);
+  }
+  for (const Sequence* sequence : roster_.waiting().all()) {
+    prefills = std::min(prefills, roster_.share().clock(sequence->owner()));
+  }
+  return prefills < decodes;
 }
 
 void Scheduler::CheckPlan() const {

@@ -3,8 +3,7 @@
 //   Plan   keep the running ones running: a block for each one's next token, preempting if there is
 //          none left
 //          admit waiting ones (admission.h)
-//          decodes first, then prefill chunks up to the step's budget, in the turn of those that
-//          wait (waiting_queue.h)
+//          decodes first, then prefill chunks up to the step's room (prefill_turns.h)
 //   Apply  note what was computed, commit full blocks, append the tokens that were chosen
 //
 // Preemption takes the youngest sequence of the owner that is furthest beyond its guarantee by its
@@ -13,7 +12,8 @@
 // who were kept have chosen tokens, of which there are finitely many to choose.
 //
 // Deterministic: no clock, no randomness, no I/O, no threads. How much prefill a step may hold is
-// an argument, so that a caller with a clock can bound its latency and a seed replays any schedule.
+// an argument (step_room.h), so that a caller with a clock can bound its latency and a seed replays
+// any schedule.
 //
 // Invariants (CheckInvariants):
 //   S1  sum of planned tokens <= step_tokens, of logit rows <= step_logit_rows; number of items <=
@@ -35,8 +35,10 @@
 #include "base/result.h"
 #include "cache/kv_cache.h"
 #include "sched/admission.h"
+#include "sched/prefill_turns.h"
 #include "sched/roster.h"
 #include "sched/sequence.h"
+#include "sched/step_room.h"
 
 namespace quire {
 
@@ -81,11 +83,11 @@ class Scheduler {
   // Queues a request. Returns the id of choice 0; choice i has the id i higher.
   [[nodiscard]] Result<SequenceId> Submit(SequenceSpec spec);
 
-  // Chooses the next step, with at most `prefill_tokens` rows of sequences that have more than one
-  // token to go, and reserves its blocks. Empty only if there is no work but such as never_fits()
-  // names. The plan is ours and valid until Apply or Abandon, one of which must follow a
-  // plan that is not empty.
-  std::span<const PlanItem> Plan(TickMs now, uint32_t prefill_tokens);
+  // Chooses the next step, with as much of the work of sequences that have more than one token to
+  // go as `room` lets it, and reserves its blocks. Empty only if there is no work but such as
+  // never_fits() names. The plan is ours and valid until Apply or Abandon, one of which must follow
+  // a plan that is not empty.
+  std::span<const PlanItem> Plan(TickMs now, const StepRoom& room);
 
   // Waiting sequences that the last Plan found not to fit any more, because memory was pinned or a
   // limit lowered since Submit. They are for the caller to cancel.
@@ -109,7 +111,15 @@ class Scheduler {
   uint32_t num_new() const { return roster_.num_new(); }  // sequences that never ran
   uint32_t num_sequences() const { return roster_.size(); }
   KvPlaces places() const;
-  bool has_decodes() const;  // a running sequence has one token to go
+  // Running sequences that have one token to go, and what they will attend to.
+  struct Decodes {
+    uint32_t sequences = 0;
+    uint64_t positions = 0;
+  };
+  Decodes decodes() const;
+  bool has_decodes() const { return decodes().sequences > 0; }
+  // Whether an owner has a prompt to be read and is behind one whose answers are being generated.
+  bool prefill_is_behind() const;
   uint64_t num_preemptions() const { return num_preemptions_; }
 
   void CheckInvariants() const;
@@ -119,7 +129,7 @@ class Scheduler {
   void KeepRunning();
   Sequence& VictimFor(const Sequence& sequence) const;
   void PlanDecodes();
-  void PlanPrefills(uint32_t prefill_tokens);
+  void PlanPrefills(const StepRoom& room);
   void AddItem(Sequence& sequence, uint32_t num_tokens);
   void NoteComputed(Sequence& sequence, const PlanItem& item);
   void Preempt(Sequence& sequence);
@@ -133,7 +143,7 @@ class Scheduler {
   KvCache& cache_;
   Roster roster_;
   Admission admission_;
-  std::vector<Sequence*> prefills_;  // scratch of PlanPrefills
+  PrefillTurns prefill_turns_;
   TickMs now_ = 0;
   struct Expiry {
     TickMs at;
