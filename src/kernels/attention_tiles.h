@@ -19,9 +19,11 @@ constexpr uint32_t kTileBlocks = kTile / kBlock;
 #if defined(QUIRE_ISA_avx512)
 constexpr uint32_t kQueries = 12;  // 24 of 32 registers, 2 vectors of K or V, 1 broadcast
 constexpr uint32_t Vectors(uint32_t queries) { return queries > 6 ? 2 : 4; }
+constexpr bool kOneVectorAtATime = false;
 #else
 constexpr uint32_t kQueries = 6;  // 12 of 16 half-width registers, 2 of K or V, 1 broadcast
-constexpr uint32_t Vectors(uint32_t queries) { return queries > 2 ? 1 : 2; }
+constexpr uint32_t Vectors(uint32_t queries) { return queries > 3 ? 1 : queries > 1 ? 2 : 4; }
+constexpr bool kOneVectorAtATime = true;
 #endif
 static_assert(kQueries <= kMaxTileQueries && kMaxUnitQueries % kQueries == 0);
 
@@ -117,13 +119,48 @@ QUIRE_INLINE const char* BlockAt(const AttentionJob& job, const char* base, Bloc
 // values are added. 32 KiB ahead is too far for L1, so L2.
 QUIRE_INLINE void Prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }
 
+// A pointer of which the compiler cannot tell that it was read before: broadcasts are read again
+// for each vector rather than kept in registers that sums need.
+QUIRE_INLINE const void* Unknown(const void* p) {
+  if constexpr (kOneVectorAtATime) asm("" : "+r"(p));
+  return p;
+}
+
+// Adds one step of kVectors vectors of keys. Where registers are few, one of them at a time.
+template <typename Keys, uint32_t kCount, uint32_t kVectors>
+QUIRE_INLINE void ScoreStep(const char* packed, const char* (&keys)[kVectors],
+                            const char* (&values)[kVectors], uint32_t value_bytes,
+                            typename Keys::Sum (&sums)[kVectors][kCount]) {
+  constexpr uint32_t kStepBytes = Keys::kDimensions * Keys::kBytes * kBlock;
+  constexpr uint32_t kPart = kOneVectorAtATime ? 1 : kVectors;
+#pragma GCC unroll 16
+  for (uint32_t first = 0; first < kVectors; first += kPart) {
+    typename Keys::Key key[kPart];
+#pragma GCC unroll 16
+    for (uint32_t v = 0; v < kPart; ++v) {
+      Prefetch(values[first + v]);
+      key[v] = Keys::Load(keys[first + v]);
+      keys[first + v] += kStepBytes;
+      values[first + v] += value_bytes;
+    }
+    packed = static_cast<const char*>(Unknown(packed));
+#pragma GCC unroll 16
+    for (uint32_t n = 0; n < kCount; ++n) {
+      const typename Keys::Key q = Keys::Splat(packed + n * Keys::kQueryBytes);
+#pragma GCC unroll 16
+      for (uint32_t v = 0; v < kPart; ++v) {
+        sums[first + v][n] = Keys::Add(sums[first + v][n], key[v], q);
+      }
+    }
+  }
+}
+
 // scores[query][16 * vector + lane] = q . key, dimensions ascending, of vectors [0, kVectors) of 16
 // tokens.
 template <typename Format, uint32_t kCount, uint32_t kVectors>
 QUIRE_INLINE void ScoreBlocks(const AttentionJob& job, const PackedQueries& queries, BlockList list,
                               uint32_t block, float* scores) {
   using Keys = typename Format::Keys;
-  constexpr uint32_t kStepBytes = Keys::kDimensions * Keys::kBytes * kBlock;
   constexpr uint32_t kValueBytes = Keys::kDimensions * Format::Values::kBytes * kBlock;
   const char* keys[kVectors];
   const char* values[kVectors];
@@ -137,20 +174,7 @@ QUIRE_INLINE void ScoreBlocks(const AttentionJob& job, const PackedQueries& quer
   }
   const char* packed = queries.steps;
   for (uint32_t d = 0; d < job.head_dim; d += Keys::kDimensions) {
-    typename Keys::Key key[kVectors];
-#pragma GCC unroll 16
-    for (uint32_t v = 0; v < kVectors; ++v) {
-      Prefetch(values[v]);
-      key[v] = Keys::Load(keys[v]);
-      keys[v] += kStepBytes;
-      values[v] += kValueBytes;
-    }
-#pragma GCC unroll 16
-    for (uint32_t n = 0; n < kCount; ++n) {
-      const typename Keys::Key q = Keys::Splat(packed + n * Keys::kQueryBytes);
-#pragma GCC unroll 16
-      for (uint32_t v = 0; v < kVectors; ++v) sums[v][n] = Keys::Add(sums[v][n], key[v], q);
-    }
+    ScoreStep<Keys, kCount, kVectors>(packed, keys, values, kValueBytes, sums);
     packed += kCount * Keys::kQueryBytes;
   }
 #pragma GCC unroll 16
@@ -189,6 +213,7 @@ QUIRE_INLINE void AddValues(const AttentionJob& job, const float* probabilities,
                             TokenSpan tokens, uint32_t d, float* records) {
   using Values = typename Format::Values;
   constexpr uint32_t kKeyBytes = Format::Keys::kBytes;
+  constexpr uint32_t kPart = kOneVectorAtATime ? 1 : kVectors;
   F32x16 sums[kCount][kVectors];
 #pragma GCC unroll 16
   for (uint32_t n = 0; n < kCount; ++n) {
@@ -199,34 +224,41 @@ QUIRE_INLINE void AddValues(const AttentionJob& job, const float* probabilities,
   while (t < tokens.end) {
     const uint32_t block_end = (t / kBlock + 1) * kBlock;
     const uint32_t stop = block_end < tokens.end ? block_end : tokens.end;
-    const size_t place = size_t{t % kBlock} * job.head_dim + d;
+    const size_t start = size_t{t % kBlock} * job.head_dim + d;
     const uint32_t ahead = t / kBlock + kTileBlocks;
-    const char* values = BlockAt(job, job.values, list, t / kBlock) + place * Values::kBytes;
+    const char* values = BlockAt(job, job.values, list, t / kBlock) + start * Values::kBytes;
     const char* next_block =
         BlockAt(job, job.keys, list, ahead < list.num_blocks ? ahead : t / kBlock);
-    const char* next_keys = next_block + place * kKeyBytes;
+    const char* next_keys = next_block + start * kKeyBytes;
     if constexpr (kKeyBytes == 1) Prefetch(next_block + job.head_dim * kBlock);
     // Adding takes longer than scoring, so some of the next values are asked for here as well.
     const bool early = t / kBlock % 8 < 3;
     const char* next_values =
-        early ? next_block + (job.values - job.keys) + place * Values::kBytes : next_keys;
+        early ? next_block + (job.values - job.keys) + start * Values::kBytes : next_keys;
     for (; t < stop; ++t) {
-      F32x16 value[kVectors];
-#pragma GCC unroll 16
-      for (uint32_t v = 0; v < kVectors; ++v) {
-        value[v] = Values::Load(values + v * kLanes * Values::kBytes);
-        if (v * kLanes * kKeyBytes % 64 == 0) Prefetch(next_keys + v * kLanes * kKeyBytes);
-      }
-      next_keys += job.head_dim * kKeyBytes;
       Prefetch(next_values);
       next_values += job.head_dim * (early ? Values::kBytes : kKeyBytes);
       const float* p = probabilities + t % kTile;
 #pragma GCC unroll 16
-      for (uint32_t n = 0; n < kCount; ++n) {
-        const F32x16 weight = SplatF32(p[size_t{n} * kTile]);
+      for (uint32_t first = 0; first < kVectors; first += kPart) {
+        F32x16 value[kPart];
 #pragma GCC unroll 16
-        for (uint32_t v = 0; v < kVectors; ++v) sums[n][v] = Fma(weight, value[v], sums[n][v]);
+        for (uint32_t v = 0; v < kPart; ++v) {
+          const uint32_t place = (first + v) * kLanes;
+          value[v] = Values::Load(values + place * Values::kBytes);
+          if (place * kKeyBytes % 64 == 0) Prefetch(next_keys + place * kKeyBytes);
+        }
+        p = static_cast<const float*>(Unknown(p));
+#pragma GCC unroll 16
+        for (uint32_t n = 0; n < kCount; ++n) {
+          const F32x16 weight = SplatF32(p[size_t{n} * kTile]);
+#pragma GCC unroll 16
+          for (uint32_t v = 0; v < kPart; ++v) {
+            sums[n][first + v] = Fma(weight, value[v], sums[n][first + v]);
+          }
+        }
       }
+      next_keys += job.head_dim * kKeyBytes;
       values += job.head_dim * Values::kBytes;
     }
   }

@@ -25,11 +25,13 @@
 //            SplatByte
 //            LanesOf(U8x64) BytesOf(I32x16): bit casts
 //   dots     DotU8S8(acc, u8, s8): acc lane += sum of its 4 products, exact
-//            DotU7S8: the same for weights below 128 only, cheaper on avx2
-//            DotSum<bits>: up to 8 dots of weights below 1 << bits with signed bytes of at least
-//            -127, each set in its cheapest exact way:
-//              sum = Begin(start);  sum = Add(sum, u8, s8) ...;  lanes = End(sum, start)
-//            For 8 bits `start` must be -128 times the sum of the signed bytes.
+//            DotSum<bits, offset>: up to 8 dots (4 for 6 bits) of weights below 1 << bits with
+//            signed bytes of at least -127, each set in its cheapest exact way; `offset` (always
+//            1 << (bits - 1) for more than 4 bits) is subtracted from weights that have one:
+//              w = Prepare(u8);  sum = start = Start(sums, log2(offset))
+//              sum = Add(sum, w, s8) ...;  lanes = End(sum, start)
+//            sums: minus the sum of those signed bytes in the form that the set wants:
+//            MinusSums AddSums; IntegerOf IntegersOf (of 16 lanes) give it as a number
 //            EvenBytes OddBytes (U8x64): signed bytes 0 and 2 (1 and 3) of each lane as 16 bits
 //            DotS16(acc, a, b): acc lane += sum of its 2 products of signed 16 bits, exact
 //
@@ -43,9 +45,9 @@
 
 // Types of weights that share a DotSum share kernels: the bits to instantiate for.
 #if defined(QUIRE_ISA_avx2)
-#define QUIRE_DOT_BITS(bits) ((bits) <= 4 ? 4 : (bits) <= 7 ? 7 : 8)
+#define QUIRE_DOT_BITS(bits, offset) ((bits) == 8 || ((bits) == 5 && !(offset)) ? (bits) : 4)
 #else
-#define QUIRE_DOT_BITS(bits) 8
+#define QUIRE_DOT_BITS(bits, offset) 8
 #endif
 
 #define QUIRE_INLINE inline __attribute__((always_inline))
@@ -56,4 +58,9 @@
 #include "kernels/lanes_avx2.h"
 #else
 #include "kernels/lanes_portable.h"
+#endif
+#if defined(QUIRE_ISA_avx2)
+#include "kernels/dot_sum_avx2.h"
+#else
+#include "kernels/dot_sum.h"
 #endif

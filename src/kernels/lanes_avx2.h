@@ -128,13 +128,14 @@ QUIRE_INLINE void StoreI32(int32_t* p, I32x16 x) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.a);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), x.b);
 }
+QUIRE_INLINE __m128i Load64(const void* p) {
+  return _mm_loadl_epi64(static_cast<const __m128i*>(p));
+}
 QUIRE_INLINE I32x16 LoadU8(const uint8_t* p) {
-  const __m128i x = Load128(p);
-  return {_mm256_cvtepu8_epi32(x), _mm256_cvtepu8_epi32(_mm_srli_si128(x, 8))};
+  return {_mm256_cvtepu8_epi32(Load64(p)), _mm256_cvtepu8_epi32(Load64(p + 8))};
 }
 QUIRE_INLINE I32x16 LoadI8(const int8_t* p) {
-  const __m128i x = Load128(p);
-  return {_mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128(x, 8))};
+  return {_mm256_cvtepi8_epi32(Load64(p)), _mm256_cvtepi8_epi32(Load64(p + 8))};
 }
 QUIRE_INLINE void StoreI8(int8_t* p, I32x16 x) {
   const __m256i low = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
@@ -242,23 +243,11 @@ QUIRE_INLINE I32x16 DotS16(I32x16 acc, U8x64 a, U8x64 b) {
 QUIRE_INLINE I32x16 DotU8S8(I32x16 acc, U8x64 u, U8x64 s) {
   return {_mm256_dpbusd_avx_epi32(acc.a, u.a, s.a), _mm256_dpbusd_avx_epi32(acc.b, u.b, s.b)};
 }
-QUIRE_INLINE I32x16 DotU7S8(I32x16 acc, U8x64 u, U8x64 s) { return DotU8S8(acc, u, s); }
-
-// Sums of dots of weights of `bits` bits; see lanes.h.
-template <int bits>
-struct DotSum {
-  static QUIRE_INLINE I32x16 Begin(I32x16 start) { return start; }
-  static QUIRE_INLINE I32x16 Add(I32x16 sum, U8x64 u, U8x64 s) { return DotU8S8(sum, u, s); }
-  static QUIRE_INLINE I32x16 End(I32x16 sum, I32x16) { return sum; }
-};
 #else
 QUIRE_INLINE I32x16 DotS16(I32x16 acc, U8x64 a, U8x64 b) {
-  return acc + I32x16{_mm256_madd_epi16(a.a, b.a), _mm256_madd_epi16(a.b, b.b)};
-}
-// vpmaddubsw saturates sums of two products at 16 bits; 2 * 127 * 128 still fits.
-QUIRE_INLINE __m256i DotU7S8(__m256i acc, __m256i u, __m256i s) {
-  const __m256i pairs = _mm256_maddubs_epi16(u, s);
-  return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  acc = acc + I32x16{_mm256_madd_epi16(a.a, b.a), _mm256_madd_epi16(a.b, b.b)};
+  asm("" : "+x"(acc.a), "+x"(acc.b));  // as in dot_sum_avx2.h
+  return acc;
 }
 // Even and odd bytes apart, widened to 16 bits: vpmaddwd is exact.
 QUIRE_INLINE __m256i DotU8S8(__m256i acc, __m256i u, __m256i s) {
@@ -271,49 +260,6 @@ QUIRE_INLINE __m256i DotU8S8(__m256i acc, __m256i u, __m256i s) {
 QUIRE_INLINE I32x16 DotU8S8(I32x16 acc, U8x64 u, U8x64 s) {
   return {DotU8S8(acc.a, u.a, s.a), DotU8S8(acc.b, u.b, s.b)};
 }
-QUIRE_INLINE I32x16 DotU7S8(I32x16 acc, U8x64 u, U8x64 s) {
-  return {DotU7S8(acc.a, u.a, s.a), DotU7S8(acc.b, u.b, s.b)};
-}
-
-// Sums of dots of weights of `bits` bits; see lanes.h. 5 to 7 bits: a product at a time.
-template <int bits>
-struct DotSum {
-  static_assert(bits >= 5 && bits <= 7);
-  static QUIRE_INLINE I32x16 Begin(I32x16 start) { return start; }
-  static QUIRE_INLINE I32x16 Add(I32x16 sum, U8x64 u, U8x64 s) { return DotU7S8(sum, u, s); }
-  static QUIRE_INLINE I32x16 End(I32x16 sum, I32x16) { return sum; }
-};
-
-// Up to 4 bits: 16 products of at most 15 * 127 fit 16 bits, so eight steps are summed there.
-template <int bits>
-  requires(bits <= 4)
-struct DotSum<bits> {
-  static QUIRE_INLINE I32x16 Begin(I32x16) { return SplatI32(0); }
-  static QUIRE_INLINE I32x16 Add(I32x16 sum, U8x64 u, U8x64 s) {
-    return {_mm256_add_epi16(sum.a, _mm256_maddubs_epi16(u.a, s.a)),
-            _mm256_add_epi16(sum.b, _mm256_maddubs_epi16(u.b, s.b))};
-  }
-  static QUIRE_INLINE I32x16 End(I32x16 sum, I32x16 start) {
-    const __m256i ones = _mm256_set1_epi16(1);
-    return start + I32x16{_mm256_madd_epi16(sum.a, ones), _mm256_madd_epi16(sum.b, ones)};
-  }
-};
-
-// 8 bits, start == -128 * sum of s: the same as the signed weights u - 128 from zero. Magnitudes
-// times our signed bytes with the weights' signs give pairs of at most 2 * 128 * 127.
-template <>
-struct DotSum<8> {
-  static QUIRE_INLINE __m256i AddHalf(__m256i sum, __m256i u, __m256i s) {
-    const __m256i w = _mm256_xor_si256(u, _mm256_set1_epi8(-128));
-    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(s, w));
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-  }
-  static QUIRE_INLINE I32x16 Begin(I32x16) { return SplatI32(0); }
-  static QUIRE_INLINE I32x16 Add(I32x16 sum, U8x64 u, U8x64 s) {
-    return {AddHalf(sum.a, u.a, s.a), AddHalf(sum.b, u.b, s.b)};
-  }
-  static QUIRE_INLINE I32x16 End(I32x16 sum, I32x16) { return sum; }
-};
 #endif
 
 #undef QUIRE_AVX2_1

@@ -164,20 +164,11 @@ QUIRE_INLINE U8x64 BytesOf(I32x16 a) { return {a.v}; }
 QUIRE_INLINE I32x16 DotU8S8(I32x16 acc, U8x64 u, U8x64 s) {
   return {_mm512_dpbusd_epi32(acc.v, u.v, s.v)};
 }
-QUIRE_INLINE I32x16 DotU7S8(I32x16 acc, U8x64 u, U8x64 s) { return DotU8S8(acc, u, s); }
 
 QUIRE_INLINE U8x64 EvenBytes(U8x64 x) { return {_mm512_srai_epi16(_mm512_slli_epi16(x.v, 8), 8)}; }
 QUIRE_INLINE U8x64 OddBytes(U8x64 x) { return {_mm512_srai_epi16(x.v, 8)}; }
 QUIRE_INLINE I32x16 DotS16(I32x16 acc, U8x64 a, U8x64 b) {
   return {_mm512_dpwssd_epi32(acc.v, a.v, b.v)};
 }
-
-// Sums of dots of weights of `bits` bits; see lanes.h.
-template <int bits>
-struct DotSum {
-  static QUIRE_INLINE I32x16 Begin(I32x16 start) { return start; }
-  static QUIRE_INLINE I32x16 Add(I32x16 sum, U8x64 u, U8x64 s) { return DotU8S8(sum, u, s); }
-  static QUIRE_INLINE I32x16 End(I32x16 sum, I32x16) { return sum; }
-};
 
 }  // namespace quire::QUIRE_ISA_NAMESPACE

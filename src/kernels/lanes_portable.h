@@ -290,8 +290,6 @@ QUIRE_INLINE I4 Dot4(I4 acc, B16 u, B16 s) {
 }
 QUIRE_FOUR(I32x16, DotU8S8, (I32x16 acc, U8x64 u, U8x64 s), Dot4(acc.v[i], u.v[i], s.v[i]));
 
-QUIRE_INLINE I32x16 DotU7S8(I32x16 acc, U8x64 u, U8x64 s) { return DotU8S8(acc, u, s); }
-
 QUIRE_FOUR(U8x64, EvenBytes, (U8x64 x), (B16)((H8)((G8)x.v[i] << 8) >> 8));
 QUIRE_FOUR(U8x64, OddBytes, (U8x64 x), (B16)((H8)x.v[i] >> 8));
 QUIRE_INLINE I4 DotPairs(I4 a, I4 b) {
@@ -303,14 +301,6 @@ QUIRE_INLINE I4 DotPairs(I4 a, I4 b) {
 }
 QUIRE_FOUR(I32x16, DotS16, (I32x16 acc, U8x64 a, U8x64 b),
            acc.v[i] + DotPairs((I4)a.v[i], (I4)b.v[i]));
-
-// Sums of dots of weights of `bits` bits; see lanes.h.
-template <int bits>
-struct DotSum {
-  static QUIRE_INLINE I32x16 Begin(I32x16 start) { return start; }
-  static QUIRE_INLINE I32x16 Add(I32x16 sum, U8x64 u, U8x64 s) { return DotU8S8(sum, u, s); }
-  static QUIRE_INLINE I32x16 End(I32x16 sum, I32x16) { return sum; }
-};
 
 #undef QUIRE_FOUR
 

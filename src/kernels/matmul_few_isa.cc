@@ -19,7 +19,7 @@ constexpr uint32_t kPairGroups = 1;
 constexpr uint32_t kTileTokens = 1;
 #else
 constexpr uint32_t kPairGroups = 1;
-constexpr uint32_t kTileTokens = 3;
+constexpr uint32_t kTileTokens = 6;  // float accumulators in memory: they are used once a block
 #endif
 
 // How far ahead of its use memory is asked for: about latency times bandwidth of one core.
@@ -33,35 +33,28 @@ struct BlockView {
   uint32_t in_unit;
 };
 
-// Accumulators start at minus offset times the sum of the activations.
-template <typename W, uint32_t R, int T>
-QUIRE_INLINE void Start(const Tokens& x, uint32_t sum_row, I32x16 (&acc)[R][T]) {
-  for (int t = 0; t < T; ++t) {
-    I32x16 start = SplatI32(0);
-    if constexpr (W::kOffsetShift >= 0) start = ShiftLeft<W::kOffsetShift>(x.integer(sum_row, t));
-    for (uint32_t r = 0; r < R; ++r) acc[r][t] = start;
-  }
-}
-
-// Adds the dots of steps [begin, end) of a block.
+// Dots of steps [begin, end) of a block.
 template <typename W, int begin, int end, uint32_t R, int T>
-QUIRE_INLINE void Dots(const BlockView<R>& view, const Tokens& x, I32x16 (&acc)[R][T]) {
-  using Sum = DotSum<QUIRE_DOT_BITS(W::kBits)>;
+QUIRE_INLINE void Dots(const BlockView<R>& view, const Tokens& x, uint32_t sum_row,
+                       I32x16 (&dots)[R][T]) {
+  using Sum = DotSum<QUIRE_DOT_BITS(W::kBits, !W::kMinimum), !W::kMinimum>;
   I32x16 sum[R][T];
-  for (uint32_t r = 0; r < R; ++r) {
-    for (int t = 0; t < T; ++t) sum[r][t] = Sum::Begin(acc[r][t]);
+  for (int t = 0; t < T; ++t) {
+    const I32x16 start = Sum::Start(x.sums(sum_row, t), W::kOffsetShift);
+    for (uint32_t r = 0; r < R; ++r) sum[r][t] = start;
   }
   Unroll<begin, end>([&](auto step) __attribute__((always_inline)) {
     constexpr int j = decltype(step)::value;
-    U8x64 w[R];
-    for (uint32_t r = 0; r < R; ++r) w[r] = W::template Step<j>(view.planes[r]);
+    typename Sum::Weights w[R];
+    for (uint32_t r = 0; r < R; ++r) w[r] = Sum::Prepare(W::template Step<j>(view.planes[r]));
     for (int t = 0; t < T; ++t) {
       const U8x64 a = SplatBytes4(x.at(j, t));
       for (uint32_t r = 0; r < R; ++r) sum[r][t] = Sum::Add(sum[r][t], w[r], a);
     }
   });
-  for (uint32_t r = 0; r < R; ++r) {
-    for (int t = 0; t < T; ++t) acc[r][t] = Sum::End(sum[r][t], acc[r][t]);
+  for (int t = 0; t < T; ++t) {
+    const I32x16 start = Sum::Start(x.sums(sum_row, t), W::kOffsetShift);
+    for (uint32_t r = 0; r < R; ++r) dots[r][t] = Sum::End(sum[r][t], start);
   }
 }
 
@@ -70,13 +63,10 @@ QUIRE_INLINE void AddBlock(const BlockView<R>& view, const Tokens& x, F32x16 (&f
   I32x16 first[R][T];
   I32x16 second[R][T];
   if constexpr (W::kHalves) {
-    Start<W>(x, 9, first);
-    Dots<W, 0, 4>(view, x, first);
-    Start<W>(x, 10, second);
-    Dots<W, 4, 8>(view, x, second);
+    Dots<W, 0, 4>(view, x, 9, first);
+    Dots<W, 4, 8>(view, x, 10, second);
   } else {
-    Start<W>(x, 8, first);
-    Dots<W, 0, 8>(view, x, first);
+    Dots<W, 0, 8>(view, x, 8, first);
   }
   for (uint32_t r = 0; r < R; ++r) {
     const Scales s = W::ScalesOf(view.headers[r], view.in_unit);

@@ -28,7 +28,7 @@ constexpr int TileGroups(int tokens) { return tokens <= 2 ? 4 : 2; }
 constexpr uint32_t kMaxTileTokens = 1;
 constexpr int TileGroups(int) { return 1; }
 #else
-constexpr uint32_t kMaxTileTokens = 3;
+constexpr uint32_t kMaxTileTokens = 6;  // 12 half-width accumulators, 2 weights, 1 activation
 constexpr int TileGroups(int tokens) { return tokens == 1 ? 4 : tokens == 2 ? 2 : 1; }
 #endif
 

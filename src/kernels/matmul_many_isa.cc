@@ -26,7 +26,7 @@ constexpr uint32_t kTileGroups = 1;
 constexpr uint32_t kTileTokens = 1;  // 4 accumulators and their temporaries of 16 registers
 #else
 constexpr uint32_t kTileGroups = 1;
-constexpr uint32_t kTileTokens = 3;  // the int32 accumulators take 6 of 16 registers
+constexpr uint32_t kTileTokens = 6;  // the int32 accumulators take 12 of 16 registers
 #endif
 
 struct BlockScales {
@@ -61,7 +61,7 @@ struct Kind {
   static constexpr bool kMinimum = minimum;
 };
 template <typename W>
-using KindOf = Kind<QUIRE_DOT_BITS(W::kBits), W::kHalves, W::kMinimum>;
+using KindOf = Kind<QUIRE_DOT_BITS(W::kBits, !W::kMinimum), W::kHalves, W::kMinimum>;
 
 template <typename W>
 void UnpackScales(const Scales& s, BlockScales& to) {
@@ -122,35 +122,30 @@ const uint8_t* Unpack(const uint8_t* group, Blocks blocks, Piece& piece) {
   return kLayout.plane_bytes < 512 ? piece.planes[0] : first;
 }
 
-// Accumulators of a block or half: types without minimums have an offset, the others have none.
-template <typename K, int T>
-QUIRE_INLINE void Start(const Tokens& x, uint32_t sum_row, int shift,
-                        I32x16 (&acc)[kTileGroups][T]) {
-  for (int t = 0; t < T; ++t) {
-    const I32x16 start = K::kMinimum ? SplatI32(0) : ShiftLeftBy(x.integer(sum_row, t), shift);
-    for (uint32_t r = 0; r < kTileGroups; ++r) acc[r][t] = start;
-  }
-}
-
+// Dots of steps [begin, end) of a block.
 template <typename K, int begin, int end, int T>
-QUIRE_INLINE void Dots(const uint8_t* const (&planes)[kTileGroups], const Tokens& x,
-                       I32x16 (&acc)[kTileGroups][T]) {
-  using Sum = DotSum<K::kBits>;
+QUIRE_INLINE void Dots(const PieceView& view, const Tokens& x, uint32_t sum_row,
+                       I32x16 (&dots)[kTileGroups][T]) {
+  using Sum = DotSum<K::kBits, !K::kMinimum>;
   I32x16 sum[kTileGroups][T];
-  for (uint32_t r = 0; r < kTileGroups; ++r) {
-    for (int t = 0; t < T; ++t) sum[r][t] = Sum::Begin(acc[r][t]);
+  for (int t = 0; t < T; ++t) {
+    const I32x16 start = Sum::Start(x.sums(sum_row, t), view.offset_shift);
+    for (uint32_t r = 0; r < kTileGroups; ++r) sum[r][t] = start;
   }
   Unroll<begin, end>([&](auto step) __attribute__((always_inline)) {
     constexpr int j = decltype(step)::value;
-    U8x64 w[kTileGroups];
-    for (uint32_t r = 0; r < kTileGroups; ++r) w[r] = LoadBytes(planes[r] + 64 * j);
+    typename Sum::Weights w[kTileGroups];
+    for (uint32_t r = 0; r < kTileGroups; ++r) {
+      w[r] = Sum::Prepare(LoadBytes(view.planes[r] + 64 * j));
+    }
     for (int t = 0; t < T; ++t) {
       const U8x64 a = SplatBytes4(x.at(j, t));
       for (uint32_t r = 0; r < kTileGroups; ++r) sum[r][t] = Sum::Add(sum[r][t], w[r], a);
     }
   });
-  for (uint32_t r = 0; r < kTileGroups; ++r) {
-    for (int t = 0; t < T; ++t) acc[r][t] = Sum::End(sum[r][t], acc[r][t]);
+  for (int t = 0; t < T; ++t) {
+    const I32x16 start = Sum::Start(x.sums(sum_row, t), view.offset_shift);
+    for (uint32_t r = 0; r < kTileGroups; ++r) dots[r][t] = Sum::End(sum[r][t], start);
   }
 }
 
@@ -161,13 +156,10 @@ QUIRE_INLINE void AddBlock(const PieceView& view, uint32_t block, const Tokens& 
   I32x16 first[kTileGroups][T];
   I32x16 second[kTileGroups][T];
   if constexpr (K::kHalves) {
-    Start<K>(x, 9, view.offset_shift, first);
-    Dots<K, 0, 4>(view.planes, x, first);
-    Start<K>(x, 10, view.offset_shift, second);
-    Dots<K, 4, 8>(view.planes, x, second);
+    Dots<K, 0, 4>(view, x, 9, first);
+    Dots<K, 4, 8>(view, x, 10, second);
   } else {
-    Start<K>(x, 8, view.offset_shift, first);
-    Dots<K, 0, 8>(view.planes, x, first);
+    Dots<K, 0, 8>(view, x, 8, first);
   }
   for (uint32_t r = 0; r < kTileGroups; ++r) {
     const Scales s = LoadScales<K>(view.scales[r][block]);

@@ -35,7 +35,7 @@ struct Tokens {
   QUIRE_INLINE F32x16 number(uint32_t row, uint32_t token) const {
     return SplatF32(*reinterpret_cast<const float*>(at(row, token)));
   }
-  QUIRE_INLINE I32x16 integer(uint32_t row, uint32_t token) const {
+  QUIRE_INLINE I32x16 sums(uint32_t row, uint32_t token) const {
     return LanesOf(SplatBytes4(at(row, token)));
   }
 };
@@ -87,8 +87,8 @@ QUIRE_INLINE F32x16 AddHalves(I32x16 first, I32x16 second, const Scales& s, cons
   const F32x16 i = ExactMulAdd(ToF32(second), s.sub[1], ToF32(first) * s.sub[0]);
   f = Fma(i, s.d * da, f);
   if constexpr (minimum) {
-    const F32x16 minus_j =
-        ExactMulAdd(ToF32(x.integer(10, t)), s.min[1], ToF32(x.integer(9, t)) * s.min[0]);
+    const F32x16 minus_j = ExactMulAdd(ToF32(IntegersOf(x.sums(10, t))), s.min[1],
+                                       ToF32(IntegersOf(x.sums(9, t))) * s.min[0]);
     f = Fma(minus_j, s.m * da, f);
   }
   return f;

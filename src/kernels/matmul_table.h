@@ -9,7 +9,9 @@
 //
 //   rows 0..7   step s: columns 4s .. 4s + 3 as int8
 //   rows 8..10  minus the sum of the int8 values: of the block, of its first and second half
-//   (int32) row 11      da, the scale of the block (float) row 12      da * sum (float)
+//               (int32, or what else the DotSum of the instruction set starts from)
+//   row 11      da, the scale of the block (float)
+//   row 12      da * sum (float)
 //
 // or, as float32, [column][width].
 //

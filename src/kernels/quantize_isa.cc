@@ -15,7 +15,7 @@ struct Run {
   alignas(64) float inverse[kRun];
   alignas(64) float da[kRun];
   alignas(64) int8_t q[kRun][32];
-  alignas(64) int32_t sums[kRun][8];  // of 4 neighbours each
+  int32_t minus_sums[kRun][2];  // of each half
 };
 
 void ScalesOfRun(const float* x, uint32_t blocks, Run& run) {
@@ -38,7 +38,7 @@ void QuantizeRun(const float* x, uint32_t blocks, Run& run) {
     StoreI8(run.q[b] + 16, ToI32(LoadF32(x + 32 * b + 16) * inverse));
   }
   for (uint32_t b = 0; b < blocks; b += 2) {
-    StoreI32(run.sums[b], DotU8S8(SplatI32(0), SplatByte(1), LoadBytes(run.q[b])));
+    MinusSums(run.q[b], run.minus_sums[b]);
   }
 }
 
@@ -48,11 +48,10 @@ void Put(uint8_t* record, size_t at, const void* four_bytes) {
 
 void StoreRecord(const Run& run, uint32_t b, size_t row_bytes, uint8_t* record) {
   for (uint32_t j = 0; j < 8; ++j) Put(record, j * row_bytes, run.q[b] + 4 * j);
-  const int32_t* s = run.sums[b];
-  const int32_t minus_first = -(s[0] + s[1] + s[2] + s[3]);
-  const int32_t minus_second = -(s[4] + s[5] + s[6] + s[7]);
-  const int32_t minus_sum = minus_first + minus_second;
-  const float scaled_sum = run.da[b] * static_cast<float>(-minus_sum);
+  const int32_t minus_first = run.minus_sums[b][0];
+  const int32_t minus_second = run.minus_sums[b][1];
+  const int32_t minus_sum = AddSums(minus_first, minus_second);
+  const float scaled_sum = run.da[b] * static_cast<float>(-IntegerOf(minus_sum));
   Put(record, 8 * row_bytes, &minus_sum);
   Put(record, 9 * row_bytes, &minus_first);
   Put(record, 10 * row_bytes, &minus_second);
