@@ -150,7 +150,7 @@ Status List(const TenantFlags& flags) {
     const Tenant& tenant = record.tenant;
     fmt::print(kRow, tenant.name, record.key_hashes.size(), fmt::format("{:g}", tenant.weight),
                FormatSize(tenant.kv_guaranteed_bytes), SizeOr(tenant.kv_limit_bytes, none),
-               SizeOr(tenant.kv_pinned_bytes, none), SizeOr(record.disk_limit_bytes, none),
+               SizeOr(tenant.kv_pinned_bytes, none), SizeOr(record.tenant.disk_limit_bytes, none),
                CountOr(tenant.max_concurrent, none), CountOr(tenant.max_context, none),
                CountOr(tenant.tokens_per_minute, none), record.admin ? "yes" : "no");
   }

@@ -145,7 +145,9 @@ void KvCache::Commit(const BlockNames& names, std::span<const TokenId> tokens,
   for (uint32_t i = first; i < table.size(); ++i) grown_[i] = table[i];
   prefixes_.Commit(names, tokens, computed_tokens, table);
   for (uint32_t i = first; i < table.num_named(); ++i) {
-    if (table[i] == grown_[i]) keep_until_[Index(table[i])] = 0;
+    if (table[i] != grown_[i]) continue;
+    keep_until_[Index(table[i])] = 0;
+    if (listener_ != nullptr) listener_->OnCommitted({names, tokens, table, i, i + 1});
   }
 }
 

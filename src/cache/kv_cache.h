@@ -59,6 +59,23 @@ struct KvCacheCounts {
   uint64_t failed_grows = 0;                           // Grow refused
 };
 
+// Blocks [first, end) of `table` that have just become findable; all but `first` and `end` are
+// what they were committed with.
+struct CommittedBlocks {
+  const BlockNames& names;
+  std::span<const TokenId> tokens;
+  const BlockTable& table;
+  uint32_t first = 0;
+  uint32_t end = 0;
+};
+
+// Told of blocks as they become findable, from within Commit: it may ask the cache, not change it.
+class CommitListener {
+ public:
+  virtual ~CommitListener() = default;
+  virtual void OnCommitted(const CommittedBlocks& blocks) = 0;
+};
+
 class KvCache : private IdleListener {
  public:
   // `policy` null: the least recently used leaf first.
@@ -72,6 +89,9 @@ class KvCache : private IdleListener {
 
   // What time it is from now on; never goes back.
   void SetTime(TickMs now);
+  TickMs now() const { return now_; }
+
+  void SetListener(CommitListener* listener) { listener_ = listener; }  // outlives the cache
 
   // PrefixCache::Match. Returns the tokens found.
   uint32_t Match(const BlockNames& names, std::span<const TokenId> tokens, BlockTable& table);
@@ -117,6 +137,11 @@ class KvCache : private IdleListener {
   // Whether `blocks` more would be within the owner's limit, once its idle ones are gone.
   bool IsWithinLimit(OwnerId owner, uint32_t blocks) const;
   double Pressure(OwnerId owner) const { return order_.Pressure(owner); }
+  // Whether `block` is findable under `name`: its bytes are those of that name until it is not.
+  bool Holds(BlockId block, const BlockName& name) const {
+    return pool_.is_named(block) && prefixes_.name_of(block) == name;
+  }
+
   const BlockPool& pool() const { return pool_; }
   const KvCacheCounts& counts() const { return counts_; }
   // Blocks that pins of `owner` hold, live ones too.
@@ -132,6 +157,7 @@ class KvCache : private IdleListener {
   void NoteText(const BlockNames& names, std::span<const TokenId> tokens, BlockTable& table);
 
   const KvCacheOptions options_;
+  CommitListener* listener_ = nullptr;
   BlockPool pool_;
   PrefixCache prefixes_;
   EvictionOrder order_;

@@ -24,6 +24,11 @@ bool ActiveRequest::all_ended() const {
   return std::ranges::all_of(answers_, [](const Answer& answer) { return answer.ended(); });
 }
 
+void ActiveRequest::NoteOnboarded(uint32_t tokens, double seconds) {
+  onboarded_tokens_ = tokens;
+  onboard_seconds_ = seconds;
+}
+
 void ActiveRequest::NoteStarted(double now) {
   if (started_ < 0) started_ = now;
 }
@@ -43,6 +48,7 @@ void ActiveRequest::NoteSequence(const SequenceCounts& counts, bool leads) {
   receipt_.preemptions += counts.preemptions;
   if (!leads) return;
   receipt_.cached_tokens = counts.cached_tokens;
+  receipt_.onboarded_tokens = std::min(counts.cached_tokens, onboarded_tokens_);
   receipt_.computed_tokens = counts.computed_prompt;
 }
 
@@ -77,7 +83,8 @@ void ActiveRequest::CloseReceipt() {
   const double now = SteadySeconds();
   const double started = started_ < 0 ? now : started_;
   const double first = first_token_ < 0 ? now : first_token_;
-  receipt_.queue_ms = (started - arrival_.arrived_seconds) * kMs;
+  receipt_.onboard_ms = onboard_seconds_ * kMs;
+  receipt_.queue_ms = (started - arrival_.arrived_seconds) * kMs - receipt_.onboard_ms;
   receipt_.prefill_ms = (first - started) * kMs;
   receipt_.ttft_ms = (first - arrival_.arrived_seconds) * kMs;
   if (token_steps_ > 1) {

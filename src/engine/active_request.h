@@ -44,6 +44,9 @@ class ActiveRequest {
   bool all_ended() const;
   EventQueue& events() { return *arrival_.events; }
 
+  // Its prompt's blocks have come from the disk, so many tokens of them.
+  void NoteOnboarded(uint32_t tokens, double seconds);
+  uint32_t onboarded_tokens() const { return onboarded_tokens_; }
   void NoteStarted(double now);  // its first token is being computed
   // A token was chosen in the step that ends now. Returns the seconds since the step before that
   // gave this request one, or nullopt for the first.
@@ -71,6 +74,8 @@ class ActiveRequest {
   std::optional<Error> error_;
   bool cancelled_ = false;
   Receipt receipt_;
+  uint32_t onboarded_tokens_ = 0;
+  double onboard_seconds_ = 0;
   double started_ = -1;  // -1: not yet
   double first_token_ = -1;
   double last_token_ = -1;

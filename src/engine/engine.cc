@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/worker_pool.h"
+#include "engine/disk/kv_disk.h"
 #include "engine/metrics.h"
 #include "engine/request_check.h"
 #include "engine/step_loop.h"
@@ -37,6 +38,8 @@ constexpr uint32_t kLeastContext = 2;  // one token to read, one to answer
 constexpr size_t kSecretBytes = 32;
 constexpr uint32_t kWarmUpRows = 64;
 constexpr auto kIdleBeforeCheck = std::chrono::seconds(1);
+// Something of the disk's may be due without news: what was held back for a while.
+constexpr auto kDiskPatience = std::chrono::milliseconds(50);
 
 Door::Arriving CountOf(const std::vector<Arrival>& arrivals) {
   Door::Arriving count;
@@ -108,14 +111,29 @@ ForwardLimits LimitsOf(const EngineOptions& options) {
           .max_context = options.context_tokens};
 }
 
+// Null: there is none, or it cannot be used and need not be.
+Result<std::unique_ptr<KvDisk>> OpenDisk(const EngineOptions& options, const KvView& view) {
+  if (options.disk_folder.empty() || options.disk_bytes == 0) return nullptr;
+  auto disk = KvDisk::Open({.folder = options.disk_folder,
+                            .limit_bytes = options.disk_bytes,
+                            .encrypt = options.disk_encryption,
+                            .scope_secret = options.scope_secret,
+                            .log = options.log},
+                           view);
+  if (disk || options.disk_required) return disk;
+  options.log("KV is not kept on disk: " + disk.error().message);
+  return nullptr;
+}
+
 }  // namespace
 
 struct Engine::Impl {
   Impl(const EngineOptions& resolved, std::shared_ptr<const Model> model_in,
        std::shared_ptr<const Tokenizer> tokenizer_in, std::unique_ptr<WorkerPool> pool_in,
-       KvArena arena_in);
+       KvArena arena_in, std::unique_ptr<KvDisk> disk_in);
   ~Impl();
 
+  StepLoopOptions MakeLoopOptions();
   void WarmUp();
   void ThreadMain();
   bool WaitForWork();
@@ -129,6 +147,7 @@ struct Engine::Impl {
   const std::shared_ptr<const Tokenizer> tokenizer;
   const std::unique_ptr<WorkerPool> pool;
   const KvArena arena;
+  const std::unique_ptr<KvDisk> disk;  // null: none
   const RequestLimits limits;
   ForwardPass forward;
   EngineMetrics metrics;
@@ -149,6 +168,7 @@ struct Engine::Impl {
   bool busy = false;  // the engine thread has taken work it has not finished
   EngineStats stats;
   Door door;
+  bool disk_news = false;
   Door::Arriving in_hand;  // taken from `arrivals`, not yet in the load that the door knows
   std::optional<std::vector<Tenant>> described;  // to be taken over by the engine thread
   std::vector<Engine::TenantUsage> usage;
@@ -159,19 +179,21 @@ struct Engine::Impl {
 
 Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> model_in,
                    std::shared_ptr<const Tokenizer> tokenizer_in,
-                   std::unique_ptr<WorkerPool> pool_in, KvArena arena_in)
+                   std::unique_ptr<WorkerPool> pool_in, KvArena arena_in,
+                   std::unique_ptr<KvDisk> disk_in)
     : options(resolved),
       model(std::move(model_in)),
       tokenizer(std::move(tokenizer_in)),
       pool(std::move(pool_in)),
       arena(std::move(arena_in)),
+      disk(std::move(disk_in)),
       limits{.vocab_size = model->config().vocab_size,
              .context_tokens = options.context_tokens,
              .kv_tokens = uint64_t{arena.num_blocks()} * kBlockTokens,
              .max_choices = kMaxChoices},
       forward(*model, arena.view(), LimitsOf(options), *pool),
       loop(
-          LoopOptions(options, *model, arena), *tokenizer,
+          MakeLoopOptions(), *tokenizer,
           [this](std::span<const BatchItem> batch) {
             return forward.RunUnless([this] { return ShouldLeaveStep(); }, batch);
           },
@@ -192,6 +214,20 @@ Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> m
   loop.OnPublish([this](const EngineStats& snapshot) { Publish(snapshot); });
   WarmUp();
   thread = std::thread([this] { ThreadMain(); });
+}
+
+// While the loop is being made; the disk has no news before the thread runs.
+StepLoopOptions Engine::Impl::MakeLoopOptions() {
+  StepLoopOptions made = LoopOptions(options, *model, arena);
+  made.disk = disk.get();
+  made.disk_news = [this] {
+    {
+      const std::lock_guard lock(mutex);
+      disk_news = true;
+    }
+    work.notify_one();
+  };
+  return made;
 }
 
 Engine::Impl::~Impl() {
@@ -236,6 +272,7 @@ void Engine::Impl::Publish(const EngineStats& snapshot) {
                      .live_bytes = one.blocks.live * block_bytes,
                      .idle_bytes = one.blocks.idle * block_bytes,
                      .pinned_bytes = one.blocks.pinned * block_bytes,
+                     .disk_bytes = disk == nullptr ? 0 : disk->bytes_of(one.owner),
                      .guaranteed_bytes = one.quota.guaranteed_blocks * block_bytes,
                      .limit_bytes = limit == kNoLimit ? Tenant::kUnlimited : limit * block_bytes});
   }
@@ -261,6 +298,7 @@ void Engine::Impl::ThreadMain() {
   pool->PinCaller();
   while (WaitForWork()) loop.Step();
   loop.CancelAll();
+  if (disk != nullptr) disk->Flush();
 }
 
 // Hands new requests and cancels to the loop; sleeps while there is nothing to do. False to stop.
@@ -272,10 +310,13 @@ bool Engine::Impl::WaitForWork() {
   {
     std::unique_lock lock(mutex);
     busy = stats.running + stats.waiting > 0;
-    const auto ready = [this] {
-      return busy || stopping || !arrivals.empty() || !cancels.empty() || described;
+    const auto has_news = [this] {
+      return stopping || !arrivals.empty() || !cancels.empty() || described || disk_news;
     };
-    if (!work.wait_for(lock, kIdleBeforeCheck, ready)) {
+    const auto ready = [&] { return busy || has_news(); };
+    if (loop.WaitsForDisk()) {
+      work.wait_for(lock, kDiskPatience, has_news);
+    } else if (!work.wait_for(lock, kIdleBeforeCheck, ready)) {
       lock.unlock();
       loop.CheckInvariants();
       lock.lock();
@@ -286,6 +327,7 @@ bool Engine::Impl::WaitForWork() {
     tenants.swap(described);
     prefixes.swap(shared);
     in_hand = CountOf(started);
+    disk_news = false;
     busy = true;
     if (stopping) {
       lock.unlock();
@@ -322,8 +364,10 @@ Result<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& options,
   QUIRE_TRY(EngineOptions resolved, WithDefaults(options, model->config()));
   QUIRE_TRY(KvArena arena,
             KvArena::Create(model->kv_shape(resolved.kv_format), resolved.kv_memory_bytes));
-  return std::unique_ptr<Engine>(new Engine(std::make_unique<Impl>(
-      resolved, std::move(model), std::move(tokenizer), std::move(pool), std::move(arena))));
+  QUIRE_TRY(auto disk, OpenDisk(resolved, arena.view()));
+  return std::unique_ptr<Engine>(
+      new Engine(std::make_unique<Impl>(resolved, std::move(model), std::move(tokenizer),
+                                        std::move(pool), std::move(arena), std::move(disk))));
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -435,6 +479,12 @@ EngineStats Engine::stats() const {
 
 uint32_t Engine::context_tokens() const { return impl_->options.context_tokens; }
 const EngineOptions& Engine::options() const { return impl_->options; }
+
+void Engine::AbandonDisk() {
+  if (impl_->disk != nullptr) impl_->disk->Abandon();
+}
+
+std::string Engine::disk() const { return impl_->disk == nullptr ? "" : impl_->disk->Describe(); }
 
 std::string Engine::numerics() const {
   return fmt::format("{}/{}/full", kNumericsVersion, KvFormatName(impl_->options.kv_format));

@@ -13,8 +13,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "cache/eviction/make_policy.h"
@@ -53,6 +55,12 @@ struct EngineOptions {
   bool prefix_cache = true;
   // 32 secret bytes from which scopes are derived; empty: drawn at random for this process.
   std::string scope_secret;
+  // Where KV outlives memory and process, and how many bytes of it; empty or 0: nowhere.
+  std::string disk_folder;
+  uint64_t disk_bytes = 0;
+  bool disk_encryption = true;
+  bool disk_required = false;  // a folder that cannot be used is an error; else served without
+  std::function<void(std::string_view line)> log = [](std::string_view) {};  // warnings; any thread
 };
 
 // A snapshot that adds up: free + live + idle + pinned == blocks.
@@ -63,7 +71,8 @@ struct EngineStats {
   uint32_t idle_blocks = 0;
   uint32_t pinned_blocks = 0;
   uint64_t block_bytes = 0;
-  uint32_t running = 0;  // choices, as is `waiting`
+  uint64_t disk_bytes = 0;  // of KV on disk
+  uint32_t running = 0;     // choices, as is `waiting`
   uint32_t waiting = 0;
   uint64_t steps = 0;
   uint64_t batched_steps = 0;  // steps in which more than one sequence ran
@@ -111,6 +120,7 @@ class Engine {
     uint64_t live_bytes = 0;
     uint64_t idle_bytes = 0;
     uint64_t pinned_bytes = 0;
+    uint64_t disk_bytes = 0;
     uint64_t guaranteed_bytes = 0;
     uint64_t limit_bytes = Tenant::kUnlimited;
   };
@@ -124,7 +134,10 @@ class Engine {
   EngineStats stats() const;
   uint32_t context_tokens() const;       // of one request, after defaults
   const EngineOptions& options() const;  // after defaults
-  std::string numerics() const;          // "1/q8/full": version, KV format, context
+  // Deletes what is on disk and writes nothing more: it cannot be relied upon.
+  void AbandonDisk();
+  std::string disk() const;      // where and how KV is kept on disk; empty: it is not
+  std::string numerics() const;  // "1/q8/full": version, KV format, context
 
   // Metrics of cache, scheduler and engine under the names of the interface.
   prometheus::Collectable& metrics();

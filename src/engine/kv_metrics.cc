@@ -45,6 +45,7 @@ std::vector<MetricFamily> KvMetrics::Collect() const {
   MetricFamily bytes = GaugeFamily("quire_kv_bytes", "Bytes of KV held");
   Add(bytes, static_cast<double>((stats.blocks - stats.free_blocks) * stats.block_bytes), "tier",
       "ram");
+  if (stats.disk_bytes > 0) Add(bytes, static_cast<double>(stats.disk_bytes), "tier", "disk");
   const KvPlaces& places = state.places;
   const uint64_t all = uint64_t{stats.live_blocks} * state.block_tokens;
   MetricFamily tokens = GaugeFamily(

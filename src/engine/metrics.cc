@@ -130,10 +130,15 @@ EngineMetrics::Tenant& EngineMetrics::Of(const std::string& tenant) {
     }
     return counters;
   };
-  const Tenant made{outcome("ok"),      outcome("cancelled"),
-                    outcome("failed"),  source("ram"),
-                    source("computed"), generated_tokens_.Add({{kTenant, tenant}}),
-                    of_class("cached"), of_class("computed")};
+  const Tenant made{outcome("ok"),
+                    outcome("cancelled"),
+                    outcome("failed"),
+                    source("ram"),
+                    source("disk"),
+                    source("computed"),
+                    generated_tokens_.Add({{kTenant, tenant}}),
+                    of_class("cached"),
+                    of_class("computed")};
   return tenants_.emplace(tenant, made).first->second;
 }
 
@@ -160,10 +165,11 @@ void EngineMetrics::Ended(const ActiveRequest& request, uint64_t block_bytes) {
 }
 
 void EngineMetrics::PromptTokens(const GenerationRequest& request, uint32_t cached,
-                                 uint32_t computed) {
+                                 uint32_t onboarded, uint32_t computed) {
   Tenant& tenant = Of(request.tenant);
   const auto turn = static_cast<size_t>(request.turn);
-  tenant.cached.Increment(cached);
+  tenant.cached.Increment(cached - onboarded);
+  tenant.onboarded.Increment(onboarded);
   tenant.computed.Increment(computed);
   tenant.cached_of[turn]->Increment(cached);
   tenant.computed_of[turn]->Increment(computed);
@@ -188,6 +194,11 @@ void EngineMetrics::Publish(const EngineStats& stats, const CacheReport& report)
   unasked_.Set(report.unasked_blocks);
   preemptions_.Set(stats.preemptions);
   allocation_failures_.Set(report.counts.failed_grows);
+}
+
+void EngineMetrics::PublishDisk(const KvDisk::Counts& counts) {
+  if (!disk_) disk_.emplace(registry_);
+  disk_->Publish(counts);
 }
 
 }  // namespace quire

@@ -11,6 +11,7 @@
 #include <prometheus/registry.h>
 
 #include <array>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -18,7 +19,9 @@
 #include "base/result.h"
 #include "cache/kv_cache.h"
 #include "engine/active_request.h"
+#include "engine/disk_metrics.h"
 #include "engine/engine.h"
+#include "engine/follower.h"
 #include "engine/kv_metrics.h"
 
 namespace quire {
@@ -41,33 +44,23 @@ class EngineMetrics : public prometheus::Collectable {
   void Rejected(ErrorCode code, const std::string& tenant);
   void InterToken(double seconds) { inter_token_seconds_.Observe(seconds); }
   void Ended(const ActiveRequest& request, uint64_t block_bytes);
-  void PromptTokens(const GenerationRequest& request, uint32_t cached, uint32_t computed);
+  // `onboarded` of the cached ones came from the disk.
+  void PromptTokens(const GenerationRequest& request, uint32_t cached, uint32_t onboarded,
+                    uint32_t computed);
   void GeneratedToken(const std::string& tenant) { Of(tenant).generated.Increment(); }
   void NotStarted(const std::string& tenant);  // accepted, but there was no memory to begin
   void Step(double seconds, uint32_t tokens);
   void Publish(const EngineStats& stats, const CacheReport& report);
+  void PublishDisk(const KvDisk::Counts& counts);  // their series exist from the first time on
 
  private:
-  // A counter that follows a total kept elsewhere.
-  class Follower {
-   public:
-    explicit Follower(prometheus::Counter& counter) : counter_(counter) {}
-    void Set(uint64_t total) {
-      if (total > last_) counter_.Increment(static_cast<double>(total - last_));
-      last_ = total;
-    }
-
-   private:
-    prometheus::Counter& counter_;
-    uint64_t last_ = 0;
-  };
-
   // The series of one tenant, made at its first request: they start at 0, so that rates see it.
   struct Tenant {
     prometheus::Counter& ok;
     prometheus::Counter& cancelled;
     prometheus::Counter& failed;
     prometheus::Counter& cached;
+    prometheus::Counter& onboarded;
     prometheus::Counter& computed;
     prometheus::Counter& generated;
     std::array<prometheus::Counter*, kTurnKinds> cached_of;  // by TurnKind
@@ -101,6 +94,7 @@ class EngineMetrics : public prometheus::Collectable {
   Follower unasked_;
   Follower preemptions_;
   Follower allocation_failures_;
+  std::optional<DiskMetrics> disk_;
 };
 
 }  // namespace quire

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/disk/kv_disk.h"
 #include "kernels/numerics.h"
 
 namespace quire {
@@ -41,6 +42,7 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
   chosen_.reserve(options.budget.step_sequences);
   // Per sequence of a step: its choice failed, and it left. And one that was cancelled.
   settling_.reserve(2 * size_t{options.budget.step_sequences} + 1);
+  if (options_.disk != nullptr) options_.disk->Attach(cache_, options_.disk_news);
   stats_.blocks = options.num_blocks;
   stats_.block_bytes = options.block_bytes;
   Publish();
@@ -48,9 +50,14 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
 
 bool StepLoop::Step() {
   step_started_ = SteadySeconds();
+  WorkDisk();
   const uint32_t prefill_tokens = pace_.PrefillTokens(scheduler_.has_decodes());
   const auto plan = scheduler_.Plan(TickOf(step_started_), prefill_tokens);
-  if (plan.empty()) return RefuseUnfit();
+  if (plan.empty()) {
+    const bool refused = RefuseUnfit();
+    if (options_.disk != nullptr) Publish();  // it works on when nothing else does
+    return refused;
+  }
   FillBatch(plan);
   const std::optional<std::span<const float>> logits = run_(batch_);
   if (!logits) {
@@ -164,7 +171,12 @@ void StepLoop::Start(Arrival arrival) {
 Status StepLoop::Enqueue(std::unique_ptr<ActiveRequest> request) {
   const RequestId id = request->id();
   const uint32_t sequences = NumSequences(request->request());
-  QUIRE_TRY(const SequenceId leader, scheduler_.Submit(SpecOf(request->request())));
+  SequenceSpec spec = SpecOf(request->request());
+  if (HoldForDisk(*request, spec)) {
+    requests_.emplace(id, std::move(request));
+    return {};
+  }
+  QUIRE_TRY(const SequenceId leader, scheduler_.Submit(std::move(spec)));
   try {
     AddPlaces(std::move(request), leader);
   } catch (...) {
@@ -179,10 +191,56 @@ Status StepLoop::Enqueue(std::unique_ptr<ActiveRequest> request) {
   return {};
 }
 
+// True: the request waits for blocks that are read from the disk, and AdmitFromDisk goes on.
+bool StepLoop::HoldForDisk(ActiveRequest& request, const SequenceSpec& spec) {
+  if (options_.disk == nullptr) return false;
+  options_.disk->AddOwner(spec.owner, request.request().tenant);
+  if (!spec.lookup || spec.all_rows) return false;
+  return options_.disk->Want({.request = request.id(),
+                              .owner = spec.owner,
+                              .names = BlockNames(spec.scope, spec.public_prefix),
+                              .prompt = request.request().prompt},
+                             pace_.prefill_rows_per_second(), SteadySeconds());
+}
+
+bool StepLoop::WaitsForDisk() const {
+  return options_.disk != nullptr && scheduler_.num_sequences() == 0 &&
+         (options_.disk->num_waiting() > 0 || options_.disk->has_work());
+}
+
+void StepLoop::WorkDisk() {
+  if (options_.disk == nullptr) return;
+  cache_.SetTime(TickOf(step_started_));
+  const bool busy = scheduler_.num_running() > 0;
+  for (const Onboarder::Ready& ready : options_.disk->Work(step_started_, busy)) {
+    AdmitFromDisk(ready.request, ready.tokens, ready.seconds);
+  }
+}
+
+void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
+  ActiveRequest& request = *requests_.at(id);
+  request.NoteOnboarded(tokens, seconds);
+  Status admitted;
+  try {
+    auto leader = scheduler_.Submit(SpecOf(request.request()));
+    if (leader) {
+      AddPlaces(std::move(requests_.at(id)), *leader);
+    } else {
+      admitted = std::unexpected(std::move(leader.error()));
+    }
+  } catch (const std::exception& failure) {  // there was no memory for it
+    admitted = Refuse(ErrorCode::kInternal, failure.what());
+  }
+  if (admitted) return;
+  request.Fail(std::move(admitted.error()));
+  settling_.push_back(&request);
+  Settle();
+}
+
 void StepLoop::AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader) {
   ActiveRequest& active = *request;
   active.SetLeader(leader);
-  requests_.emplace(active.id(), std::move(request));
+  requests_.insert_or_assign(active.id(), std::move(request));
   for (uint32_t i = 0; i < NumSequences(active.request()); ++i) {
     places_[SequenceId{static_cast<uint64_t>(leader) + i}] = {&active, i};
   }
@@ -297,9 +355,10 @@ void StepLoop::NotePrompt(const PlanItem& item, const Sequence& sequence) {
   const GenerationRequest& request = places_.at(item.sequence).request->request();
   const uint32_t computed = end - std::min(item.first_token, prompt);
   const uint32_t cached = item.first ? item.first_token : 0;
+  const uint32_t onboarded = places_.at(item.sequence).request->onboarded_tokens();
   stats_.prompt_tokens_computed += computed;
   stats_.prompt_tokens_cached += cached;
-  metrics_.PromptTokens(request, cached, computed);
+  metrics_.PromptTokens(request, cached, std::min(cached, onboarded), computed);
   if (!item.first) return;
   // Blocks are needed until a request begins, so its time in the queue counts as well.
   open_calls_.NoteReturn(TurnOf(sequence, request), TickOf(step_started_));
@@ -310,6 +369,7 @@ void StepLoop::NotePrompt(const PlanItem& item, const Sequence& sequence) {
 void StepLoop::Cancel(RequestId id) {
   const auto found = requests_.find(id);
   if (found == requests_.end()) return;
+  if (options_.disk != nullptr) options_.disk->Cancel(id);
   CancelSequences(*found->second);
   found->second->EndAnswers(FinishReason::kCancelled);
   settling_.push_back(found->second.get());
@@ -321,6 +381,7 @@ void StepLoop::CancelAll() {
 }
 
 void StepLoop::CancelSequences(ActiveRequest& request) {
+  if (request.leader() == kNoSequence) return;  // it waits for the disk
   for (uint32_t i = 0; i < NumSequences(request.request()); ++i) {
     const SequenceId id{static_cast<uint64_t>(request.leader()) + i};
     if (!places_.contains(id)) continue;
@@ -366,6 +427,12 @@ void StepLoop::Publish() {
   stats_.pinned_blocks = pool.num_pinned();
   stats_.running = scheduler_.num_running();
   stats_.waiting = scheduler_.num_waiting();
+  if (options_.disk != nullptr) {
+    stats_.waiting += static_cast<uint32_t>(options_.disk->num_waiting());
+    const KvDisk::Counts counts = options_.disk->counts();
+    stats_.disk_bytes = counts.tier.disk_bytes;
+    metrics_.PublishDisk(counts);
+  }
   stats_.preemptions = scheduler_.num_preemptions();
   stats_.evicted_blocks = 0;
   for (const uint64_t count : cache_.counts().evictions) stats_.evicted_blocks += count;
@@ -389,6 +456,13 @@ Load StepLoop::load() const {
 
 std::vector<BlockId> StepLoop::Describe(std::span<const Tenant> tenants) {
   std::vector<BlockId> forgotten = accounts_.Describe(tenants);
+  for (const Tenant& tenant : tenants) {
+    if (options_.disk == nullptr) break;
+    options_.disk->SetOwner({.id = accounts_.Of(tenant.name).owner,
+                             .tenant = tenant.name,
+                             .generation = tenant.generation,
+                             .limit_bytes = tenant.disk_limit_bytes});
+  }
   Publish();
   return forgotten;
 }

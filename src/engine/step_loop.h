@@ -37,6 +37,8 @@
 
 namespace quire {
 
+class KvDisk;
+
 // ForwardPass::RunUnless: logits [sum of num_logit_rows][vocab_size], or nullopt if the step was
 // left early. Then nothing was computed, and the next step is planned anew.
 using RunBatch = std::function<std::optional<std::span<const float>>(std::span<const BatchItem>)>;
@@ -52,7 +54,9 @@ struct StepLoopOptions {
   double target_itl_seconds = 0;  // bounds steps by time (pace.h); 0: only by the budget
   std::string model_digest;
   std::string kv_format;
-  std::string scope_secret;  // 32 bytes
+  std::string scope_secret;                 // 32 bytes
+  KvDisk* disk = nullptr;                   // outlives the loop; null: none
+  std::function<void()> disk_news = [] {};  // Step has something to do; on any thread
 };
 
 class StepLoop {
@@ -67,6 +71,10 @@ class StepLoop {
 
   // Runs one step; false if there was nothing to do.
   bool Step();
+
+  // Nothing is to be computed, but something to be read from the disk or written to it: the next
+  // Step is worth its while after disk_news.
+  bool WaitsForDisk() const;
 
   // While the model runs: whether at least half of the step's tokens are for these requests, so
   // that it is cheaper to compute the others again than to wait for the end of the step.
@@ -107,6 +115,9 @@ class StepLoop {
   SequenceSpec SpecOf(const GenerationRequest& request);
   Status Enqueue(std::unique_ptr<ActiveRequest> request);
   void AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader);
+  bool HoldForDisk(ActiveRequest& request, const SequenceSpec& spec);
+  void WorkDisk();
+  void AdmitFromDisk(RequestId id, uint32_t tokens, double seconds);
   bool RefuseUnfit();
   void FillBatch(std::span<const PlanItem> plan);
   void Choose(std::span<const PlanItem> plan, std::span<const float> logits);

@@ -25,6 +25,7 @@ struct Tenant {
   uint64_t kv_guaranteed_bytes = 0;
   uint64_t kv_limit_bytes = kUnlimited;
   uint64_t kv_pinned_bytes = kUnlimited;                           // of those, what pins may hold
+  uint64_t disk_limit_bytes = kUnlimited;                          // of the disk below
   uint32_t max_concurrent = std::numeric_limits<uint32_t>::max();  // answers computed at once
   uint32_t max_context = std::numeric_limits<uint32_t>::max();     // tokens of one request
   uint64_t tokens_per_minute = kUnlimited;                         // computed, not cached

@@ -53,7 +53,8 @@ std::vector<BlockId> TenantAccounts::Describe(std::span<const Tenant> tenants) {
 std::vector<TenantAccounts::Usage> TenantAccounts::usage() const {
   std::vector<Usage> all;
   for (const auto& [name, account] : accounts_) {
-    all.push_back({name, cache_.pool().counts(account.owner), cache_.quota(account.owner)});
+    all.push_back(
+        {name, account.owner, cache_.pool().counts(account.owner), cache_.quota(account.owner)});
   }
   std::ranges::sort(all, {}, &Usage::tenant);
   return all;

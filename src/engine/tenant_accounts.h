@@ -39,6 +39,7 @@ class TenantAccounts {
 
   struct Usage {
     std::string_view tenant;
+    OwnerId owner = kFirstOwner;
     BlockCounts blocks;
     Quota quota;
   };

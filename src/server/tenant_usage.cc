@@ -36,6 +36,7 @@ bool IsOf(const ClientMetric& metric, const std::string& tenant) {
 
 std::vector<MetricFamily> TenantFamilies(const std::vector<Engine::TenantUsage>& all) {
   MetricFamily held = GaugeFamily("quire_tenant_kv_bytes", "KV memory of a tenant, by state");
+  MetricFamily disk = GaugeFamily("quire_tenant_disk_bytes", "KV of a tenant on disk");
   MetricFamily guaranteed =
       GaugeFamily("quire_tenant_kv_guaranteed_bytes", "KV memory that others cannot take");
   MetricFamily limit = GaugeFamily("quire_tenant_kv_limit_bytes", "Most KV memory it may hold");
@@ -43,13 +44,14 @@ std::vector<MetricFamily> TenantFamilies(const std::vector<Engine::TenantUsage>&
     Append(held, {{"tenant", one.tenant}, {"state", "live"}}, one.live_bytes);
     Append(held, {{"tenant", one.tenant}, {"state", "idle"}}, one.idle_bytes);
     Append(held, {{"tenant", one.tenant}, {"state", "pinned"}}, one.pinned_bytes);
+    Append(disk, {{"tenant", one.tenant}}, one.disk_bytes);
     Append(guaranteed, {{"tenant", one.tenant}}, one.guaranteed_bytes);
     if (one.limit_bytes != Tenant::kUnlimited) {
       Append(limit, {{"tenant", one.tenant}}, one.limit_bytes);
     }
   }
   std::vector<MetricFamily> families;
-  for (MetricFamily* family : {&held, &guaranteed, &limit}) {
+  for (MetricFamily* family : {&held, &disk, &guaranteed, &limit}) {
     if (!family->metric.empty()) families.push_back(std::move(*family));
   }
   return families;
@@ -66,6 +68,7 @@ std::vector<MetricFamily> OnlyOf(const std::string& tenant, std::vector<MetricFa
 std::string InWords(const Engine::TenantUsage& usage) {
   std::string text = FormatSize(usage.live_bytes) + " in use, " + FormatSize(usage.idle_bytes) +
                      " kept for reuse, " + FormatSize(usage.pinned_bytes) + " pinned";
+  if (usage.disk_bytes > 0) text += ", " + FormatSize(usage.disk_bytes) + " on disk";
   if (usage.guaranteed_bytes > 0) text += "; " + FormatSize(usage.guaranteed_bytes) + " guaranteed";
   if (usage.limit_bytes != Tenant::kUnlimited) {
     text += "; " + FormatSize(usage.limit_bytes) + " at most";
@@ -81,7 +84,8 @@ void WriteUsage(const Engine::TenantUsage& usage, uint64_t block_bytes, JsonWrit
     json.Field(std::string(state) + "_bytes", bytes);
     json.Field(std::string(state) + "_blocks", bytes / block_bytes);
   }
-  json.EndObject().EndObject().Field("guaranteed_bytes", usage.guaranteed_bytes);
+  json.EndObject().Key("disk").BeginObject().Field("bytes", usage.disk_bytes).EndObject();
+  json.EndObject().Field("guaranteed_bytes", usage.guaranteed_bytes);
   json.Key("limit_bytes");
   if (usage.limit_bytes == Tenant::kUnlimited) {
     json.Null();

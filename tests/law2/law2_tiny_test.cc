@@ -49,6 +49,12 @@ TEST_P(TinyModels, AnswerTheSameOnEachAxisAlone) {
   ExpectSame({.preempt = true});
 }
 
+TEST_P(TinyModels, AnswerTheSameAfterARestart) {
+  ExpectSame({.memory = Memory::kDisk});
+  ExpectSame({.memory = Memory::kPlainDisk});
+  ExpectSame({.threads = 2, .chunk = 7, .others = 3, .memory = Memory::kDisk});
+}
+
 TEST_P(TinyModels, AnswerTheSamePacedAndAmongStrangers) {
   ExpectSame({.chunk = 512, .paced = true});
   ExpectSame({.chunk = 512, .others = 5, .paced = true, .strangers = true});

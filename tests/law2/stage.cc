@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <random>
 
 #include "base/check.h"
+#include "base/size.h"
+#include "engine/disk/kv_disk.h"
 #include "engine/step_loop.h"
 #include "model/forward.h"
 #include "tier/kv_arena.h"
@@ -36,9 +40,13 @@ uint32_t ArenaBlocks(const std::vector<TokenId>& prompt, const Conditions& condi
          (conditions.others + 1) * BlocksFor(kOtherPrompt + kAnswerTokens) + 8;
 }
 
+bool IsOnDisk(Memory memory) { return memory == Memory::kDisk || memory == Memory::kPlainDisk; }
+
 class Stage {
  public:
-  Stage(const Subject& subject, const std::vector<TokenId>& prompt, const Conditions& conditions)
+  // `folder`: of the disk, if the conditions want one.
+  Stage(const Subject& subject, const std::vector<TokenId>& prompt, const Conditions& conditions,
+        const std::string& folder)
       : subject_(subject),
         prompt_(prompt),
         conditions_(conditions),
@@ -46,13 +54,20 @@ class Stage {
         arena_(MakeArena(subject, ArenaBlocks(prompt, conditions))),
         forward_(*subject.model, arena_.view(),
                  {.max_tokens = kStepTokens, .max_logit_rows = 16, .max_context = 2048}, pool_),
+        disk_(OpenDisk(folder)),
         loop_(
             LoopOptions(), *subject.tokenizer,
             [this](std::span<const BatchItem> batch) { return RunBatch(batch); }, metrics_),
         random_(conditions.seed) {}
 
+  // Reads the prompt, leaves it on the disk, and is gone.
+  void LeaveOnDisk() {
+    Finish(Start(Ours()));
+    disk_->Flush();
+  }
+
   Outcome Play() {
-    if (conditions_.memory != Memory::kCold) {
+    if (conditions_.memory == Memory::kWarm || conditions_.memory == Memory::kPartlyEvicted) {
       Finish(Start(Ours()));
       if (conditions_.memory == Memory::kPartlyEvicted) EvictAPart();
     }
@@ -71,6 +86,17 @@ class Stage {
     return std::move(*arena);
   }
 
+  std::unique_ptr<KvDisk> OpenDisk(const std::string& folder) const {
+    if (!IsOnDisk(conditions_.memory)) return nullptr;
+    auto disk = KvDisk::Open({.folder = folder,
+                              .limit_bytes = kGiB,
+                              .encrypt = conditions_.memory == Memory::kDisk,
+                              .scope_secret = std::string(32, 's')},
+                             arena_.view());
+    QUIRE_CHECK(disk, "a test's disk must open");
+    return *std::move(disk);
+  }
+
   StepLoopOptions LoopOptions() const {
     return {.budget = {.step_tokens = kStepTokens,
                        .step_sequences = 16,
@@ -83,7 +109,8 @@ class Stage {
             .target_itl_seconds = conditions_.paced ? 0.1 : 0,
             .model_digest = subject_.model->digest(),
             .kv_format = std::string(KvFormatName(subject_.kv_format)),
-            .scope_secret = std::string(32, 's')};
+            .scope_secret = std::string(32, 's'),
+            .disk = disk_.get()};
   }
 
   std::span<const float> RunBatch(std::span<const BatchItem> batch) {
@@ -176,7 +203,7 @@ class Stage {
     Receipt receipt;
   };
   Told Finish(const std::shared_ptr<EventQueue>& events) {
-    while (loop_.Step()) {
+    while (loop_.Step() || loop_.WaitsForDisk()) {
     }
     loop_.CheckInvariants();
     Told told;
@@ -205,6 +232,9 @@ class Stage {
     EXPECT_EQ(outcome.tokens.size(), kAnswerTokens);
     if (conditions_.memory == Memory::kWarm && !conditions_.preempt) {
       EXPECT_EQ(outcome.receipt.cached_tokens, full);
+    }
+    if (IsOnDisk(conditions_.memory) && conditions_.others == 0) {
+      EXPECT_EQ(outcome.receipt.onboarded_tokens, full);
     }
     if (conditions_.memory == Memory::kPartlyEvicted) {
       EXPECT_GT(outcome.receipt.cached_tokens, 0u) << "no block was hit";
@@ -236,6 +266,7 @@ class Stage {
   WorkerPool pool_;
   KvArena arena_;
   ForwardPass forward_;
+  const std::unique_ptr<KvDisk> disk_;
   EngineMetrics metrics_;
   StepLoop loop_;
   std::mt19937 random_;
@@ -243,10 +274,26 @@ class Stage {
   uint32_t largest_chunk_ = 0;
 };
 
+// A name for a folder, which is removed.
+class DiskFolder {
+ public:
+  DiskFolder()
+      : path_(testing::TempDir() +
+              fmt::format("law2.{}.{}", getpid(), static_cast<const void*>(this))) {}
+  ~DiskFolder() { std::filesystem::remove_all(path_); }
+  DiskFolder(const DiskFolder&) = delete;
+  DiskFolder& operator=(const DiskFolder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+};
+
 }  // namespace
 
 std::string Describe(const Conditions& conditions) {
-  constexpr const char* kMemory[] = {"cold", "warm", "partly evicted"};
+  constexpr const char* kMemory[] = {"cold", "warm", "partly evicted", "on disk",
+                                     "on disk, not encrypted"};
   return fmt::format("{}, {} threads, chunk {}, {} others{}, {}{}{}{}, {} choices, seed {}",
                      IsaName(conditions.isa), conditions.threads, conditions.chunk,
                      conditions.others, conditions.strangers ? " and strangers" : "",
@@ -260,8 +307,15 @@ Outcome Run(const Subject& subject, const std::vector<TokenId>& prompt,
   SCOPED_TRACE(subject.name + ": " + Describe(conditions));
   const Isa before = CurrentIsa();
   SelectIsa(conditions.isa);
-  auto stage = std::make_unique<Stage>(subject, prompt, conditions);
+  const DiskFolder folder;
+  if (IsOnDisk(conditions.memory)) {
+    Conditions alone = conditions;
+    alone.others = 0;
+    std::make_unique<Stage>(subject, prompt, alone, folder.path())->LeaveOnDisk();
+  }
+  auto stage = std::make_unique<Stage>(subject, prompt, conditions, folder.path());
   Outcome outcome = stage->Play();
+  stage.reset();
   SelectIsa(before);
   return outcome;
 }

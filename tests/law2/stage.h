@@ -15,9 +15,11 @@
 namespace quire::test {
 
 enum class Memory {
-  kCold,          // nothing was seen before
-  kWarm,          // the same prompt was read before
-  kPartlyEvicted  // and then a part of it was evicted
+  kCold,           // nothing was seen before
+  kWarm,           // the same prompt was read before
+  kPartlyEvicted,  // and then a part of it was evicted
+  kDisk,           // or by a process that is gone, which left it on disk
+  kPlainDisk       // likewise, not encrypted
 };
 
 struct Conditions {

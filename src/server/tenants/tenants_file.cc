@@ -108,7 +108,7 @@ Status ReadField(const Place& place, std::string_view field, const toml::node& n
   } else if (field == "kv_pinned") {
     QUIRE_TRY(tenant.kv_pinned_bytes, ReadBytes(place, field, node));
   } else if (field == "disk_limit") {
-    QUIRE_TRY(record.disk_limit_bytes, ReadBytes(place, field, node));
+    QUIRE_TRY(record.tenant.disk_limit_bytes, ReadBytes(place, field, node));
   } else if (field == "max_concurrent") {
     QUIRE_TRY(const uint64_t most, ReadWhole(place, field, node, 1, kMost32));
     tenant.max_concurrent = static_cast<uint32_t>(most);

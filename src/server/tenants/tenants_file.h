@@ -43,8 +43,7 @@ struct PublicText {
 struct TenantRecord {
   Tenant tenant;
   std::vector<std::string> key_hashes;  // lower case
-  uint64_t disk_limit_bytes = Tenant::kUnlimited;
-  bool admin = false;  // sees all tenants
+  bool admin = false;                   // sees all tenants
 };
 
 struct TenantsFile {

@@ -55,7 +55,7 @@ TEST(TenantsFile, ReadsEveryField) {
   EXPECT_EQ(record.tenant.kv_guaranteed_bytes, 256u << 20);
   EXPECT_EQ(record.tenant.kv_limit_bytes, 1u << 30);
   EXPECT_EQ(record.tenant.kv_pinned_bytes, 1u << 20);
-  EXPECT_EQ(record.disk_limit_bytes, uint64_t{8} << 30);
+  EXPECT_EQ(record.tenant.disk_limit_bytes, uint64_t{8} << 30);
   EXPECT_EQ(record.tenant.max_concurrent, 16u);
   EXPECT_EQ(record.tenant.max_context, 32768u);
   EXPECT_EQ(record.tenant.tokens_per_minute, 200000u);

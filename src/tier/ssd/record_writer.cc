@@ -55,7 +55,9 @@ RecordWriter::~RecordWriter() {
   thread_.join();
 }
 
-bool RecordWriter::paused() const { return paused_until_.load() > Seconds(); }
+bool RecordWriter::paused() const { return stopped_.load() || paused_until_.load() > Seconds(); }
+
+void RecordWriter::StopWriting() { stopped_.store(true); }
 
 std::optional<WriteRun> RecordWriter::Begin(uint32_t blocks) {
   if (paused()) return std::nullopt;
@@ -109,7 +111,11 @@ void RecordWriter::ThreadMain() {
     for (const RecordIndex::Record& record : dead) Punch(record);
     if (!dead.empty()) DropEmptySegments();
     if (run) Write(*run);
-    if (last) return CloseSegment();
+    if (last) {
+      CloseSegment();
+      if (stopped_.load()) folder_.Delete(segment_);  // opened just then
+      return;
+    }
     PublishBytes();
     lock.lock();
     if (run) buffers_.push_back(std::move(run->buffer));

@@ -10,7 +10,7 @@
 // When a write fails, or the file system has less than its floor left, writing pauses for a second,
 // then twice as long each time up to a minute: counted, and one line in the log.
 //
-// Threads  one for writing. The rest: one other thread.
+// Threads  one for writing. StopWriting: any. The rest: one other thread.
 // Bounds   kWriteBuffers buffers: Begin refuses when all are on their way.
 #pragma once
 
@@ -71,6 +71,8 @@ class RecordWriter {
   std::optional<WriteRun> Begin(uint32_t blocks);
   void Push(WriteRun run);
   bool idle() const;  // nothing on its way
+  // A pause without an end; what is on its way goes to the segment at hand. Any thread.
+  void StopWriting();
 
   // Records that are gone from the index: what they take is given back to the file system.
   void GiveBack(std::vector<RecordIndex::Record> records);
@@ -123,6 +125,7 @@ class RecordWriter {
   bool pause_is_known_ = false;
 
   std::atomic<double> paused_until_ = 0;
+  std::atomic<bool> stopped_ = false;
   mutable std::mutex mutex_;
   std::condition_variable work_;
   std::deque<WriteRun> runs_;

@@ -164,6 +164,11 @@ uint32_t SsdTier::Load(uint64_t ticket, const BlockOwnerPtr& owner,
 
 void SsdTier::Drop(uint64_t ticket) { reader_->Drop(ticket); }
 
+void SsdTier::Abandon() {
+  writer_->StopWriting();
+  for (const uint64_t segment : ListSegments(folder_.path())) folder_.Delete(segment);
+}
+
 void SsdTier::SetOwner(const OwnerTag& owner, uint64_t limit_bytes) {
   std::vector<RecordIndex::Record> dead;
   {

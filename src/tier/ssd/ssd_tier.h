@@ -8,7 +8,8 @@
 // log, and its folder may be deleted while it is used. Token ids and the like are bytes that it
 // keeps beside a block ("notes") and gives back.
 //
-// Threads  all methods: one thread, the engine's. Two threads of its own read and write.
+// Threads  all methods but Abandon: one thread, the engine's. Two threads of its own read and
+//          write.
 // Bounds   the folder by `limit_bytes`, what is on its way by kReadBuffers and kWriteBuffers, the
 //          index by kMostIndexedBlocks.
 // Errors   Open: kConflict (another process has the folder), kIo, kInvalidArgument (the limit is
@@ -68,6 +69,9 @@ class SsdTier {
   void Drop(uint64_t ticket);  // pieces on their way still come
   std::optional<ReadBlocks> Take() { return reader_->Take(); }
   void GiveBack(ReadBlocks blocks) { reader_->GiveBack(std::move(blocks)); }
+
+  // Deletes all segments and writes nothing more. Any thread.
+  void Abandon();
 
   // Which generation of an owner is alive, and the bytes it may take. Records of another one are
   // unreadable from now on, and their space is given back.

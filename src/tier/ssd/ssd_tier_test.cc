@@ -295,6 +295,15 @@ TEST_F(SsdTierTest, ItsFolderMayBeDeletedAtAnyTime) {
   EXPECT_EQ(Read(39, 0, 4, TestOwner(1)), 4u);
 }
 
+TEST_F(SsdTierTest, WhatIsAbandonedIsGoneForGood) {
+  ASSERT_TRUE(Open());
+  ASSERT_TRUE(Write(1, 0, 4, TestOwner(1)));
+  tier->Abandon();
+  EXPECT_FALSE(Write(2, 0, 4, TestOwner(1)));
+  tier.reset();
+  EXPECT_TRUE(SegmentPaths(folder).empty());
+}
+
 // A random life: what comes back is always right, and after each restart as much is found as is
 // said.
 TEST_F(SsdTierTest, LivesThroughRandomFaults) {

@@ -1,0 +1,141 @@
+#include "engine/disk/kv_disk.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+#include "base/check.h"
+#include "base/size.h"
+#include "engine/disk/disk_owner.h"
+#include "kernels/numerics.h"
+
+namespace quire {
+namespace {
+
+// What other programs are left on a file system that Quire fills.
+constexpr uint64_t kFloorBytes = 512 * kMiB;
+constexpr auto kFlushPatience = std::chrono::seconds(10);
+
+double Seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+BlockShape ShapeOf(const KvShape& shape) {
+  BlockShape block{.layers = shape.layers,
+                   .layer_bytes = static_cast<uint32_t>(shape.block_layer_bytes()),
+                   .note_bytes = kBlockTokens * sizeof(TokenId),
+                   .numerics_version = kNumericsVersion,
+                   .kv_format = {}};
+  const std::string_view name = KvFormatName(shape.format);
+  QUIRE_CHECK(name.size() <= block.kv_format.size());
+  std::ranges::copy(std::as_bytes(std::span(name)), block.kv_format.begin());
+  return block;
+}
+
+}  // namespace
+
+// The tier's threads outlive no KvDisk, but begin before anybody listens.
+struct KvDisk::News {
+  std::mutex mutex;
+  std::condition_variable came;
+  std::function<void()> notify;
+
+  void Tell() {
+    const std::lock_guard lock(mutex);
+    if (notify) notify();
+    came.notify_all();
+  }
+};
+
+Result<std::unique_ptr<KvDisk>> KvDisk::Open(const KvDiskOptions& options, const KvView& view) {
+  auto news = std::make_shared<News>();
+  QUIRE_TRY(auto tier, SsdTier::Open({.folder = options.folder,
+                                      .limit_bytes = options.limit_bytes,
+                                      .floor_bytes = kFloorBytes,
+                                      .shape = ShapeOf(view.shape),
+                                      .encrypt = options.encrypt,
+                                      .log = options.log,
+                                      .notify = [news] { news->Tell(); }},
+                                     std::make_unique<DiskEnvironment>()));
+  return std::unique_ptr<KvDisk>(new KvDisk(options, view, std::move(tier), std::move(news)));
+}
+
+KvDisk::KvDisk(const KvDiskOptions& options, const KvView& view, std::unique_ptr<SsdTier> tier,
+               std::shared_ptr<News> news)
+    : options_(options),
+      news_(std::move(news)),
+      tier_(std::move(tier)),
+      offloader_(std::make_unique<Offloader>(view, *tier_)),
+      onboarder_(std::make_unique<Onboarder>(view, *tier_)) {}
+
+KvDisk::~KvDisk() {
+  const std::lock_guard lock(news_->mutex);
+  news_->notify = nullptr;
+}
+
+void KvDisk::Attach(KvCache& cache, std::function<void()> notify) {
+  cache_ = &cache;
+  cache.SetListener(this);
+  const std::lock_guard lock(news_->mutex);
+  news_->notify = std::move(notify);
+}
+
+void KvDisk::SetOwner(const Owner& owner) {
+  auto made = MakeBlockOwner(options_.scope_secret, owner.tenant, owner.generation);
+  tier_->SetOwner(made->tag, owner.limit_bytes);
+  owners_[owner.id] = std::move(made);
+}
+
+void KvDisk::AddOwner(OwnerId id, std::string_view tenant) {
+  if (!owners_.contains(id)) SetOwner({.id = id, .tenant = tenant});
+}
+
+bool KvDisk::Want(const Wish& wish, double prefill_rate, double now) {
+  return onboarder_->Want(*cache_,
+                          {.request = wish.request,
+                           .owner = wish.owner,
+                           .disk_owner = owners_.at(wish.owner),
+                           .names = wish.names,
+                           .prompt = wish.prompt},
+                          prefill_rate, now);
+}
+
+std::vector<Onboarder::Ready> KvDisk::Work(double now, bool busy) {
+  offloader_->Work(*cache_, now, busy);
+  return onboarder_->Work(*cache_, now, busy);
+}
+
+void KvDisk::Flush() {
+  const auto end = std::chrono::steady_clock::now() + kFlushPatience;
+  std::unique_lock lock(news_->mutex);
+  news_->notify = nullptr;
+  for (;;) {
+    lock.unlock();
+    offloader_->Work(*cache_, Seconds(), false);
+    lock.lock();
+    if (offloader_->num_pending() == 0 || std::chrono::steady_clock::now() > end ||
+        tier_->counts().paused) {
+      return;
+    }
+    // A buffer may have come back between the two: hence the bound.
+    news_->came.wait_for(lock, std::chrono::milliseconds(20));
+  }
+}
+
+KvDisk::Counts KvDisk::counts() const {
+  return {tier_->counts(), onboarder_->counts(), offloader_->num_lost()};
+}
+
+uint64_t KvDisk::bytes_of(OwnerId owner) const {
+  const auto found = owners_.find(owner);
+  return found == owners_.end() ? 0 : tier_->usage(found->second->tag.tag).bytes;
+}
+
+void KvDisk::OnCommitted(const CommittedBlocks& blocks) {
+  const auto found = owners_.find(blocks.table.owner());
+  if (found != owners_.end()) offloader_->Note(blocks, found->second);
+}
+
+}  // namespace quire

@@ -1,0 +1,98 @@
+// engine/disk/kv_disk.h -- the disk below the arena, as the step loop uses it.
+//
+// Joins the tier with who owns what, what is still to be written (offloader.h) and what is being
+// read (onboarder.h).
+//
+// Threads  the engine's, but for counts() and Abandon().
+// Errors   Open: those of SsdTier::Open. Later the disk costs hits, never an answer.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "cache/kv_cache.h"
+#include "engine/disk/offloader.h"
+#include "engine/disk/onboarder.h"
+#include "kernels/kv_view.h"
+#include "tier/ssd/ssd_tier.h"
+
+namespace quire {
+
+struct KvDiskOptions {
+  std::string folder;
+  uint64_t limit_bytes = 0;
+  bool encrypt = true;
+  std::string scope_secret;  // 32 bytes
+  std::function<void(std::string_view)> log = [](std::string_view) {};
+};
+
+class KvDisk : private CommitListener {
+ public:
+  static Result<std::unique_ptr<KvDisk>> Open(const KvDiskOptions& options, const KvView& view);
+  ~KvDisk() override;
+
+  // Before the first block is committed; `cache` outlives it. `notify` is called on a thread of the
+  // tier when there is something to do.
+  void Attach(KvCache& cache, std::function<void()> notify);
+
+  // A tenant that owns blocks. What it left behind under another generation is unreadable from now
+  // on.
+  struct Owner {
+    OwnerId id = kFirstOwner;
+    std::string_view tenant;
+    uint64_t generation = 0;
+    uint64_t limit_bytes = UINT64_MAX;
+  };
+  void SetOwner(const Owner& owner);
+  void AddOwner(OwnerId id, std::string_view tenant);  // unless it is known
+
+  struct Wish {
+    RequestId request{};
+    OwnerId owner = kFirstOwner;
+    BlockNames names;
+    std::span<const TokenId> prompt;  // outlives the request
+  };
+  // True: the request is to wait until Work says that it is ready.
+  bool Want(const Wish& wish, double prefill_rate, double now);
+  void Cancel(RequestId request) { onboarder_->Cancel(*cache_, request); }
+  size_t num_waiting() const { return onboarder_->num_waiting(); }
+
+  // Between steps. `busy`: sequences are running, so that memory may come, and offloading is to
+  // disturb nobody.
+  std::vector<Onboarder::Ready> Work(double now, bool busy);
+  bool has_work() const { return offloader_->num_pending() > 0; }
+
+  // SsdTier::Abandon.
+  void Abandon() { tier_->Abandon(); }
+
+  // Hands over what is still to be written, as far as that is done within some seconds.
+  void Flush();
+
+  struct Counts {
+    DiskCounts tier;
+    OnboardCounts onboard;
+    uint64_t lost_blocks = 0;  // evicted before they were written
+  };
+  Counts counts() const;
+  uint64_t bytes_of(OwnerId owner) const;
+  std::string Describe() const { return tier_->Describe(); }
+
+ private:
+  struct News;
+  KvDisk(const KvDiskOptions& options, const KvView& view, std::unique_ptr<SsdTier> tier,
+         std::shared_ptr<News> news);
+  void OnCommitted(const CommittedBlocks& blocks) override;
+
+  const KvDiskOptions options_;
+  const std::shared_ptr<News> news_;
+  const std::unique_ptr<SsdTier> tier_;
+  const std::unique_ptr<Offloader> offloader_;
+  const std::unique_ptr<Onboarder> onboarder_;
+  KvCache* cache_ = nullptr;
+  std::unordered_map<OwnerId, BlockOwnerPtr> owners_;
+};
+
+}  // namespace quire

@@ -1,0 +1,85 @@
+#include "engine/disk/offloader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "engine/disk/disk_owner.h"
+#include "engine/disk/kv_copy.h"
+
+namespace quire {
+
+void Offloader::Note(const CommittedBlocks& blocks, const BlockOwnerPtr& owner) {
+  for (uint32_t i = blocks.first; i < blocks.end; ++i) {
+    const BlockName& name = blocks.names.Of(i, blocks.tokens, kBlockTokens);
+    if (tier_.Contains(name)) continue;
+    Pending pending{.block = blocks.table[i],
+                    .name = name,
+                    .parent = {},
+                    .root_tag = RootTag(blocks.names.RootOf(i)),
+                    .owner = owner};
+    if (i > 0) pending.parent = blocks.names.Of(i - 1, blocks.tokens, kBlockTokens);
+    std::ranges::copy(blocks.tokens.subspan(size_t{i} * kBlockTokens, kBlockTokens),
+                      pending.tokens);
+    pending_.push_back(std::move(pending));
+  }
+}
+
+void Offloader::Work(const KvCache& cache, double now, bool busy) {
+  if (allowed_at_ >= 0) allowance_bytes_ += (now - allowed_at_) * kBytesPerSecond;
+  allowance_bytes_ = std::min(allowance_bytes_, kBurstBytes);
+  allowed_at_ = now;
+  for (;;) {
+    DropUnneeded(cache);
+    if (pending_.empty() || (busy && allowance_bytes_ < 0)) return;
+    const uint32_t blocks = RunLength(cache);
+    if (!HandOver(blocks)) return;
+    allowance_bytes_ -= static_cast<double>(blocks * view_.shape.block_bytes());
+  }
+}
+
+void Offloader::DropUnneeded(const KvCache& cache) {
+  while (!pending_.empty() && !IsWanted(cache, pending_.front())) pending_.pop_front();
+}
+
+bool Offloader::IsWanted(const KvCache& cache, const Pending& pending) {
+  const bool held = cache.Holds(pending.block, pending.name);
+  num_lost_ += !held;
+  return held && !tier_.Contains(pending.name);
+}
+
+// Those at the front that hang on each other.
+uint32_t Offloader::RunLength(const KvCache& cache) {
+  uint32_t length = 1;
+  while (length < pending_.size() && length < tier_.most_run_blocks()) {
+    const Pending& next = pending_[length];
+    const Pending& last = pending_[length - 1];
+    if (next.parent != last.name || next.root_tag != last.root_tag || next.owner != last.owner ||
+        !cache.Holds(next.block, next.name)) {
+      break;
+    }
+    ++length;
+  }
+  return length;
+}
+
+bool Offloader::HandOver(uint32_t blocks) {
+  auto run = tier_.Begin(blocks);
+  if (!run) return false;
+  const uint64_t block_bytes = view_.shape.block_bytes();
+  run->owner = pending_.front().owner;
+  run->root_tag = pending_.front().root_tag;
+  run->parent = pending_.front().parent;
+  for (uint32_t i = 0; i < blocks; ++i) {
+    const Pending& pending = pending_.front();
+    run->names.push_back(pending.name);
+    const auto note = std::as_bytes(std::span(pending.tokens));
+    run->notes.insert(run->notes.end(), note.begin(), note.end());
+    CopyFromArena(view_, pending.block, run->buffer.data() + run->blocks_at + i * block_bytes);
+    pending_.pop_front();
+  }
+  tier_.Write(*std::move(run));
+  return true;
+}
+
+}  // namespace quire

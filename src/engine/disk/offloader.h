@@ -1,0 +1,61 @@
+// engine/disk/offloader.h -- which blocks are still to be written to the disk, and when.
+//
+// Every block that becomes findable is noted; between steps runs of them are copied into buffers of
+// the tier. So eviction costs nothing: what RAM gives up is on the disk already, or, if it is given
+// up before its turn came, lost.
+//
+// Bounds   a block is noted once, so there are at most as many as the arena has. Beside decodes no
+//          more than kBytesPerSecond are copied: decoding shares memory and cores with it.
+// Threads  the engine's.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "base/token_id.h"
+#include "cache/kv_cache.h"
+#include "kernels/kv_view.h"
+#include "tier/ssd/ssd_tier.h"
+
+namespace quire {
+
+class Offloader {
+ public:
+  Offloader(const KvView& view, SsdTier& tier) : view_(view), tier_(tier) {}
+
+  // Blocks that `owner` has made findable.
+  void Note(const CommittedBlocks& blocks, const BlockOwnerPtr& owner);
+
+  // Hands over what may be handed over now. `busy`: sequences are being decoded.
+  void Work(const KvCache& cache, double now, bool busy);
+
+  size_t num_pending() const { return pending_.size(); }
+  uint64_t num_lost() const { return num_lost_; }  // evicted before their turn came
+
+ private:
+  static constexpr double kBytesPerSecond = 64 << 20;
+  static constexpr double kBurstBytes = 8 << 20;  // a record or two
+
+  struct Pending {
+    BlockId block = kNoBlock;
+    BlockName name;
+    BlockName parent;  // zeros for the first of a chain
+    ShortTag root_tag{};
+    BlockOwnerPtr owner;
+    TokenId tokens[kBlockTokens] = {};
+  };
+
+  void DropUnneeded(const KvCache& cache);
+  bool IsWanted(const KvCache& cache, const Pending& pending);
+  uint32_t RunLength(const KvCache& cache);
+  bool HandOver(uint32_t blocks);
+
+  const KvView view_;
+  SsdTier& tier_;
+  std::deque<Pending> pending_;
+  double allowance_bytes_ = kBurstBytes;
+  double allowed_at_ = -1;
+  uint64_t num_lost_ = 0;
+};
+
+}  // namespace quire

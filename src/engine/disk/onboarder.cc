@@ -1,0 +1,176 @@
+#include "engine/disk/onboarder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "engine/disk/disk_owner.h"
+#include "engine/disk/kv_copy.h"
+
+namespace quire {
+namespace {
+
+constexpr double kMostHeldSeconds = 2;
+constexpr uint32_t kTryAgainAfter = 16;  // spans that were computed instead
+// What was brought up is not evicted before the request had its turn, if anything else will do.
+constexpr TickMs kKeepMs = 10'000;
+
+}  // namespace
+
+bool Onboarder::Want(KvCache& cache, OnboardWish wish, double prefill_rate, double now) {
+  const RequestId request = wish.request;
+  Entry entry;
+  entry.since = now;
+  entry.wish = std::move(wish);
+  entry.table = BlockTable(entry.wish.owner);
+  const uint32_t found =
+      cache.CountCached(entry.wish.names, entry.wish.prompt) / cache.block_tokens();
+  const uint32_t blocks = tier_.CountFirst(NamesFrom(entry, found));
+  if (blocks == 0 || !IsWorthLoading(blocks, prefill_rate)) return false;
+  const Start started = TryStart(cache, entry);
+  if (started == Start::kNothing) return false;
+  entries_.emplace(request, std::move(entry));
+  return true;
+}
+
+// Of the prompt's blocks that can be looked up: its last token is computed in any case.
+std::vector<BlockName> Onboarder::NamesFrom(const Entry& entry, uint32_t first) const {
+  std::vector<BlockName> names;
+  const auto limit = static_cast<uint32_t>((entry.wish.prompt.size() - 1) / kBlockTokens);
+  for (uint32_t i = first; i < limit; ++i) {
+    names.push_back(entry.wish.names.Of(i, entry.wish.prompt, kBlockTokens));
+  }
+  return names;
+}
+
+bool Onboarder::IsWorthLoading(uint32_t blocks, double prefill_rate) {
+  const double read_rate = tier_.counts().read_bytes_per_second;
+  const bool known = read_rate > 0 && prefill_rate > 0;
+  const double bytes = static_cast<double>(blocks) * static_cast<double>(view_.shape.block_bytes());
+  const double tokens = static_cast<double>(blocks) * kBlockTokens;
+  if (known && bytes / read_rate > tokens / prefill_rate && ++computed_in_a_row_ < kTryAgainAfter) {
+    ++counts_.computed_spans;
+    return false;
+  }
+  computed_in_a_row_ = 0;
+  ++counts_.loaded_spans;
+  return true;
+}
+
+bool Onboarder::IsRead(const BlockName& name, const Entry& by) const {
+  return std::ranges::any_of(entries_, [&](const auto& item) {
+    const Entry& other = item.second;
+    const auto size = static_cast<uint32_t>(other.arrived.size());
+    if (&other == &by || !other.reading || size == 0) return false;
+    return other.wish.names.Of(other.first, other.wish.prompt, kBlockTokens) == name;
+  });
+}
+
+Onboarder::Start Onboarder::TryStart(KvCache& cache, Entry& entry) {
+  const OnboardWish& wish = entry.wish;
+  const uint32_t found = cache.CountCached(wish.names, wish.prompt) / cache.block_tokens();
+  std::vector<BlockName> names = NamesFrom(entry, found);
+  names.resize(tier_.CountFirst(names));
+  if (names.empty()) return Start::kNothing;
+  if (IsRead(names.front(), entry)) return Start::kNotNow;
+  const auto blocks = static_cast<uint32_t>(names.size());
+  cache.Match(wish.names, wish.prompt, entry.table);
+  if (!cache.Grow(entry.table, (found + blocks) * cache.block_tokens(), EvictionReason::kPrefill)) {
+    cache.Release(entry.table);
+    return Start::kNotNow;
+  }
+  entry.reading = true;
+  entry.ticket = ++last_ticket_;
+  entry.first = found;
+  const uint32_t asked = tier_.Load(entry.ticket, wish.disk_owner, names);
+  entry.arrived.assign(asked, false);
+  return Start::kReading;
+}
+
+std::vector<Onboarder::Ready> Onboarder::Work(KvCache& cache, double now, bool may_hold) {
+  TakeArrived(cache);
+  std::vector<Ready> ready;
+  bool reads = std::ranges::any_of(entries_, [](const auto& item) { return item.second.reading; });
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    Entry& entry = it->second;
+    bool done = false;
+    uint32_t tokens = 0;
+    if (entry.reading) {
+      done = entry.accounted == entry.arrived.size();
+      if (done) tokens = Finish(cache, entry);
+    } else {
+      const Start started = TryStart(cache, entry);
+      reads = reads || started == Start::kReading;
+      const bool held_long = now - entry.since > kMostHeldSeconds;
+      done = started == Start::kNothing ||
+             (started == Start::kNotNow && (held_long || !(may_hold || reads)));
+    }
+    if (!done) {
+      ++it;
+      continue;
+    }
+    ready.push_back({it->first, tokens, now - entry.since});
+    it = entries_.erase(it);
+  }
+  std::ranges::sort(ready, {}, &Ready::request);
+  return ready;
+}
+
+void Onboarder::TakeArrived(KvCache&) {
+  while (auto blocks = tier_.Take()) {
+    const auto found = std::ranges::find_if(entries_, [&](const auto& item) {
+      return item.second.reading && item.second.ticket == blocks->ticket;
+    });
+    if (found != entries_.end()) Place(found->second, *blocks);
+    tier_.GiveBack(*std::move(blocks));
+  }
+}
+
+void Onboarder::Place(Entry& entry, const ReadBlocks& blocks) {
+  entry.accounted += blocks.asked;
+  for (uint32_t i = 0; i < blocks.count; ++i) {
+    if (!IsSame(entry, blocks, i)) break;
+    const uint32_t at = blocks.first + i;
+    CopyToArena(blocks.blocks.data() + i * view_.shape.block_bytes(), view_,
+                entry.table[entry.first + at]);
+    entry.arrived[at] = true;
+  }
+}
+
+// The tier has compared names; an equal name is not yet an equal block.
+bool Onboarder::IsSame(const Entry& entry, const ReadBlocks& blocks, uint32_t i) const {
+  const OnboardWish& wish = entry.wish;
+  const uint32_t block = entry.first + blocks.first + i;
+  if (blocks.root_tag != RootTag(wish.names.RootOf(block))) return false;
+  BlockName parent;
+  if (block > 0) parent = wish.names.Of(block - 1, wish.prompt, kBlockTokens);
+  if (i == 0 && blocks.parent != parent) return false;
+  const auto tokens =
+      std::as_bytes(wish.prompt.subspan(size_t{block} * kBlockTokens, kBlockTokens));
+  return std::ranges::equal(tokens,
+                            std::span(blocks.notes).subspan(i * tokens.size(), tokens.size()));
+}
+
+// What has arrived without a gap becomes findable. Returns its tokens.
+uint32_t Onboarder::Finish(KvCache& cache, Entry& entry) {
+  const auto gap = std::ranges::find(entry.arrived, false);
+  const auto good = static_cast<uint32_t>(gap - entry.arrived.begin());
+  counts_.loaded_blocks += good;
+  counts_.failed_blocks += entry.arrived.size() - good;
+  const uint32_t tokens = (entry.first + good) * cache.block_tokens();
+  cache.Commit(entry.wish.names, entry.wish.prompt, tokens, entry.table);
+  cache.Keep(entry.table, cache.now() + kKeepMs);
+  cache.Release(entry.table);
+  return good * cache.block_tokens();
+}
+
+void Onboarder::Cancel(KvCache& cache, RequestId request) {
+  const auto found = entries_.find(request);
+  if (found == entries_.end()) return;
+  if (found->second.reading) tier_.Drop(found->second.ticket);
+  cache.Release(found->second.table);
+  entries_.erase(found);
+}
+
+}  // namespace quire

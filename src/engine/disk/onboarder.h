@@ -1,0 +1,102 @@
+// engine/disk/onboarder.h -- brings blocks back from the disk before a request waits for memory.
+//
+//   wanted -> held -> reading -> ready
+//
+// A request whose prompt goes on, after what RAM has of it, with blocks that the disk has, is held
+// back until those are in the prefix cache; then it is admitted like any other and finds them. They
+// are held while another request reads the same ones, or while there is no room for them, but not
+// for longer than kMostHeldSeconds.
+//
+// Whether to load or to compute is decided once per request, by the measured rates of both. Where
+// computing wins, loading is tried now and then nevertheless, or a bad moment would be remembered
+// for ever.
+//
+// A block that comes back is used if its bytes are proven (the tier), and its root, parent and
+// token ids are those of the request; else it and what follows is computed.
+//
+// Threads  the engine's.
+// Bounds   one entry per request that was let in.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/token_id.h"
+#include "cache/kv_cache.h"
+#include "engine/request.h"
+#include "kernels/kv_view.h"
+#include "tier/ssd/ssd_tier.h"
+
+namespace quire {
+
+struct OnboardWish {
+  RequestId request{};
+  OwnerId owner = kFirstOwner;
+  BlockOwnerPtr disk_owner;
+  BlockNames names;
+  std::span<const TokenId> prompt;  // outlives the entry
+};
+
+struct OnboardCounts {
+  uint64_t loaded_spans = 0;
+  uint64_t computed_spans = 0;  // because that was measured to be faster
+  uint64_t loaded_blocks = 0;
+  uint64_t failed_blocks = 0;  // asked for and not got, or not what they should be
+};
+
+class Onboarder {
+ public:
+  Onboarder(const KvView& view, SsdTier& tier) : view_(view), tier_(tier) {}
+
+  // True if the request is to wait; then Work says when it is ready. `prefill_rate`: tokens per
+  // second, 0 if not known.
+  bool Want(KvCache& cache, OnboardWish wish, double prefill_rate, double now);
+
+  // Takes what has arrived, and starts what was held. Returns the requests that are ready, and how
+  // many tokens each has found; `may_hold`: something runs, so that room may come.
+  struct Ready {
+    RequestId request{};
+    uint32_t tokens = 0;
+    double seconds = 0;  // since Want
+  };
+  std::vector<Ready> Work(KvCache& cache, double now, bool may_hold);
+
+  void Cancel(KvCache& cache, RequestId request);  // unknown ones are ignored
+
+  size_t num_waiting() const { return entries_.size(); }
+  const OnboardCounts& counts() const { return counts_; }
+
+ private:
+  struct Entry {
+    OnboardWish wish;
+    double since = 0;
+    bool reading = false;
+    uint64_t ticket = 0;
+    BlockTable table;
+    uint32_t first = 0;      // block of the prompt that is read first
+    uint32_t accounted = 0;  // of the blocks that are read
+    std::vector<bool> arrived;
+  };
+  using Entries = std::unordered_map<RequestId, Entry>;
+
+  std::vector<BlockName> NamesFrom(const Entry& entry, uint32_t first) const;
+  bool IsWorthLoading(uint32_t blocks, double prefill_rate);
+  bool IsRead(const BlockName& name, const Entry& by) const;
+  enum class Start : uint8_t { kReading, kNotNow, kNothing };
+  Start TryStart(KvCache& cache, Entry& entry);
+  void TakeArrived(KvCache& cache);
+  void Place(Entry& entry, const ReadBlocks& blocks);
+  bool IsSame(const Entry& entry, const ReadBlocks& blocks, uint32_t i) const;
+  uint32_t Finish(KvCache& cache, Entry& entry);
+
+  const KvView view_;
+  SsdTier& tier_;
+  Entries entries_;
+  OnboardCounts counts_;
+  uint64_t last_ticket_ = 0;
+  uint32_t computed_in_a_row_ = 0;
+};
+
+}  // namespace quire
