@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <spdlog/spdlog.h>
 
 #include <CLI/Option.hpp>
 #include <algorithm>
@@ -101,6 +102,11 @@ Result<EngineOptions> MakeOptions(const EngineFlags& flags, const ModelConfig& c
   options.queue_limit = flags.queue_limit;
   options.step_tokens = flags.step_tokens;
   options.scope_secret = flags.scope_secret;
+  options.disk_folder = flags.disk_folder;
+  options.disk_bytes = flags.disk_bytes;
+  options.disk_encryption = flags.disk_encryption;
+  options.disk_required = flags.disk_required;
+  options.log = [](std::string_view line) { spdlog::warn("{}", line); };
   options.target_itl_ms = flags.target_itl_ms;
   options.tool_keep_seconds = flags.tool_keep_seconds;
   options.eviction = EvictionKindNamed(flags.eviction).value_or(EvictionKind::kAuto);
@@ -148,8 +154,9 @@ Result<std::unique_ptr<Model>> LoadModel(std::shared_ptr<const GgufFile> file, L
 void CheckContent(const std::string& repack_folder, RunningModel& running,
                   std::function<void()> on_changed) {
   const auto forget = [repack_folder, file = running.file, changed = running.changed,
-                       on_changed = std::move(on_changed)] {
+                       engine = running.engine, on_changed = std::move(on_changed)] {
     changed->store(true);
+    engine->AbandonDisk();  // some of it was computed by what is neither model
     static_cast<void>(DigestIndex::In(repack_folder).Forget(file->identities()));
     if (on_changed) on_changed();
   };
@@ -282,7 +289,8 @@ Status CheckCanChat(const GgufFile& file) {
 }
 
 int FailToStart(const Error& error) {
-  const bool flag = error.code == ErrorCode::kInvalidArgument && !error.param.empty();
+  const bool flag = !error.param.empty() && (error.code == ErrorCode::kInvalidArgument ||
+                                             error.code == ErrorCode::kConflict);
   return Fail(error, flag ? kExitUsage : kExitModel);
 }
 

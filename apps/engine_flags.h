@@ -38,6 +38,12 @@ struct EngineFlags {
   std::string config;        // settings file
   std::string scope_secret;  // EngineOptions::scope_secret; no flag
 
+  // EngineOptions of the same names; set by ResolveDisk.
+  std::string disk_folder;
+  uint64_t disk_bytes = 0;
+  bool disk_encryption = true;
+  bool disk_required = false;
+
   // The folder meant by repack_dir; empty: none.
   std::string RepackFolderPath() const;
 };

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "apps/command.h"
+#include "apps/disk_flags.h"
 #include "apps/engine_flags.h"
 #include "apps/exit_code.h"
 #include "apps/flags/flag_values.h"
@@ -36,6 +37,8 @@ struct ServeFlags {
   std::string tool_parser = "auto";
   std::string tenants;          // path; empty: no keys
   std::string master_key_file;  // path; empty: in the user's configuration folder
+  std::string data;             // folder; empty: in the user's data folder
+  DiskFlags disk;
   std::string log_level = "info";
   bool print_config = false;
 };
@@ -114,6 +117,9 @@ void Announce(const ServeFlags& flags, const RunningModel& running, const std::s
                running.model->config().name, FormatSize(running.model->weight_bytes()),
                FormatSize(options.kv_memory_bytes), kv_tokens, context, IsaName(CurrentIsa()));
   spdlog::info("weights: {}", running.weights);
+  if (const std::string disk = running.engine->disk(); !disk.empty()) {
+    spdlog::info("KV on disk: {}", disk);
+  }
   spdlog::info("started in {}", DescribeStart(running.times, running.model->load_report()));
   if (const std::string& warning = running.model->load_report().warning; !warning.empty()) {
     spdlog::warn("{}", warning);
@@ -229,6 +235,9 @@ int Serve(ServeFlags& flags) {
   // A file that cannot be a model is refused before the port is taken.
   if (auto file = GgufFile::Open(flags.engine.model); !file) return Fail(file.error(), kExitModel);
   if (Status read = ReadMasterKey(flags); !read) return Fail(read.error());
+  if (Status disk = ResolveDisk(flags.disk, flags.data, flags.engine); !disk) {
+    return Fail(disk.error());
+  }
   auto server = Server::Listen(flags.server);
   if (!server) return Fail(server.error());
   signals.Start(**server);
@@ -256,6 +265,10 @@ void AddServerFlags(CLI::App& app, ServeFlags& flags) {
                  "secret from which the names of KV blocks are derived; drawn at the first start "
                  "(default: quire/master.key in ~/.config)")
       ->type_name("FILE");
+  app.add_option("--data", flags.data,
+                 "folder for what outlives the server: KV (default: quire in ~/.local/share)")
+      ->type_name("DIR");
+  AddDiskFlags(app, flags.disk);
   app.add_option("--alias", flags.aliases,
                  "another name the model answers to; '*' accepts any; may be repeated "
                  "(environment: separated by commas)")

@@ -45,8 +45,9 @@ class ServerProcess:
         home = tempfile.mkdtemp()
         self.command = [binary, "serve", str(model or find_model()), "--port", str(self.port),
                         *flags]
+        # Without --disk nothing outlives a server, so that tests do not see what others left.
         self.environment = dict(os.environ, XDG_DATA_HOME=home, XDG_CONFIG_HOME=home,
-                                XDG_CACHE_HOME=CACHE)
+                                XDG_CACHE_HOME=CACHE, QUIRE_DISK="0")
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, env=self.environment,

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""What a restart costs a conversation, and what writing KV to disk costs a decode.
+
+    bench/restart.py --quire build/release/quire --model MODEL.gguf [--tokens 7000] [--pairs 100]
+
+restart  time to the first token of one prompt: computed, found in memory, and found on disk by a
+         server that was started after a SIGKILL; beside it the time that plain direct reads of the
+         same bytes take in this run
+decode   tokens a second of a server that keeps KV on disk and of one that does not, in interleaved
+         pairs: the median of their ratios
+
+All figures are of one run on an otherwise idle machine.
+"""
+import argparse
+import json
+import mmap
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+
+class Server:
+    def __init__(self, flags, home, *more):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [flags.quire, "serve", flags.model, "--port", str(self.port), "--data", home,
+             "--master-key-file", home + "/master.key", "--log-level", "error", *more])
+        while True:
+            try:
+                if self.get("/health"):
+                    return
+            except OSError:
+                time.sleep(0.01)
+
+    def get(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=600) as answer:
+            return answer.read().decode()
+
+    def complete(self, prompt, max_tokens, **fields):
+        body = {"prompt": prompt, "max_tokens": max_tokens, "temperature": 0, **fields}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/v1/completions", json.dumps(body).encode(),
+            {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=3600) as answer:
+            return json.load(answer)
+
+    def written(self):
+        return sum(float(line.split()[-1]) for line in self.get("/metrics").splitlines()
+                   if line.startswith("quire_tier_write_bytes_total{"))
+
+    def settle(self):
+        before = -1
+        while before != (before := self.written()):
+            time.sleep(0.5)
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait()
+
+
+def direct_read_rate(folder):
+    """Bytes and seconds of reading all segments past the page cache."""
+    size = 4 << 20
+    buffer = mmap.mmap(-1, size)
+    total, start = 0, time.monotonic()
+    for path in sorted(pathlib.Path(folder).glob("kv/*.kvseg")):
+        file = os.open(path, os.O_RDONLY | os.O_DIRECT)
+        while (count := os.readv(file, [buffer])) == size:
+            total += count
+        os.close(file)
+    return total, time.monotonic() - start
+
+
+def restart(flags, home):
+    rng = random.Random(1)
+    prompt = [rng.randrange(1000, 20000) for _ in range(flags.tokens)]
+    server = Server(flags, home, "--disk", "4GiB")
+    fields = {"return_logit_hash": True}
+    cold = server.complete(prompt, 1, **fields)["quire"]
+    ram = [server.complete(prompt, 1, **fields)["quire"] for _ in range(5)]
+    server.settle()
+    server.stop(signal.SIGKILL)
+    total, seconds = direct_read_rate(home)
+    warm, starts = [], []
+    for _ in range(flags.rounds):
+        server = Server(flags, home, "--disk", "4GiB")
+        warm.append(server.complete(prompt, 1, **fields)["quire"])
+        starts.append(time.monotonic() - server.started)
+        assert warm[-1]["logit_hash"] == cold["logit_hash"]
+        server.stop(signal.SIGKILL)
+    ms = statistics.median(one["ttft_ms"] for one in warm)
+    ram_ms = statistics.median(one["ttft_ms"] for one in ram)
+    bar = ram_ms + 1.3 * 1000 * seconds
+    print(f"{flags.tokens} tokens, {total / 2**20:.0f} MiB of KV, from disk "
+          f"{warm[0]['cached_tokens']['disk']}")
+    print(f"first token: computed {cold['ttft_ms']:.0f} ms, in memory {ram_ms:.1f} ms, "
+          f"after SIGKILL and restart {ms:.0f} ms (reading {1000 * seconds:.0f} ms directly)")
+    print(f"in memory + 1.3 x direct reads = {bar:.0f} ms: {'met' if ms <= bar else 'MISSED'}")
+    print(f"from the start of the process {statistics.median(starts):.2f} s")
+
+
+def decode(flags, home):
+    servers = {"off": Server(flags, home + "/off", "--disk", "0"),
+               "on": Server(flags, home + "/on", "--disk", "4GiB")}
+    rng = random.Random(2)
+    ratios = []
+    for pair in range(flags.pairs + 2):
+        rate = {}
+        for name in sorted(servers, reverse=pair % 2 == 0):
+            prompt = [rng.randrange(1000, 20000) for _ in range(8)]
+            told = servers[name].complete(prompt, 49, ignore_eos=True)["quire"]
+            rate[name] = 1 / told["decode_ms_per_token"]
+        if pair >= 2:
+            ratios.append(rate["on"] / rate["off"])
+    print(f"decode with the disk beside without: median {statistics.median(ratios):.3f} of "
+          f"{flags.pairs} pairs, {servers['on'].written() / 2**20:.0f} MiB written")
+    for server in servers.values():
+        server.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quire", default="build/release/quire")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--tokens", type=int, default=7000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--only", choices=["restart", "decode"])
+    flags = parser.parse_args()
+    home = tempfile.mkdtemp(dir=os.environ.get("TMPDIR", "/var/tmp"))
+    try:
+        for case in (restart, decode):
+            if flags.only in (None, case.__name__):
+                place = f"{home}/{case.__name__}"
+                os.makedirs(place)
+                for name in ("on", "off"):
+                    os.makedirs(f"{place}/{name}", exist_ok=True)
+                case(flags, place)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
