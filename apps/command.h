@@ -26,5 +26,6 @@ Command AddInfo(CLI::App& parent);
 Command AddBench(CLI::App& parent);
 Command AddReplay(CLI::App& parent);
 Command AddTenant(CLI::App& parent);
+Command AddSession(CLI::App& parent);
 
 }  // namespace quire

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "apps/command.h"
+#include "apps/data_folder.h"
 #include "apps/engine_flags.h"
 #include "apps/exit_code.h"
 #include "apps/flags/flag_values.h"
@@ -24,6 +25,7 @@
 #include "server/server.h"
 #include "server/tenants/master_key.h"
 #include "server/tenants/tenant_directory.h"
+#include "session/session_store.h"
 
 namespace quire {
 namespace {
@@ -36,6 +38,9 @@ struct ServeFlags {
   std::string tool_parser = "auto";
   std::string tenants;          // path; empty: no keys
   std::string master_key_file;  // path; empty: in the user's configuration folder
+  std::string data;             // folder; empty: in the user's data folder
+  std::string session_disk = "1GiB";
+  std::string session_secret;  // from the master key; empty: it does not outlive this process
   std::string log_level = "info";
   bool print_config = false;
 };
@@ -200,11 +205,43 @@ Status ReadMasterKey(ServeFlags& flags) {
   const auto key = LoadMasterKey(path);
   if (key) {
     flags.engine.scope_secret = DeriveSecret(*key, "names of KV blocks");
+    flags.session_secret = DeriveSecret(*key, "sessions");
   } else if (asked || key.error().code != ErrorCode::kIo) {
     return std::unexpected(key.error());
   } else {
     spdlog::warn("{}; a new one is used until this server stops", key.error().message);
   }
+  return {};
+}
+
+// Sessions need a place and a key that outlive this process. Without them a server still serves,
+// unless the place was asked for.
+Status OpenSessions(ServeFlags& flags) {
+  const bool asked = !flags.data.empty();
+  const std::string folder = asked ? flags.data : DefaultDataFolder();
+  ServerOptions& server = flags.server;
+  if (flags.session_secret.empty() || folder.empty()) {
+    server.no_sessions_reason = flags.session_secret.empty()
+                                    ? "it has no master key that lasts; use --master-key-file"
+                                    : "it has no folder for them; use --data";
+    if (!asked) return {};
+    return Refuse(ErrorCode::kInvalidArgument, server.no_sessions_reason, "data");
+  }
+  SessionStore::Limits limits;
+  QUIRE_TRY(limits.bytes, ParseSize(flags.session_disk));
+  Status made = MakeDataFolder(folder);
+  if (made) {
+    auto store = SessionStore::Open(folder + "/sessions.db", flags.session_secret, limits);
+    if (store) {
+      server.sessions = *std::move(store);
+      server.session_secret = DeriveSecret(flags.session_secret, "exports");
+      return {};
+    }
+    made = std::unexpected(std::move(store).error());
+  }
+  if (asked || made.error().code != ErrorCode::kIo) return made;
+  server.no_sessions_reason = made.error().message;
+  spdlog::warn("sessions are off: {}", made.error().message);
   return {};
 }
 
@@ -229,6 +266,7 @@ int Serve(ServeFlags& flags) {
   // A file that cannot be a model is refused before the port is taken.
   if (auto file = GgufFile::Open(flags.engine.model); !file) return Fail(file.error(), kExitModel);
   if (Status read = ReadMasterKey(flags); !read) return Fail(read.error());
+  if (Status opened = OpenSessions(flags); !opened) return Fail(opened.error());
   auto server = Server::Listen(flags.server);
   if (!server) return Fail(server.error());
   signals.Start(**server);
@@ -256,6 +294,14 @@ void AddServerFlags(CLI::App& app, ServeFlags& flags) {
                  "secret from which the names of KV blocks are derived; drawn at the first start "
                  "(default: quire/master.key in ~/.config)")
       ->type_name("FILE");
+  app.add_option("--data", flags.data,
+                 "folder for what outlives the server: sessions (default: quire in "
+                 "~/.local/share)")
+      ->type_name("DIR");
+  Size(app.add_option("--session-disk", flags.session_disk,
+                      "most that the sessions of one tenant may take on disk"),
+       4096, false)
+      ->capture_default_str();
   app.add_option("--alias", flags.aliases,
                  "another name the model answers to; '*' accepts any; may be repeated "
                  "(environment: separated by commas)")

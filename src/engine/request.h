@@ -17,6 +17,8 @@ enum class RequestId : uint64_t {};
 
 struct GenerationRequest {
   std::vector<TokenId> prompt;  // not empty; ids are checked against the vocabulary
+  // So many at the end of the prompt are the beginning of the answer, not of what is answered.
+  uint32_t answer_tokens = 0;
   SamplingParams sampling;
   uint32_t choices = 1;      // n: answers to the same prompt; choice i draws as stream i
   uint32_t max_tokens = 16;  // per choice; 0 computes the prompt only (log-probabilities)
@@ -44,6 +46,7 @@ struct GenerationRequest {
   uint32_t keep_seconds = 0;
   // It is not evicted at all for so long, within the tenant's budget; beyond that it is kept.
   uint32_t pin_seconds = 0;
+  uint64_t pin_group = 0;  // for Engine::Unpin
 };
 
 }  // namespace quire

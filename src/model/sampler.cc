@@ -145,6 +145,11 @@ void Sampler::ObservePrompt(std::span<const TokenId> prompt) {
   for (const TokenId token : prompt) prompt_seen_[static_cast<size_t>(token)] = true;
 }
 
+void Sampler::ObserveAnswer(std::span<const TokenId> answer) {
+  if (!changes_logits_) return;
+  for (const TokenId token : answer) CountGenerated(token);
+}
+
 void Sampler::CountGenerated(TokenId token) {
   const auto at =
       std::ranges::lower_bound(generated_, token, {}, &std::pair<TokenId, uint32_t>::first);
