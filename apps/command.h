@@ -27,5 +27,6 @@ Command AddBench(CLI::App& parent);
 Command AddReplay(CLI::App& parent);
 Command AddTenant(CLI::App& parent);
 Command AddCache(CLI::App& parent);
+Command AddSession(CLI::App& parent);
 
 }  // namespace quire

@@ -31,6 +31,7 @@ constexpr const char* kExamples =
     "  quire bench model.gguf                      how fast it is here, and could be\n"
     "  quire replay trace.jsonl                    what caches would have hit\n"
     "  quire tenant add acme                       a key for one who may use a server\n"
+    "  quire session ls                            what conversations a server keeps\n"
     "  quire COMMAND --help                        more about one command";
 
 // What the parser says, in our words where its own would not help.
@@ -84,8 +85,8 @@ int Main(int argc, char** argv) {
   app.set_help_flag("-h,--help", "show this help and exit");
   app.require_subcommand(1);
   const std::vector<Command> commands = {
-      AddServe(app), AddChat(app),  AddRun(app),    AddTokenize(app), AddRender(app),
-      AddInfo(app),  AddBench(app), AddReplay(app), AddTenant(app),   AddCache(app)};
+      AddServe(app), AddChat(app),   AddRun(app),    AddTokenize(app), AddRender(app), AddInfo(app),
+      AddBench(app), AddReplay(app), AddTenant(app), AddCache(app),    AddSession(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& shown) {  // --help, --version

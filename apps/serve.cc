@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "apps/command.h"
+#include "apps/data_folder.h"
 #include "apps/disk_flags.h"
 #include "apps/engine_flags.h"
 #include "apps/exit_code.h"
@@ -25,6 +26,7 @@
 #include "server/server.h"
 #include "server/tenants/master_key.h"
 #include "server/tenants/tenant_directory.h"
+#include "session/session_store.h"
 
 namespace quire {
 namespace {
@@ -39,6 +41,8 @@ struct ServeFlags {
   std::string master_key_file;  // path; empty: in the user's configuration folder
   std::string data;             // folder; empty: in the user's data folder
   DiskFlags disk;
+  std::string session_disk = "1GiB";
+  std::string session_secret;  // from the master key; empty: it does not outlive this process
   std::string log_level = "info";
   bool print_config = false;
 };
@@ -206,11 +210,43 @@ Status ReadMasterKey(ServeFlags& flags) {
   const auto key = LoadMasterKey(path);
   if (key) {
     flags.engine.scope_secret = DeriveSecret(*key, "names of KV blocks");
+    flags.session_secret = DeriveSecret(*key, "sessions");
   } else if (asked || key.error().code != ErrorCode::kIo) {
     return std::unexpected(key.error());
   } else {
     spdlog::warn("{}; a new one is used until this server stops", key.error().message);
   }
+  return {};
+}
+
+// Sessions need a place and a key that outlive this process. Without them a server still serves,
+// unless the place was asked for.
+Status OpenSessions(ServeFlags& flags) {
+  const bool asked = !flags.data.empty();
+  const std::string folder = asked ? flags.data : DefaultDataFolder();
+  ServerOptions& server = flags.server;
+  if (flags.session_secret.empty() || folder.empty()) {
+    server.no_sessions_reason = flags.session_secret.empty()
+                                    ? "it has no master key that lasts; use --master-key-file"
+                                    : "it has no folder for them; use --data";
+    if (!asked) return {};
+    return Refuse(ErrorCode::kInvalidArgument, server.no_sessions_reason, "data");
+  }
+  SessionStore::Limits limits;
+  QUIRE_TRY(limits.bytes, ParseSize(flags.session_disk));
+  Status made = MakeDataFolder(folder);
+  if (made) {
+    auto store = SessionStore::Open(folder + "/sessions.db", flags.session_secret, limits);
+    if (store) {
+      server.sessions = *std::move(store);
+      server.session_secret = DeriveSecret(flags.session_secret, "exports");
+      return {};
+    }
+    made = std::unexpected(std::move(store).error());
+  }
+  if (asked || made.error().code != ErrorCode::kIo) return made;
+  server.no_sessions_reason = made.error().message;
+  spdlog::warn("sessions are off: {}", made.error().message);
   return {};
 }
 
@@ -238,6 +274,7 @@ int Serve(ServeFlags& flags) {
   if (Status disk = ResolveDisk(flags.disk, flags.data, flags.engine); !disk) {
     return Fail(disk.error());
   }
+  if (Status opened = OpenSessions(flags); !opened) return Fail(opened.error());
   auto server = Server::Listen(flags.server);
   if (!server) return Fail(server.error());
   signals.Start(**server);
@@ -266,9 +303,14 @@ void AddServerFlags(CLI::App& app, ServeFlags& flags) {
                  "(default: quire/master.key in ~/.config)")
       ->type_name("FILE");
   app.add_option("--data", flags.data,
-                 "folder for what outlives the server: KV (default: quire in ~/.local/share)")
+                 "folder for what outlives the server: KV and sessions (default: quire in "
+                 "~/.local/share)")
       ->type_name("DIR");
   AddDiskFlags(app, flags.disk);
+  Size(app.add_option("--session-disk", flags.session_disk,
+                      "most that the sessions of one tenant may take on disk"),
+       4096, false)
+      ->capture_default_str();
   app.add_option("--alias", flags.aliases,
                  "another name the model answers to; '*' accepts any; may be repeated "
                  "(environment: separated by commas)")

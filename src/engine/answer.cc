@@ -1,5 +1,6 @@
 #include "engine/answer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -23,7 +24,10 @@ Answer::Answer(const GenerationRequest& request, uint32_t choice, const Tokenize
                tokenizer.vocab_size()),
       detokenizer_(tokenizer, request.render_special, request.shown_control),
       stop_matcher_(request.stop) {
-  sampler_->ObservePrompt(request.prompt);
+  const std::span prompt(request.prompt);
+  const size_t answered = std::min<size_t>(request.answer_tokens, prompt.size());
+  sampler_->ObservePrompt(prompt.first(prompt.size() - answered));
+  sampler_->ObserveAnswer(prompt.last(answered));
   if (request.grammar) form_.emplace(request.grammar);
   if (request.return_logit_hash) hash_.emplace();
 }

@@ -162,6 +162,7 @@ struct Engine::Impl {
   // All below are guarded by mutex.
   std::vector<Arrival> arrivals;
   std::vector<RequestId> cancels;
+  std::vector<uint64_t> unpins;
   uint64_t last_request = 0;
   bool admitting = true;
   bool stopping = false;
@@ -305,13 +306,15 @@ void Engine::Impl::ThreadMain() {
 bool Engine::Impl::WaitForWork() {
   std::vector<Arrival> started;
   std::vector<RequestId> cancelled;
+  std::vector<uint64_t> unpinned;
   std::optional<std::vector<Tenant>> tenants;
   std::vector<std::vector<TokenId>> prefixes;
   {
     std::unique_lock lock(mutex);
     busy = stats.running + stats.waiting > 0;
     const auto has_news = [this] {
-      return stopping || !arrivals.empty() || !cancels.empty() || described || disk_news;
+      return stopping || !arrivals.empty() || !cancels.empty() || !unpins.empty() || described ||
+             disk_news;
     };
     const auto ready = [&] { return busy || has_news(); };
     if (loop.WaitsForDisk()) {
@@ -324,6 +327,7 @@ bool Engine::Impl::WaitForWork() {
     }
     started.swap(arrivals);
     cancelled.swap(cancels);
+    unpinned.swap(unpins);
     tenants.swap(described);
     prefixes.swap(shared);
     in_hand = CountOf(started);
@@ -340,6 +344,8 @@ bool Engine::Impl::WaitForWork() {
   for (Arrival& arrival : started) loop.Start(std::move(arrival));
   if (!started.empty()) loop.Publish();
   for (const RequestId id : cancelled) loop.Cancel(id);
+  for (const uint64_t group : unpinned) loop.Unpin(group);
+  if (!unpinned.empty()) loop.Publish();
   return true;
 }
 
@@ -406,6 +412,14 @@ void Engine::Cancel(RequestId id) {
     if (static_cast<uint64_t>(id) > impl_->last_request) return;
     impl_->cancels.push_back(id);
     impl_->news.store(true, std::memory_order_relaxed);
+  }
+  impl_->work.notify_one();
+}
+
+void Engine::Unpin(uint64_t group) {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->unpins.push_back(group);
   }
   impl_->work.notify_one();
 }

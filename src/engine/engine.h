@@ -104,6 +104,9 @@ class Engine {
   // its ChoiceEndEvents and its DoneEvent.
   void Cancel(RequestId id);
 
+  // Ends the pins of requests that had this pin_group and are over, before the next step.
+  void Unpin(uint64_t group);
+
   // Says anew what tenants may use; takes effect before the next step. A tenant whose generation
   // has changed loses what it left behind, and those bytes are wiped. kInvalidArgument with the
   // arithmetic if more is guaranteed than there is.

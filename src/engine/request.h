@@ -27,6 +27,8 @@ inline constexpr size_t kTurnKinds = 3;
 
 struct GenerationRequest {
   std::vector<TokenId> prompt;  // not empty; ids are checked against the vocabulary
+  // So many at the end of the prompt are the beginning of the answer, not of what is answered.
+  uint32_t answer_tokens = 0;
   SamplingParams sampling;
   uint32_t choices = 1;      // n: answers to the same prompt; choice i draws as stream i
   uint32_t max_tokens = 16;  // per choice; 0 computes the prompt only (log-probabilities)
@@ -63,6 +65,7 @@ struct GenerationRequest {
   // as long as the tenant's tools take. Null: there are no tools. On the engine thread, once per
   // choice.
   std::function<bool(std::string_view text)> calls_tool;
+  uint64_t pin_group = 0;  // for Engine::Unpin
 };
 
 }  // namespace quire

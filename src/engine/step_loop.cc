@@ -141,6 +141,7 @@ SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) {
   spec.all_rows = request.want_prompt_logprobs;
   spec.keep_ms = TickMs{request.keep_seconds} * kMsPerSecond;
   spec.pin_ms = TickMs{request.pin_seconds} * kMsPerSecond;
+  spec.pin_group = request.pin_group;
   return spec;
 }
 

@@ -68,6 +68,7 @@ class StepLoop {
   void Start(Arrival arrival);  // leads to exactly one DoneEvent, also when it is refused
   void Cancel(RequestId id);    // unknown ids are ignored
   void CancelAll();
+  void Unpin(uint64_t group) { scheduler_.Unpin(group); }
 
   // Runs one step; false if there was nothing to do.
   bool Step();

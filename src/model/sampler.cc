@@ -181,6 +181,11 @@ void Sampler::ObservePrompt(std::span<const TokenId> prompt) {
   }
 }
 
+void Sampler::ObserveAnswer(std::span<const TokenId> answer) {
+  if (!changes_logits_) return;
+  for (const TokenId token : answer) CountGenerated(token);
+}
+
 void Sampler::CountGenerated(TokenId token) {
   const auto at =
       std::ranges::lower_bound(generated_, token, {}, &std::pair<TokenId, uint32_t>::first);

@@ -52,6 +52,8 @@ class Sampler {
 
   // Tokens the penalties look at: the prompt counts for repetition_penalty only.
   void ObservePrompt(std::span<const TokenId> prompt);
+  // Tokens of an answer that is gone on with: to the penalties, as if they were chosen here.
+  void ObserveAnswer(std::span<const TokenId> answer);
 
   struct Ask {
     uint32_t position = 0;  // of the token to be chosen; keys the draw

@@ -244,6 +244,27 @@ TEST(SamplerTest, PenaltiesAndBias) {
   EXPECT_EQ(Sampler(bias, 0, 3).Sample(logits, {}).token, 2);
 }
 
+// Who goes on with an answer counts what it holds already, as the one who began it did.
+TEST(SamplerTest, AnAnswerInTwoPartsIsTheAnswer) {
+  const auto logits = RandomLogits(40, 3);
+  SamplingParams params;
+  params.seed = 5;
+  params.presence_penalty = 1.5f;
+  params.frequency_penalty = 0.7f;
+  params.repetition_penalty = 1.2f;
+  const std::vector<TokenId> prompt = {1, 2, 3};
+  Sampler whole(params, 0, 40);
+  whole.ObservePrompt(prompt);
+  std::vector<TokenId> answer;
+  for (uint32_t i = 0; i < 20; ++i) answer.push_back(whole.Sample(logits, {.position = i}).token);
+  Sampler second(params, 0, 40);
+  second.ObservePrompt(prompt);
+  second.ObserveAnswer(std::span(answer).first(8));
+  for (uint32_t i = 8; i < 20; ++i) {
+    EXPECT_EQ(second.Sample(logits, {.position = i}).token, answer[i]) << i;
+  }
+}
+
 TEST(SamplerTest, BannedTokensAreNeverChosenWhileTheBanHolds) {
   SamplingParams params = Greedy();
   params.banned = {1};

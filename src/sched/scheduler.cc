@@ -233,12 +233,20 @@ void Scheduler::KeepBlocks(const Sequence& sequence) {
   if (sequence.pin_ms > 0) {
     PinId pin{};
     if (cache_.Pin(sequence.table, sequence.table.num_named(), pin)) {
-      pins_.push_back({now_ + sequence.pin_ms, pin});
+      pins_.push_back({now_ + sequence.pin_ms, pin, sequence.pin_group});
     } else {
       keep_ms = std::max(keep_ms, sequence.pin_ms);
     }
   }
   if (keep_ms > 0) cache_.Keep(sequence.table, now_ + keep_ms);
+}
+
+void Scheduler::Unpin(uint64_t group) {
+  std::erase_if(pins_, [&](const Expiry& expiry) {
+    if (expiry.group != group) return false;
+    cache_.Unpin(expiry.pin);
+    return true;
+  });
 }
 
 void Scheduler::UnpinExpired() {

@@ -100,6 +100,9 @@ class Scheduler {
   // Takes one choice per plan item that `completes`, in plan order.
   void Apply(std::span<const Choice> chosen);
 
+  // Ends the pins of this group before their time.
+  void Unpin(uint64_t group);
+
   void Cancel(SequenceId sequence);  // between Apply and Plan; unknown ids are ignored
 
   const Sequence& Get(SequenceId sequence) const { return roster_.Get(sequence); }
@@ -148,6 +151,7 @@ class Scheduler {
   struct Expiry {
     TickMs at;
     PinId pin;
+    uint64_t group;  // SequenceSpec::pin_group
   };
   std::vector<Expiry> pins_;
   uint64_t last_id_ = 0;

@@ -563,6 +563,25 @@ TEST(Scheduler, WhatWasPinnedAwayIsReportedNotWaitedFor) {
   harness.scheduler.CheckInvariants();
 }
 
+TEST(Scheduler, PinsOfAGroupCanBeEnded) {
+  Harness harness(20, {});
+  for (uint64_t group = 1; group <= 2; ++group) {
+    SequenceSpec spec = Spec(Prompt(17, static_cast<uint32_t>(group)), 1);
+    spec.pin_ms = 1000;
+    spec.pin_group = group;
+    ASSERT_TRUE(harness.scheduler.Submit(std::move(spec)));
+    harness.RunAll();
+  }
+  const uint32_t both = harness.cache.pool().num_pinned();
+  ASSERT_GT(both, 0u);
+  harness.scheduler.Unpin(2);
+  EXPECT_EQ(harness.cache.pool().num_pinned(), both / 2);
+  harness.scheduler.Unpin(2);  // there are none any more
+  harness.scheduler.Unpin(1);
+  EXPECT_EQ(harness.cache.pool().num_pinned(), 0u);
+  harness.scheduler.CheckInvariants();
+}
+
 TEST(Scheduler, KeptBlocksOutliveOthersOfTheirOwner) {
   Harness harness(12, {});
   SequenceSpec spec = Spec(Prompt(17, 1), 1);

@@ -13,6 +13,7 @@ std::unique_ptr<Sequence> MakeSequence(const SequenceSpec& spec, uint32_t num_pr
   sequence->arrival = spec.arrival;
   sequence->keep_ms = spec.keep_ms;
   sequence->pin_ms = spec.pin_ms;
+  sequence->pin_group = spec.pin_group;
   sequence->work_tokens = num_prompt;
   sequence->lookup = spec.lookup && !(spec.all_rows && choice == 0);
   sequence->store = spec.store;

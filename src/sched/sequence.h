@@ -33,11 +33,12 @@ struct SequenceSpec {
   std::vector<TokenId> prompt;  // not empty
   uint32_t max_tokens = 1;      // per choice; 0: the prompt is computed and nothing chosen
   uint32_t choices = 1;
-  bool lookup = true;     // may use blocks of the prefix cache
-  bool store = true;      // leaves its full blocks in the prefix cache
-  bool all_rows = false;  // choice 0 wants the logits of every prompt token, so looks nothing up
-  TickMs keep_ms = 0;     // how long its blocks are the last of their owner's to be evicted
-  TickMs pin_ms = 0;      // how long they are not evicted at all, if the owner may pin so many
+  bool lookup = true;      // may use blocks of the prefix cache
+  bool store = true;       // leaves its full blocks in the prefix cache
+  bool all_rows = false;   // choice 0 wants the logits of every prompt token, so looks nothing up
+  TickMs keep_ms = 0;      // how long its blocks are the last of their owner's to be evicted
+  TickMs pin_ms = 0;       // how long they are not evicted at all, if the owner may pin so many
+  uint64_t pin_group = 0;  // for Scheduler::Unpin
 };
 
 struct SequenceCounts {
@@ -59,6 +60,7 @@ struct Sequence {
   TickMs arrival = 0;
   TickMs keep_ms = 0;
   TickMs pin_ms = 0;
+  uint64_t pin_group = 0;
   uint32_t work_tokens = 0;  // tokens to compute until the next one is chosen, as last known
 
   // While waiting: a sequence that is computing what this one needs, and how much of it. The

@@ -148,6 +148,10 @@ asio::awaitable<Outcome> Run::Broken(Error error, Outcome outcome) {
 
 asio::awaitable<Outcome> Run::Complete() {
   submissions.Finished();
+  if (context.settle) {
+    const Status settled = co_await context.settle();
+    if (!settled) co_return co_await Broken(settled.error(), Outcome::kFailed);
+  }
   std::string out;
   answer.End(out);
   for (const std::string_view reason : answer.finish_reasons()) {

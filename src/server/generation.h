@@ -7,6 +7,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 
 #include "server/http/exchange.h"
 #include "server/prepare.h"
@@ -20,6 +21,8 @@ struct GenerationContext {
   Engine& engine;
   ServerMetrics& metrics;
   int stall_seconds = 30;  // for the message
+  // Keeps the answer, before its end is told to the client; an error is told instead.
+  std::function<boost::asio::awaitable<Status>()> settle = {};
 };
 
 // Submits, streams or collects, and answers; returns how it ended.

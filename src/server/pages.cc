@@ -77,9 +77,9 @@ constexpr std::string_view kPageStart =
 constexpr std::string_view kPageEnd =
     "<p><a href=\"/v1/models\">/v1/models</a> &middot; <a href=\"/health\">/health</a> &middot; "
     "<a href=\"/metrics\">/metrics</a> &middot; <a href=\"/v1/cache\">/v1/cache</a> &middot; <a "
-    "href=\"/version\">/version</a> &middot; POST "
-    "/v1/chat/completions, /v1/completions, /v1/responses, /v1/messages, /tokenize, "
-    "/detokenize</p></body></html>\n";
+    "href=\"/version\">/version</a> &middot; <a href=\"/openapi.json\">/openapi.json</a> &middot; "
+    "POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages, /v1/sessions, "
+    "/tokenize, /detokenize</p></body></html>\n";
 
 }  // namespace
 
@@ -141,6 +141,7 @@ HttpResponse Service::Metrics(const HttpRequest& request, const Caller& caller) 
     for (auto& family : TenantFamilies(engine.tenant_usage()))
       families.push_back(std::move(family));
   }
+  if (sessions_ != nullptr) families.push_back(SessionFamily(sessions_->counts()));
   if (!caller.admin) families = OnlyOf(caller.tenant, std::move(families));
   if (QueryValue(request.query, "names") == "vllm") {
     families = WithVllmNames(families, model_ == nullptr ? "" : model_->names.front());
@@ -178,6 +179,10 @@ HttpResponse Service::Cache(const HttpRequest&, const Caller& caller) {
   }
   json.EndObject();
   return JsonPage(json.Take());
+}
+
+HttpResponse Service::OpenApi(const HttpRequest&, const Caller&) {
+  return JsonPage(std::string(kOpenApiText));
 }
 
 HttpResponse Service::Version(const HttpRequest&, const Caller&) {

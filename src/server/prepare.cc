@@ -175,6 +175,13 @@ bool CallsTool(const ReplyOptions& reply, std::string_view text) {
 
 }  // namespace
 
+Result<GenerationRequest> FinishGeneration(const ReadyModel& model, GenerationFields& fields,
+                                           std::vector<TokenId> prompt) {
+  if (const Status bias = CheckBias(model, fields); !bias) return std::unexpected(bias.error());
+  SettleSeed(fields);
+  return Finish(model, fields, std::move(prompt));
+}
+
 Result<PreparedChat> PrepareConversation(const ReadyModel& model, ChatRequest& request) {
   PreparedChat prepared;
   QUIRE_TRY(prepared.model, model.NameFor(request.fields.model));

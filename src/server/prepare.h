@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,11 @@ struct PreparedChat {
 };
 Result<PreparedChat> PrepareConversation(const ReadyModel& model, ChatRequest& request);
 
+// Puts the prompt into the request, settles max_tokens and compiles the form; a seed is drawn if
+// none was given.
+Result<GenerationRequest> FinishGeneration(const ReadyModel& model, GenerationFields& fields,
+                                           std::vector<TokenId> prompt);
+
 struct PreparedGeneration {
   std::vector<GenerationRequest> requests;  // one per prompt
   std::unique_ptr<AnswerWriter> answer;
@@ -39,6 +45,10 @@ struct RawRequest {
 Result<PreparedGeneration> PrepareChat(const ReadyModel& model, const RawRequest& raw);
 Result<PreparedGeneration> PrepareCompletion(const ReadyModel& model, const RawRequest& raw);
 Result<PreparedGeneration> PrepareResponse(const ReadyModel& model, const RawRequest& raw);
+// The same of a request that goes on from the tokens `log`: where the conversation goes on from
+// their text, they stay as they are.
+Result<PreparedGeneration> PrepareResponseOnto(const ReadyModel& model, const RawRequest& raw,
+                                               std::span<const TokenId> log);
 Result<PreparedGeneration> PrepareMessages(const ReadyModel& model, const RawRequest& raw);
 
 // POST /v1/messages/count_tokens: the JSON of the answer.

@@ -16,6 +16,9 @@
 
 namespace quire {
 
+// In hex, over the pieces of all ids.
+std::string VocabularyDigest(const Tokenizer& tokenizer);
+
 struct ReadyModel {
   // `reply_format`: instead of what the chat template teaches.
   ReadyModel(ServedModel served, std::vector<std::string> model_names,
@@ -28,7 +31,8 @@ struct ReadyModel {
         grammars(std::make_shared<GrammarCache>([of = tokenizer] { return TokenTrieOf(*of); })),
         encoder(tokenizer, std::move(served.chat_template), std::move(served.chat_template_error),
                 engine->context_tokens()),
-        names(std::move(model_names)) {}
+        names(std::move(model_names)),
+        vocabulary(VocabularyDigest(*tokenizer)) {}
 
   std::shared_ptr<Engine> engine;
   std::shared_ptr<const Tokenizer> tokenizer;
@@ -38,6 +42,8 @@ struct ReadyModel {
   std::shared_ptr<GrammarCache> grammars;  // that requests asked for
   PromptEncoder encoder;
   std::vector<std::string> names;  // the first is its own; "*" stands for any
+
+  std::string vocabulary;  // digest of all its tokens: equal, if ids mean the same
 
   // How answers are to be read. Where the template knows no tools, they are described to the model
   // in the format hermes.

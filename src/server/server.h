@@ -32,6 +32,7 @@ namespace quire {
 
 class ChatTemplate;
 class Engine;
+class SessionStore;
 class Tokenizer;
 
 // What GET /version and / say about this binary.
@@ -50,6 +51,10 @@ struct ServerOptions {
   std::vector<std::string> model_names;
   // In which way the model writes tool calls; empty: as its chat template teaches.
   std::optional<ReplyFormat> reply_format;
+  // Where conversations are kept; null: nowhere, and why.
+  std::shared_ptr<SessionStore> sessions;
+  std::string session_secret;  // signs exported sessions
+  std::string no_sessions_reason;
   BuildInfo build;
   std::string cors_origin;  // sent as Access-Control-Allow-Origin; empty: no CORS at all
 

@@ -72,6 +72,7 @@ const Service::Route Service::kRoutes[] = {
     {.path = "/health", .open = true, .page = &Service::Health},
     {.path = "/metrics", .page = &Service::Metrics},
     {.path = "/version", .page = &Service::Version},
+    {.path = "/openapi.json", .page = &Service::OpenApi},
     {.path = "/v1/cache", .when = When::kReady, .page = &Service::Cache},
     {.path = "/v1/models", .when = When::kReady, .page = &Service::Models},
     {.path = "/v1/models/", .when = When::kReady, .page = &Service::OneModel},
@@ -88,17 +89,27 @@ const Service::Route Service::kRoutes[] = {
     {.path = "/v1/responses",
      .post = true,
      .when = When::kReadyNotDraining,
-     .generation = PrepareResponse},
+     .generation = PrepareResponse,
+     .sessions = &Sessions::HandleResponse},
+    {.path = "/v1/responses/",
+     .when = When::kReadyNotDraining,
+     .sessions = &Sessions::HandleResponse},
     {.path = "/v1/messages",
      .post = true,
      .when = When::kReadyNotDraining,
      .generation = PrepareMessages},
     {.path = "/v1/messages/count_tokens", .post = true, .when = When::kReady, .work = CountTokens},
+    {.path = "/v1/sessions", .when = When::kReadyNotDraining, .sessions = &Sessions::Handle},
+    {.path = "/v1/sessions/", .when = When::kReadyNotDraining, .sessions = &Sessions::Handle},
 };
 
 Service::Service(const ServerOptions& options)
     : options_(options), metrics_(options.build), pool_(std::max(1u, options.parse_threads)) {
   if (options.tenants) tenants_ = TenantDirectory(*options.tenants);
+  if (options.sessions) {
+    sessions_ = std::make_unique<Sessions>(options.sessions, options.session_secret, options.log);
+    PurgeSessions();
+  }
 }
 
 Service::~Service() {
@@ -125,7 +136,19 @@ Status Service::SetTenants(TenantsFile tenants) {
     if (!described) return described;
   }
   tenants_ = std::move(next);
+  PurgeSessions();
   return {};
+}
+
+// What was kept before a tenant was purged. Of tenants that are not in the file, sessions stay: a
+// line that was lost by mistake costs nobody a conversation.
+void Service::PurgeSessions() {
+  if (sessions_ == nullptr || !tenants_.needs_key()) return;
+  std::vector<std::pair<std::string, uint64_t>> generations;
+  for (const Tenant& tenant : tenants_.tenants()) {
+    if (tenants_.Contains(tenant.name)) generations.emplace_back(tenant.name, tenant.generation);
+  }
+  sessions_->Purge(std::move(generations));
 }
 
 // Nothing for one who has no key where a key is needed. What a browser asks before it sends one
@@ -146,7 +169,10 @@ const Service::Route* Service::Find(const HttpRequest& request, bool& path_known
     if (!matches) continue;
     path_known = true;
     const bool get = request.method == "GET" || request.method == "HEAD";
-    if (route.post ? request.method == "POST" : get) return &route;
+    const bool fits = route.any_method() ? request.method != "OPTIONS"
+                      : route.post       ? request.method == "POST"
+                                         : get;
+    if (fits) return &route;
   }
   return nullptr;
 }
@@ -159,6 +185,7 @@ HttpResponse Service::NoRoute(const HttpRequest& request, bool path_known) const
     const bool below = route.path.size() > 1 && route.path.ends_with('/');
     if (below ? !request.path.starts_with(route.path) : request.path != route.path) continue;
     allowed = route.post ? "POST, OPTIONS" : "GET, HEAD, OPTIONS";
+    if (route.any_method()) allowed = "GET, HEAD, POST, DELETE, OPTIONS";
   }
   if (!exists) {
     return ErrorResponse(
@@ -170,7 +197,7 @@ HttpResponse Service::NoRoute(const HttpRequest& request, bool path_known) const
     response.status = 204;
     if (!allowed.empty()) response.headers.emplace_back("Allow", allowed);
     if (!options_.cors_origin.empty()) {
-      response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+      response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
       response.headers.emplace_back("Access-Control-Allow-Headers",
                                     "Authorization, Content-Type, X-Api-Key, X-Quire-Session");
     }
@@ -213,6 +240,8 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
     if (route->generation != nullptr) metrics_.Count(Outcome::kRejected, caller->tenant);
   } else if (route->page != nullptr) {
     response = (this->*route->page)(exchange.request(), *caller);
+  } else if (route->sessions != nullptr && (sessions_ || route->generation == nullptr)) {
+    co_return co_await RunSessions(exchange, route->sessions, *std::move(caller));
   } else if (route->work != nullptr) {
     co_return co_await RunWork(exchange, route->work);
   } else {
@@ -282,6 +311,22 @@ asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation pre
   GenerationContext context{*model->engine, metrics_, options_.stall_seconds};
   const Outcome outcome = co_await Generate(exchange, context, *std::move(prepared));
   metrics_.Count(outcome, caller.tenant);
+}
+
+asio::awaitable<void> Service::RunSessions(Exchange& exchange, SessionHandler handler,
+                                           Caller caller) {
+  if (sessions_ == nullptr) {
+    HttpResponse refusal =
+        ToResponse({ErrorCode::kUnsupported,
+                    "this server keeps no sessions: " + options_.no_sessions_reason,
+                    {}},
+                   1);
+    co_return co_await exchange.Respond(std::move(refusal));
+  }
+  Sessions::Context context{model_, metrics_, {}, options_.stall_seconds};
+  context.space.tenant = std::move(caller.tenant);
+  context.space.generation = caller.generation;
+  co_await (*sessions_.*handler)(exchange, std::move(context));
 }
 
 }  // namespace quire

@@ -20,6 +20,7 @@
 #include "server/ready_model.h"
 #include "server/server.h"
 #include "server/server_metrics.h"
+#include "server/sessions/sessions.h"
 #include "server/tenants/tenant_directory.h"
 
 namespace quire {
@@ -41,14 +42,18 @@ class Service {
   using Page = HttpResponse (Service::*)(const HttpRequest& request, const Caller& caller);
   using Work = Result<std::string> (*)(const ReadyModel&, const std::string&);
   using Preparation = Result<PreparedGeneration> (*)(const ReadyModel&, const RawRequest&);
+  using SessionHandler = boost::asio::awaitable<void> (Sessions::*)(Exchange&, Sessions::Context);
   struct Route {
     std::string_view path;  // ends in "/": everything below it
     bool post = false;      // else GET and HEAD
     When when = When::kAlways;
     bool open = false;    // without a key
-    Page page = nullptr;  // exactly one of these three
+    Page page = nullptr;  // exactly one of these four
     Work work = nullptr;
     Preparation generation = nullptr;
+    // Alone: with every method but OPTIONS. Beside `generation`: instead, if sessions are kept.
+    SessionHandler sessions = nullptr;
+    bool any_method() const { return sessions != nullptr && generation == nullptr; }
   };
   static const Route kRoutes[];
   static const Route* Find(const HttpRequest& request, bool& path_known);
@@ -66,23 +71,31 @@ class Service {
   boost::asio::awaitable<void> RunGeneration(Exchange& exchange, Preparation prepare,
                                              Caller caller);
 
+  boost::asio::awaitable<void> RunSessions(Exchange& exchange, SessionHandler handler,
+                                           Caller caller);
+  void PurgeSessions();
+
   HttpResponse Home(const HttpRequest& request, const Caller& caller);
   HttpResponse Health(const HttpRequest& request, const Caller& caller);
   HttpResponse Metrics(const HttpRequest& request, const Caller& caller);
   HttpResponse Version(const HttpRequest& request, const Caller& caller);
   HttpResponse Models(const HttpRequest& request, const Caller& caller);
   HttpResponse OneModel(const HttpRequest& request, const Caller& caller);
+  HttpResponse OpenApi(const HttpRequest& request, const Caller& caller);
   HttpResponse Cache(const HttpRequest& request, const Caller& caller);
 
   const ServerOptions& options_;
   ServerMetrics metrics_;
   TenantDirectory tenants_;
+  std::unique_ptr<Sessions> sessions_;       // null: none are kept
   std::shared_ptr<const ReadyModel> model_;  // null while loading
   int64_t ready_since_ = 0;                  // seconds since 1970
   bool draining_ = false;
   boost::asio::thread_pool pool_;
   boost::asio::thread_pool large_pool_{1};  // so that small requests never wait behind large ones
 };
+
+extern const std::string_view kOpenApiText;  // docs/openapi.json
 
 // An Error as a response, with Retry-After where trying again makes sense.
 HttpResponse ToResponse(const Error& error, uint32_t retry_after_seconds);

@@ -57,6 +57,12 @@ std::vector<MetricFamily> TenantFamilies(const std::vector<Engine::TenantUsage>&
   return families;
 }
 
+MetricFamily SessionFamily(const std::vector<SessionStore::TenantCount>& counts) {
+  MetricFamily family = GaugeFamily("quire_sessions", "Sessions that a tenant keeps");
+  for (const auto& [tenant, sessions] : counts) Append(family, {{"tenant", tenant}}, sessions);
+  return family;
+}
+
 std::vector<MetricFamily> OnlyOf(const std::string& tenant, std::vector<MetricFamily> families) {
   for (MetricFamily& family : families) {
     std::erase_if(family.metric, [&](const ClientMetric& metric) { return !IsOf(metric, tenant); });

@@ -11,6 +11,7 @@
 
 #include "engine/engine.h"
 #include "server/openai/json_writer.h"
+#include "session/session_store.h"
 
 namespace quire {
 
@@ -27,5 +28,8 @@ std::string InWords(const Engine::TenantUsage& usage);
 
 // Fields of an object that is open: "tenant", "tiers", "guaranteed_bytes", "limit_bytes".
 void WriteUsage(const Engine::TenantUsage& usage, uint64_t block_bytes, JsonWriter& json);
+
+// quire_sessions: how many each tenant keeps.
+prometheus::MetricFamily SessionFamily(const std::vector<SessionStore::TenantCount>& counts);
 
 }  // namespace quire

@@ -444,6 +444,18 @@ Result<uint64_t> SessionStore::CountSessions(const SessionSpace& space) {
   return Count(space);
 }
 
+Result<std::vector<SessionStore::TenantCount>> SessionStore::CountByTenant() {
+  const std::lock_guard lock(mutex_);
+  Statement query = database_.Prepare(
+      "SELECT tenant, count(*) FROM session WHERE kind = 0 GROUP BY tenant ORDER BY tenant");
+  std::vector<TenantCount> counts;
+  for (;;) {
+    QUIRE_TRY(const bool more, query.Step());
+    if (!more) return counts;
+    counts.push_back({query.GetText(0), static_cast<uint64_t>(query.GetInt(1))});
+  }
+}
+
 // Of responses, the one that was not used for longest, but not this. False if there is none.
 Result<bool> SessionStore::DropOldest(const SessionSpace& space, const std::string& but) {
   if (space.kind != SessionKind::kResponse) return false;

@@ -95,6 +95,11 @@ class SessionStore {
   // Removes all that the tenant kept under generations other than this one.
   Status Purge(const std::string& tenant, uint64_t generation);
   Result<uint64_t> CountSessions(const SessionSpace& space);
+  struct TenantCount {
+    std::string tenant;
+    uint64_t sessions = 0;  // of kind kSession
+  };
+  Result<std::vector<TenantCount>> CountByTenant();
 
   void CheckInvariants();  // O(everything); aborts naming the broken invariant
   const Database& database() const { return database_; }  // for tests: to damage it, to fill it

@@ -21,6 +21,7 @@ void SingleAnswer::Take(uint32_t prompt, Event event, std::string& out) {
   QUIRE_CHECK(prompt == 0);
   ReplyEvents events;
   if (auto* token = std::get_if<TokenEvent>(&event)) {
+    tokens_.push_back(token->token);
     parser_->Append(token->text, events);
   } else if (auto* last = std::get_if<ChoiceEndEvent>(&event)) {
     parser_->Append(last->text, events);

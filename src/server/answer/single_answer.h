@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/token_id.h"
 #include "reply/reply_parser.h"
 #include "server/answer/answer_writer.h"
 #include "server/openai/receipt.h"
@@ -49,6 +50,8 @@ class SingleAnswer : public AnswerWriter {
   bool done() const final { return done_; }
   bool failed() const final { return error_.has_value(); }
   const Error& error() const final { return *error_; }
+  const std::vector<TokenId>& tokens() const { return tokens_; }  // as they were chosen
+  const std::string& id() const { return facts_.id; }
   std::vector<std::string_view> finish_reasons() const final;
 
  protected:
@@ -68,6 +71,7 @@ class SingleAnswer : public AnswerWriter {
   std::unique_ptr<ReplyParser> parser_;
   SingleEnd end_;
   Receipt receipt_;
+  std::vector<TokenId> tokens_;
   bool done_ = false;
   std::optional<Error> error_;
 };

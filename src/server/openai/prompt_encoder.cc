@@ -63,7 +63,7 @@ Status PromptEncoder::CheckLength(size_t bytes, std::string_view param) const {
 }
 
 Result<std::string> PromptEncoder::Render(Json variables, std::string_view mark) const {
-  variables["add_generation_prompt"] = true;
+  if (!variables.contains("add_generation_prompt")) variables["add_generation_prompt"] = true;
   AddSpecialTexts(*tokenizer_, variables);
   auto rendered = template_->Render(variables);
   if (!rendered) {
@@ -80,25 +80,67 @@ Result<std::vector<TokenId>> PromptEncoder::Chat(const ChatRequest& request) con
   return std::move(encoded.tokens);
 }
 
-Result<PromptEncoder::EncodedChat> PromptEncoder::EncodeChat(const ChatRequest& request) const {
-  if (template_ == nullptr) {
-    const std::string why = why_none_.empty()
-                                ? "has no chat template"
-                                : "has a chat template that cannot be read (" + why_none_ + ")";
-    return Refuse(ErrorCode::kUnsupported,
-                  "this model " + why + "; use POST /v1/completions with a prompt of your own");
-  }
-  const std::string mark = ControlTextGuard::DrawMark();
-  bool marked = false;
+Status PromptEncoder::CheckTemplate() const {
+  if (template_ != nullptr) return {};
+  const std::string why = why_none_.empty()
+                              ? "has no chat template"
+                              : "has a chat template that cannot be read (" + why_none_ + ")";
+  return Refuse(ErrorCode::kUnsupported,
+                "this model " + why + "; use POST /v1/completions with a prompt of your own");
+}
+
+// The rendered text, and whether it holds marks.
+Result<std::string> PromptEncoder::RenderMarked(const ChatRequest& request, bool asks,
+                                                std::string_view mark, bool& marked) const {
+  if (const Status can = CheckTemplate(); !can) return std::unexpected(can.error());
   const auto render = [&](bool write_calls) {
     Json variables = request.variables;
     AdaptTools(traits_, write_calls, variables);
     marked = guard_.MarkAll(variables, mark);
+    variables["add_generation_prompt"] = asks;
     return Render(std::move(variables), mark);
   };
   auto attempt = render(request.tools.declared || request.variables.contains("tools"));
   if (!attempt && HasCalls(request.variables["messages"])) attempt = render(true);
-  QUIRE_TRY(const std::string rendered, std::move(attempt));
+  return attempt;
+}
+
+Result<PromptEncoder::RenderedChat> PromptEncoder::RenderChat(const ChatRequest& request,
+                                                              bool asks) const {
+  const std::string mark = ControlTextGuard::DrawMark();
+  bool marked = false;
+  QUIRE_TRY(std::string rendered, RenderMarked(request, asks, mark, marked));
+  RenderedChat chat;
+  if (marked) {
+    chat.pieces = guard_.Split(rendered, mark);
+  } else {
+    chat.pieces.push_back({std::move(rendered), true});
+  }
+  for (const ControlTextGuard::Piece& piece : chat.pieces) chat.text += piece.text;
+  return chat;
+}
+
+Result<std::vector<TokenId>> PromptEncoder::EncodeFrom(const RenderedChat& chat,
+                                                       size_t from) const {
+  if (const Status fits = CheckLength(chat.text.size() - from, "messages"); !fits) {
+    return std::unexpected(fits.error());
+  }
+  std::vector<TokenId> tokens;
+  for (const ControlTextGuard::Piece& piece : chat.pieces) {
+    const size_t skipped = std::min(from, piece.text.size());
+    from -= skipped;
+    const auto part =
+        tokenizer_->Encode(std::string_view(piece.text).substr(skipped),
+                           {.add_special = false, .parse_special = piece.parse_special});
+    tokens.insert(tokens.end(), part.begin(), part.end());
+  }
+  return tokens;
+}
+
+Result<PromptEncoder::EncodedChat> PromptEncoder::EncodeChat(const ChatRequest& request) const {
+  const std::string mark = ControlTextGuard::DrawMark();
+  bool marked = false;
+  QUIRE_TRY(const std::string rendered, RenderMarked(request, true, mark, marked));
   QUIRE_TRY(std::vector<TokenId> tokens, EncodeRendered(rendered, marked ? mark : ""));
   const TokenId bos = tokenizer_->bos();
   if (tokenizer_->adds_bos() && bos != kNoToken && (tokens.empty() || tokens.front() != bos)) {

@@ -41,6 +41,16 @@ class PromptEncoder {
   };
   Result<EncodedChat> EncodeChat(const ChatRequest& request) const;
 
+  // A chat as text, taken apart where a client's words must not become control tokens.
+  struct RenderedChat {
+    std::vector<ControlTextGuard::Piece> pieces;
+    std::string text;  // all of them
+  };
+  // With `asks`, it ends with what the template puts before an answer. Errors as of Chat.
+  Result<RenderedChat> RenderChat(const ChatRequest& request, bool asks) const;
+  // The ids of what follows the first `from` bytes. kContextLength as above.
+  Result<std::vector<TokenId>> EncodeFrom(const RenderedChat& chat, size_t from) const;
+
   // kContextLength as above; kInvalidArgument for an empty prompt and for ids outside the
   // vocabulary.
   Result<std::vector<TokenId>> Text(std::string_view text, bool parse_special) const;
@@ -52,7 +62,10 @@ class PromptEncoder {
 
  private:
   Status CheckLength(size_t bytes, std::string_view param) const;
+  Status CheckTemplate() const;
   Result<std::string> Render(Json variables, std::string_view mark) const;
+  Result<std::string> RenderMarked(const ChatRequest& request, bool asks, std::string_view mark,
+                                   bool& marked) const;
   Result<std::vector<TokenId>> EncodeRendered(const std::string& rendered,
                                               std::string_view mark) const;
 

@@ -103,7 +103,11 @@ void ResponsesAnswer::WriteResponse(std::string_view status, JsonWriter& json) c
     json.Null();
   }
   json.Field("model", facts().model).Key("output").BeginArray();
-  for (const Item& item : items_) WriteItem(item, item.whole ? "completed" : "incomplete", json);
+  for (const Item& item : items_) {
+    // The last is closed by the end of the answer.
+    const bool whole = item.whole || (open_ && &item == &items_.back() && status == "completed");
+    WriteItem(item, whole ? "completed" : "incomplete", json);
+  }
   json.EndArray();
   for (const auto& [name, value] : echo_.items()) json.Key(name).Raw(value.dump());
   json.Key("usage");
@@ -213,17 +217,29 @@ void ResponsesAnswer::OnReply(const ReplyEvent& event, std::string& out) {
   }
 }
 
+std::string_view ResponsesAnswer::status() const {
+  return end().reason == FinishReason::kLength ? "incomplete" : "completed";
+}
+
+void ResponsesAnswer::SetKept(const std::string& previous) {
+  echo_["store"] = true;
+  if (!previous.empty()) echo_["previous_response_id"] = previous;
+}
+
+std::string ResponsesAnswer::Text() const {
+  JsonWriter json;
+  WriteResponse(status(), json);
+  return json.Take();
+}
+
 void ResponsesAnswer::End(std::string& out) {
-  const bool whole = end().reason != FinishReason::kLength;
+  const bool whole = status() == "completed";
   Close(whole, out);
-  const std::string_view status = whole ? "completed" : "incomplete";
   if (facts().stream) {
-    SendResponse(whole ? "response.completed" : "response.incomplete", status, out);
+    SendResponse(whole ? "response.completed" : "response.incomplete", status(), out);
     return;
   }
-  JsonWriter json;
-  WriteResponse(status, json);
-  out += json.text();
+  out += Text();
 }
 
 void ResponsesAnswer::Break(const ApiError& error, std::string& out) {

@@ -28,6 +28,11 @@ class ResponsesAnswer final : public SingleAnswer {
   // `echo`: the fields of the request that answers repeat.
   ResponsesAnswer(SingleFacts facts, Json echo);
 
+  // It is kept, and goes on from `previous` (empty: from none). Before Begin.
+  void SetKept(const std::string& previous);
+  // The whole response, once done; what GET says of it later.
+  std::string Text() const;
+
   void Begin(std::string& out) override;
   void End(std::string& out) override;
   void Break(const ApiError& error, std::string& out) override;
@@ -54,6 +59,7 @@ class ResponsesAnswer final : public SingleAnswer {
   void SendResponse(std::string_view type, std::string_view status, std::string& out);
   void SendPart(std::string_view type, std::string& out);
   void SendItem(std::string_view type, std::string_view status, std::string& out);
+  std::string_view status() const;  // once done
   void WriteResponse(std::string_view status, JsonWriter& json) const;
   void WriteUsage(JsonWriter& json) const;
   static void WritePart(const Item& item, std::string_view text, JsonWriter& json);

@@ -28,7 +28,7 @@ std::optional<Caller> TenantDirectory::Find(std::span<const std::string> keys) c
     }
   }
   if (found == nullptr) return std::nullopt;
-  return Caller{found->tenant.name, found->admin};
+  return Caller{found->tenant.name, found->admin, found->tenant.generation};
 }
 
 std::vector<Tenant> TenantDirectory::tenants() const {

@@ -21,6 +21,7 @@ namespace quire {
 struct Caller {
   std::string tenant = "default";
   bool admin = true;
+  uint64_t generation = 0;  // of the tenant
 
   bool MaySee(std::string_view other) const { return admin || other == tenant; }
 };

@@ -1,0 +1,263 @@
+// quire session: the conversations that a server keeps, from the command line.
+#include <curl/curl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/Option.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "apps/command.h"
+#include "apps/exit_code.h"
+
+namespace quire {
+namespace {
+
+using nlohmann::json;
+
+struct SessionFlags {
+  std::string server = "http://127.0.0.1:8080";
+  std::string key;
+  std::string id;
+  std::string new_id;
+  std::string search;
+  std::string file;
+  bool as_json = false;
+};
+
+size_t OnBytes(char* data, size_t size, size_t count, void* context) {
+  static_cast<std::string*>(context)->append(data, size * count);
+  return size * count;
+}
+
+// One request to the server, and what it says.
+class Caller {
+ public:
+  explicit Caller(const SessionFlags& flags) : flags_(flags) {
+    while (url_.ends_with('/')) url_.pop_back();
+  }
+
+  // The body of the answer; what the server refuses is an error with its words.
+  Result<std::string> Call(const char* method, const std::string& path,
+                           const std::string* body = nullptr) const {
+    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(),
+                                                                   curl_easy_cleanup);
+    if (curl == nullptr) return Refuse(ErrorCode::kInternal, "libcurl does not work here");
+    std::string answer;
+    curl_slist* list = nullptr;
+    if (!flags_.key.empty()) {
+      list = curl_slist_append(list, ("Authorization: Bearer " + flags_.key).c_str());
+    }
+    list = curl_slist_append(list, "Content-Type: application/octet-stream");
+    list = curl_slist_append(list, "Expect:");
+    const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list,
+                                                                              curl_slist_free_all);
+    const std::string url = url_ + "/v1/sessions" + path;
+    curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
+    curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
+    curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, OnBytes);
+    curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer);
+    curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT, 10L);
+    curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, 120L);
+    if (body != nullptr) {
+      curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE,
+                       static_cast<curl_off_t>(body->size()));
+      curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, body->data());
+    }
+    const CURLcode done = curl_easy_perform(curl.get());
+    if (done != CURLE_OK) {
+      return Refuse(ErrorCode::kIo,
+                    fmt::format("no answer from {}: {}", url_, curl_easy_strerror(done)));
+    }
+    long status = 0;
+    curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+    if (status < 300) return answer;
+    return Refuse(ErrorCode::kIo, fmt::format("{} ({})", MessageOf(answer), status));
+  }
+
+  // As part of a path or a query.
+  static std::string Escape(const std::string& text) {
+    char* raw = curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size()));
+    std::string escaped = raw == nullptr ? "" : raw;
+    curl_free(raw);
+    return escaped;
+  }
+
+ private:
+  static std::string MessageOf(const std::string& answer) {
+    const json body = json::parse(answer, nullptr, false);
+    if (body.is_object() && body.contains("error") && body["error"].is_object()) {
+      return body["error"].value("message", "the server refuses");
+    }
+    return "the server refuses";
+  }
+
+  const SessionFlags& flags_;
+  std::string url_ = flags_.server;
+};
+
+std::string PathOf(const SessionFlags& flags, const char* action = "") {
+  return "/" + Caller::Escape(flags.id) + action;
+}
+
+std::string TimeOf(const json& session, const char* name) {
+  const auto found = session.find(name);
+  if (found == session.end() || !found->is_number()) return "-";
+  const auto when = found->get<std::time_t>();
+  std::tm local{};
+  localtime_r(&when, &local);
+  char text[32];
+  return {text, std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &local)};
+}
+
+Status List(const SessionFlags& flags, const Caller& caller) {
+  constexpr auto kRow = "{:<36} {:>8} {:>8}  {:<16}  {:<16}  {}\n";
+  if (!flags.as_json) {
+    fmt::print(kRow, "ID", "TOKENS", "MESSAGES", "LAST USED", "EXPIRES", "MODEL");
+  }
+  std::string after;
+  for (;;) {
+    QUIRE_TRY(const std::string answer,
+              caller.Call("GET", "?limit=1000&search=" + Caller::Escape(flags.search) +
+                                     "&after=" + Caller::Escape(after)));
+    const json page = json::parse(answer, nullptr, false);
+    if (!page.is_object() || !page.contains("data") || !page["data"].is_array()) {
+      return Refuse(ErrorCode::kIo, "this server's list of sessions cannot be read");
+    }
+    for (const json& session : page["data"]) {
+      after = session.value("id", "");
+      if (flags.as_json) {
+        fmt::print("{}\n", session.dump());
+      } else {
+        fmt::print(kRow, after, session.value("tokens", 0), session.value("messages", 0),
+                   TimeOf(session, "last_used"), TimeOf(session, "expires"),
+                   session.value("model", ""));
+      }
+    }
+    if (page["data"].empty() || !page.value("has_more", false)) return {};
+  }
+}
+
+Status Show(const SessionFlags& flags, const Caller& caller) {
+  QUIRE_TRY(const std::string answer, caller.Call("GET", PathOf(flags)));
+  const json session = json::parse(answer, nullptr, false);
+  fmt::print("{}\n", flags.as_json ? session.dump() : session.dump(2));
+  return {};
+}
+
+Status Fork(const SessionFlags& flags, const Caller& caller) {
+  json body = json::object();
+  if (!flags.new_id.empty()) body["id"] = flags.new_id;
+  const std::string text = body.dump();
+  QUIRE_TRY(const std::string answer, caller.Call("POST", PathOf(flags, "/fork"), &text));
+  fmt::print("{}\n", json::parse(answer, nullptr, false).value("id", ""));
+  return {};
+}
+
+Status Remove(const SessionFlags& flags, const Caller& caller) {
+  const auto removed = caller.Call("DELETE", PathOf(flags));
+  return removed ? Status() : std::unexpected(removed.error());
+}
+
+// Under another name first: a file that is there is whole.
+Status Export(const SessionFlags& flags, const Caller& caller) {
+  QUIRE_TRY(const std::string bytes, caller.Call("GET", PathOf(flags, "/export")));
+  if (flags.file == "-") {
+    const bool written = std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size();
+    return written ? Status() : Refuse(ErrorCode::kIo, "cannot write to standard output");
+  }
+  const std::string file = flags.file.empty() ? flags.id + ".quire" : flags.file;
+  const std::string draft = file + ".part";
+  std::ofstream out(draft, std::ios::binary | std::ios::trunc);
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  out.close();
+  if (!out || std::rename(draft.c_str(), file.c_str()) != 0) {
+    std::remove(draft.c_str());
+    return Refuse(ErrorCode::kIo, fmt::format("cannot write '{}'", file));
+  }
+  fmt::print("{}\n", file);
+  return {};
+}
+
+Status Import(const SessionFlags& flags, const Caller& caller) {
+  std::ifstream in(flags.file, std::ios::binary);
+  if (!in) return Refuse(ErrorCode::kNotFound, fmt::format("cannot read '{}'", flags.file));
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  const std::string query = flags.new_id.empty() ? "" : "?id=" + Caller::Escape(flags.new_id);
+  QUIRE_TRY(const std::string answer, caller.Call("POST", "/import" + query, &bytes));
+  fmt::print("{}\n", json::parse(answer, nullptr, false).value("id", ""));
+  return {};
+}
+
+using Action = Status (*)(const SessionFlags&, const Caller&);
+
+CLI::App* AddAction(CLI::App& parent, const char* name, const char* description,
+                    SessionFlags& flags) {
+  CLI::App* app = parent.add_subcommand(name, description);
+  app->add_option("--server", flags.server, "address of the server")
+      ->type_name("URL")
+      ->envname("QUIRE_SERVER")
+      ->capture_default_str();
+  app->add_option("--api-key", flags.key, "key, where the server asks for one")
+      ->type_name("KEY")
+      ->envname("OPENAI_API_KEY");
+  return app;
+}
+
+CLI::App* WithId(CLI::App* app, SessionFlags& flags) {
+  app->add_option("ID", flags.id, "the session")->required();
+  return app;
+}
+
+int RunAction(Action action, const SessionFlags& flags) {
+  const Status done = action(flags, Caller(flags));
+  return done ? FinishOutput() : Fail(done.error());
+}
+
+}  // namespace
+
+Command AddSession(CLI::App& parent) {
+  auto flags = std::make_shared<SessionFlags>();
+  CLI::App* app = parent.add_subcommand("session", "The conversations that a server keeps.");
+  app->footer(
+      "Examples:\n"
+      "  quire session ls --search chat\n"
+      "  quire session export chat.1 chat.1.quire\n"
+      "  quire session import chat.1.quire --id copy --server http://other:8080\n\n"
+      "An exported file holds the conversation in the clear.");
+  app->require_subcommand(1);
+  CLI::App* list = AddAction(*app, "ls", "All sessions.", *flags);
+  list->add_option("--search", flags->search, "only ids that hold this")->type_name("TEXT");
+  CLI::App* show = WithId(AddAction(*app, "show", "One session.", *flags), *flags);
+  for (CLI::App* one : {list, show})
+    one->add_flag("--json", flags->as_json, "one line of JSON each");
+  CLI::App* fork =
+      WithId(AddAction(*app, "fork", "A new session that shares all so far.", *flags), *flags);
+  CLI::App* remove = WithId(AddAction(*app, "rm", "Deletes a session.", *flags), *flags);
+  CLI::App* to = WithId(AddAction(*app, "export", "Writes a session into a file.", *flags), *flags);
+  to->add_option("FILE", flags->file, "the file; -: standard output (default: ID.quire)");
+  CLI::App* from = AddAction(*app, "import", "Takes a session from a file.", *flags);
+  from->add_option("FILE", flags->file, "the file")->required();
+  for (CLI::App* one : {fork, from}) {
+    one->add_option("--id", flags->new_id, "id of the new session")->type_name("ID");
+  }
+  return {app, [=](const Settings&) -> int {
+            const std::pair<CLI::App*, Action> actions[] = {{list, List}, {show, Show},
+                                                            {fork, Fork}, {remove, Remove},
+                                                            {to, Export}, {from, Import}};
+            for (const auto& [one, action] : actions) {
+              if (one->parsed()) return RunAction(action, *flags);
+            }
+            return kExitUsage;
+          }};
+}
+
+}  // namespace quire

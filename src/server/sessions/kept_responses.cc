@@ -1,0 +1,91 @@
+#include "server/sessions/kept_responses.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "engine/engine.h"
+
+namespace quire {
+namespace {
+
+// A text is the one message that says it.
+Json ItemsOf(const Json& input) {
+  if (!input.is_string()) return input;
+  return Json::array({{{"type", "message"}, {"role", "user"}, {"content", input}}});
+}
+
+// What the stored state says; nothing can be wrong with it but a bug, for it was sealed.
+Result<Json> StoredText(const Session& session) {
+  Json text = Json::parse(session.state.text, nullptr, false);
+  if (text.is_object() && text.contains("items") && text.contains("response")) return text;
+  return Refuse(ErrorCode::kCorrupt, "what is kept of this response cannot be read");
+}
+
+}  // namespace
+
+Result<ResponseTurn> PrepareResponseTurn(const SessionCall& call) {
+  QUIRE_TRY(Json body, ParseJson(call.body));
+  QUIRE_TRY(FieldReader reader, FieldReader::Of(body));
+  QUIRE_TRY(const auto store, reader.Bool("store"));
+  QUIRE_TRY(const auto previous, reader.String("previous_response_id"));
+  ResponseTurn turn;
+  turn.keep = store.value_or(true);
+  turn.items = body.contains("input") ? ItemsOf(body["input"]) : Json();
+  std::vector<TokenId> log;
+  if (previous) {
+    QUIRE_TRY(auto content, call.store.Read(call.space, *previous, call.now_ms));
+    QUIRE_TRY(Json text, StoredText(content.session));
+    if (turn.items.is_array()) {
+      for (Json& item : turn.items) text["items"].push_back(std::move(item));
+      turn.items = std::move(text["items"]);
+      body["input"] = turn.items;
+    }
+    turn.draft.from = *previous;
+    turn.draft.from_version = content.session.version;
+    if (content.session.state.vocabulary == call.model->vocabulary) log = std::move(content.tokens);
+  }
+  body.erase("previous_response_id");
+  const RawRequest raw{body.dump(), call.request_id};
+  QUIRE_TRY(turn.generation, PrepareResponseOnto(*call.model, raw, log));
+  turn.answer = static_cast<ResponsesAnswer*>(turn.generation.answer.get());
+  if (turn.keep) turn.answer->SetKept(previous.value_or(""));
+  turn.draft.id = turn.answer->id();
+  turn.draft.ttl_seconds = kResponseTtlSeconds;
+  turn.draft.state.model = call.model->names.front();
+  turn.draft.state.vocabulary = call.model->vocabulary;
+  const GenerationRequest& request = turn.generation.requests.front();
+  turn.draft.state.seed = request.sampling.seed;
+  const auto differ = std::ranges::mismatch(log, request.prompt).in1;
+  turn.draft.keep_tokens = static_cast<uint32_t>(differ - log.begin());
+  turn.draft.tokens.assign(request.prompt.begin() + turn.draft.keep_tokens, request.prompt.end());
+  return turn;
+}
+
+Status KeepResponse(const SessionCall& call, ResponseTurn& turn) {
+  if (!turn.keep) return {};
+  SessionStore::Draft& draft = turn.draft;
+  const std::vector<TokenId>& answered = turn.answer->tokens();
+  draft.tokens.insert(draft.tokens.end(), answered.begin(), answered.end());
+  draft.state.answer_tokens = static_cast<uint32_t>(answered.size());
+  Json response = Json::parse(turn.answer->Text());
+  for (const Json& item : response["output"]) turn.items.push_back(item);
+  Json text = {{"items", std::move(turn.items)}, {"response", std::move(response)}};
+  draft.state.text = text.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const auto kept = call.store.Create(call.space, draft, call.now_ms);
+  return kept ? Status() : std::unexpected(kept.error());
+}
+
+Result<std::string> ShowResponse(const SessionCall& call) {
+  QUIRE_TRY(const Session session, call.store.Get(call.space, call.id, call.now_ms));
+  QUIRE_TRY(const Json text, StoredText(session));
+  return text["response"].dump();
+}
+
+Result<std::string> DeleteResponse(const SessionCall& call) {
+  const Status closed = call.store.Close(call.space, call.id, call.now_ms);
+  if (!closed) return std::unexpected(closed.error());
+  return Json{{"id", call.id}, {"object", "response"}, {"deleted", true}}.dump();
+}
+
+}  // namespace quire

@@ -1,0 +1,88 @@
+// server/sessions/sessions.h -- /v1/sessions: who may do what to a session, one after the other.
+//
+// The work (session_work.h) runs on threads of its own, since it waits for the disk. A session that
+// an append, a truncation, a deletion or an answer is at work on is busy: another of these gets a
+// 409 at once.
+//
+// Threads  Handle: the I/O thread. Purge: any.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/http/exchange.h"
+#include "server/server_metrics.h"
+#include "server/sessions/kept_responses.h"
+#include "server/sessions/session_call.h"
+#include "server/sessions/session_work.h"
+
+namespace quire {
+
+class Sessions {
+ public:
+  // `log` hears of failures of the disk.
+  Sessions(std::shared_ptr<SessionStore> store, std::string signing_secret,
+           std::function<void(std::string_view)> log);
+  ~Sessions();
+
+  struct Context {
+    std::shared_ptr<const ReadyModel> model;
+    ServerMetrics& metrics;
+    SessionSpace space;
+    int stall_seconds = 30;
+  };
+  // Answers a request whose path is /v1/sessions or below.
+  boost::asio::awaitable<void> Handle(Exchange& exchange, Context context);
+
+  // Answers POST /v1/responses, keeping what it answers, and what is below /v1/responses.
+  boost::asio::awaitable<void> HandleResponse(Exchange& exchange, Context context);
+
+  // How many each tenant keeps, for the metrics. Any thread.
+  std::vector<SessionStore::TenantCount> counts() const;
+
+  // What tenants kept under other generations than these is removed, beside the caller.
+  void Purge(std::vector<std::pair<std::string, uint64_t>> generations);
+
+ private:
+  using Work = Result<std::string> (*)(const SessionCall& call);
+  struct Action {
+    std::string_view method;
+    std::string_view name;  // behind the id; "*": none, but there is an id; "": no id either
+    Work work = nullptr;    // null: an answer is generated
+    bool alone = false;     // makes the session busy
+    int status = 200;
+  };
+  static const Action kActions[];
+  // Takes the session's name in while it lives.
+  class Busy;
+
+  HttpResponse Unknown(const HttpRequest& request, std::string_view name) const;
+  SessionCall CallOf(Exchange& exchange, const Context& context, std::string id) const;
+  boost::asio::awaitable<void> Run(Exchange& exchange, const Action& action, SessionCall call);
+  boost::asio::awaitable<void> Answer(Exchange& exchange, const Context& context, SessionCall call);
+  boost::asio::awaitable<Status> Keep(SessionCall& call, SessionTurn& turn);
+  boost::asio::awaitable<void> AnswerResponse(Exchange& exchange, const Context& context,
+                                              SessionCall call);
+  boost::asio::awaitable<Status> KeepAnswer(SessionCall& call, ResponseTurn& turn);
+  void SweepLater();
+  void Recount();
+
+  const std::shared_ptr<SessionStore> store_;
+  const std::string signing_secret_;
+  const std::function<void(std::string_view)> log_;
+  std::set<std::string> busy_;  // tenant, newline, id
+  mutable std::mutex counts_mutex_;
+  std::vector<SessionStore::TenantCount> counts_;
+  boost::asio::thread_pool pool_{2};
+  boost::asio::steady_timer sweep_{pool_};
+};
+
+}  // namespace quire
