@@ -172,6 +172,31 @@ def test_pydantic_structured_output_by_a_tool(pydantic_model):
     assert isinstance(agent.run_sync(QUESTION).output, Weather)
 
 
+def test_pydantic_tools_round_trip(pydantic_model):
+    """The call is certain in the first step; with its result the agent goes on freely."""
+    seen = []
+    chat = isinstance(pydantic_model, OpenAIChatModel)
+    named = {"type": "function", "function": {"name": "look_out"}} if chat else {
+        "type": "function", "name": "look_out"}
+
+    def settings(context):
+        first = context.run_step == 1
+        return SETTINGS | ({"extra_body": {"tool_choice": named}} if first else {})
+
+    agent = Agent(pydantic_model, model_settings=settings, retries=0)
+
+    @agent.tool_plain
+    def look_out(place: Literal["Rome", "Oslo"]) -> str:
+        seen.append(place)
+        return f"Sunny in {place}"
+
+    result = agent.run_sync(QUESTION)
+    assert seen and seen[0] in ("Rome", "Oslo")
+    parts = [part for message in result.all_messages() for part in message.parts]
+    assert any(part.part_kind == "tool-return" and part.content.startswith("Sunny in ")
+               for part in parts)
+
+
 # ---- openai-agents
 
 @pytest.fixture(params=["responses", "chat_completions"])

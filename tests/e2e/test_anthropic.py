@@ -1,8 +1,10 @@
 """Anthropic's official client, unmodified, and what its clients may send wrong."""
 import json
+from typing import Literal
 
 import anthropic
 import httpx
+import pydantic
 import pytest
 
 from server_process import raw_request
@@ -118,6 +120,17 @@ def test_tools_round_trip(claude):
                      for block in answer.content if block.type == "tool_use"]}]
     last = claude.messages.create(model=MODEL, tools=[LOOK], messages=messages, max_tokens=8)
     assert last.stop_reason in ("end_turn", "max_tokens", "tool_use")
+
+
+class Weather(pydantic.BaseModel):
+    place: Literal["Rome", "Oslo"]
+    sunny: bool
+
+
+def test_structured_output(claude):
+    answer = claude.messages.parse(model=MODEL, output_format=Weather, max_tokens=200,
+                                   messages=[{"role": "user", "content": "How is Rome?"}])
+    assert isinstance(answer.parsed_output, Weather)
 
 
 def test_models(claude):
