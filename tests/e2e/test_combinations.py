@@ -38,7 +38,7 @@ EXTRAS = {
 
 def body(wish, extra, **more):
     return dict(messages=ASK, n=3, temperature=0.9, seed=11, logprobs=True, top_logprobs=2,
-                max_tokens=60, return_logit_hash=True, **WISHES[wish], **EXTRAS[extra]) | more
+                max_tokens=32, return_logit_hash=True, **WISHES[wish], **EXTRAS[extra]) | more
 
 
 def said(answer):
