@@ -323,6 +323,11 @@ asio::awaitable<void> Service::RunSessions(Exchange& exchange, SessionHandler ha
                    1);
     co_return co_await exchange.Respond(std::move(refusal));
   }
+  const size_t named_bytes = exchange.request().session.size();
+  if (named_bytes > kMaxConversationBytes) {
+    metrics_.Count(Outcome::kInvalid, caller.tenant);
+    co_return co_await exchange.Respond(LongSession(named_bytes));
+  }
   Sessions::Context context{model_, metrics_, {}, options_.stall_seconds};
   context.space.tenant = std::move(caller.tenant);
   context.space.generation = caller.generation;

@@ -262,7 +262,11 @@ asio::awaitable<void> Sessions::AnswerResponse(Exchange& exchange, const Context
     HttpResponse response = ToResponse(turn.error(), 1);
     co_return co_await exchange.Respond(std::move(response));
   }
-  for (GenerationRequest& request : turn->generation.requests) request.tenant = tenant;
+  for (GenerationRequest& request : turn->generation.requests) {
+    request.tenant = tenant;
+    const std::string& session = exchange.request().session;
+    if (!session.empty()) request.conversation = session;
+  }
   GenerationContext generation{*call.model->engine, context.metrics, context.stall_seconds, {}};
   generation.settle = [&] { return KeepAnswer(call, *turn); };
   const Outcome outcome =
