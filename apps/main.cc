@@ -68,8 +68,14 @@ int Run(const Command& command) {
   if (Status selected = SelectIsaFromEnvironment(); !selected) return Fail(selected.error());
   try {
     return command.run(settings);
-  } catch (const std::system_error& error) {  // fmt::print, when a write fails
+  } catch (const std::system_error& error) {  // fmt::print, when a write fails; or a thread
     if (error.code() == std::errc::broken_pipe) return kExitFailed;
+    if (error.code() == std::errc::resource_unavailable_try_again) {
+      return Fail({ErrorCode::kIo,
+                   "the system lets no more threads start; raise the limit on processes (ulimit "
+                   "-u, or pids.max of the container), or ask for fewer --threads",
+                   ""});
+    }
     return Fail({ErrorCode::kIo, error.what(), ""});
   }
 }

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "apps/flags/flag_values.h"
 #include "apps/flags/settings.h"
 #include "base/size.h"
+#include "base/threads.h"
 #include "kernels/dispatch.h"
 #include "reply/reply_format.h"
 #include "server/server.h"
@@ -30,6 +32,9 @@
 
 namespace quire {
 namespace {
+
+// Beside the workers: engine, signals, loading, parsing, masks, check of the file, disk.
+constexpr uint32_t kOtherThreads = 16;
 
 struct ServeFlags {
   EngineFlags engine;
@@ -160,7 +165,7 @@ class Loader {
 
  private:
   void Load(const ServeFlags& flags, Server& server, const SignalWatch& signals) {
-    auto running = StartModel(flags.engine, [this, &server] { StopAtOnce(server); });
+    auto running = Start(flags, server);
     if (running) running = CheckTenants(flags, *std::move(running));
     if (running) {
       check_ = std::move(running->check);
@@ -172,6 +177,13 @@ class Loader {
     }
     finished_.store(true);
     if (error_) server.Stop();
+  }
+
+  // The threads it needs were there when the server began; others may have taken them since.
+  Result<RunningModel> Start(const ServeFlags& flags, Server& server) try {
+    return StartModel(flags.engine, [this, &server] { StopAtOnce(server); });
+  } catch (const std::system_error& failure) {
+    return Refuse(ErrorCode::kIo, failure.what());
   }
 
   // More may be guaranteed than there is: better to say so now than to serve without limits.
@@ -270,6 +282,9 @@ int Serve(ServeFlags& flags) {
   SignalWatch signals(flags.tenants);
   // A file that cannot be a model is refused before the port is taken.
   if (auto file = GgufFile::Open(flags.engine.model); !file) return Fail(file.error(), kExitModel);
+  if (Status threads = CheckThreads(flags.engine.threads.count() + kOtherThreads); !threads) {
+    return Fail(threads.error());
+  }
   if (Status read = ReadMasterKey(flags); !read) return Fail(read.error());
   if (Status disk = ResolveDisk(flags.disk, flags.data, flags.engine); !disk) {
     return Fail(disk.error());

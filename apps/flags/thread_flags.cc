@@ -22,19 +22,21 @@ void ThreadFlags::AddTo(CLI::App& app) {
       "that does nothing else");
 }
 
+uint32_t ThreadFlags::count() const { return threads == 0 ? UsableCores() : threads; }
+
 Result<std::unique_ptr<WorkerPool>> ThreadFlags::MakeTeam() const {
-  const uint32_t count = threads == 0 ? UsableCores() : threads;
-  if (!pin) return std::make_unique<WorkerPool>(count);
+  const uint32_t workers = count();
+  if (!pin) return std::make_unique<WorkerPool>(workers);
   std::vector<uint32_t> cores = AllowedCores();
-  if (count > cores.size()) {
+  if (workers > cores.size()) {
     return Refuse(ErrorCode::kInvalidArgument,
                   fmt::format("--pin-threads needs a core for each of {} threads, and this process "
                               "may use {}; lower --threads or leave out --pin-threads",
-                              count, cores.size()),
+                              workers, cores.size()),
                   "pin-threads");
   }
-  cores.resize(count);
-  return std::make_unique<WorkerPool>(count, std::move(cores));
+  cores.resize(workers);
+  return std::make_unique<WorkerPool>(workers, std::move(cores));
 }
 
 }  // namespace quire

@@ -16,6 +16,8 @@ struct ThreadFlags {
 
   void AddTo(CLI::App& app);
 
+  uint32_t count() const;  // of workers, that of the machine where none was given
+
   // Refuses to pin more workers than there are cores in the process's affinity mask.
   Result<std::unique_ptr<WorkerPool>> MakeTeam() const;
 };

@@ -44,12 +44,19 @@ WorkerPool::WorkerPool(uint32_t num_workers, std::vector<uint32_t> cores)
   QUIRE_CHECK(num_workers >= 1);
   QUIRE_CHECK(cores_.empty() || cores_.size() == num_workers);
   threads_.reserve(num_workers - 1);
-  for (uint32_t i = 1; i < num_workers; ++i) {
-    threads_.emplace_back([this, i] { ThreadMain(i); });
+  try {
+    for (uint32_t i = 1; i < num_workers; ++i) {
+      threads_.emplace_back([this, i] { ThreadMain(i); });
+    }
+  } catch (...) {  // std::system_error: the system has no thread to give
+    Stop();
+    throw;
   }
 }
 
-WorkerPool::~WorkerPool() {
+WorkerPool::~WorkerPool() { Stop(); }
+
+void WorkerPool::Stop() {
   stop_.store(true, std::memory_order_release);
   generation_.fetch_add(1, std::memory_order_release);
   WakeAll(generation_);

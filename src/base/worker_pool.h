@@ -56,6 +56,7 @@ class Worker {
 class WorkerPool {
  public:
   // `num_workers` >= 1, the caller of Run() included. `cores` is empty, or has one per worker.
+  // Throws std::system_error if the system lets no thread start.
   explicit WorkerPool(uint32_t num_workers, std::vector<uint32_t> cores = {});
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
@@ -81,6 +82,7 @@ class WorkerPool {
   using Entry = void (*)(void* context, const Worker& worker);
   void RunErased(Entry entry, void* context);
   void ThreadMain(uint32_t index);
+  void Stop();
 
   const uint32_t count_;
   const std::vector<uint32_t> cores_;  // [worker], or empty

@@ -143,3 +143,20 @@ def test_drains_and_a_second_signal_cuts(serving):
     assert one.stop() == 0
     assert time.monotonic() - begin < 3
     answer.close()
+
+
+def with_few_threads(limit, *command):
+    """A command under a limit on processes, which does not hold for root."""
+    nobody = ["setpriv", "--reuid=64321", "--inh-caps=-all,+dac_override",
+              "--ambient-caps=-all,+dac_override"] if os.geteuid() == 0 else []
+    return [*nobody, "prlimit", f"--nproc={limit}", *map(str, command)]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 9])
+def test_too_few_threads_are_a_sentence_not_a_crash(model, limit):
+    for command in (["serve", model, "--port", "0", "--threads", "12"],
+                    ["run", model, "-p", "a", "-n", "1", "--threads", "12"]):
+        done = subprocess.run(with_few_threads(limit, BINARY, *command), capture_output=True,
+                              text=True, timeout=60, env=environment())
+        assert done.returncode == 1, done.stderr
+        assert "limit on processes" in done.stderr and "--threads" in done.stderr
