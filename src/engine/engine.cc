@@ -350,11 +350,15 @@ bool Engine::Impl::WaitForWork() {
 }
 
 // Between two layers of a step, on the engine thread. Others' tokens in the step are computed
-// again, so it is left only if most of it was for those who have gone.
+// again, so it is left only if most of it was for those who have gone, or if somebody who has come
+// wins more than is lost.
 bool Engine::Impl::ShouldLeaveStep() {
   if (!news.exchange(false, std::memory_order_relaxed)) return false;
   const std::lock_guard lock(mutex);
-  return stopping || loop.IsMostlyFor(cancels);
+  return stopping || loop.IsMostlyFor(cancels) ||
+         std::ranges::any_of(arrivals, [this](const Arrival& arrival) {
+           return loop.IsWorthLeavingFor(arrival.request);
+         });
 }
 
 Result<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& options,
@@ -401,6 +405,7 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
   if (forecast != nullptr) *forecast = *entered;
   const RequestId id{++impl.last_request};
   impl.arrivals.push_back({id, std::move(request), std::move(events), SteadySeconds()});
+  impl.news.store(true, std::memory_order_relaxed);
   lock.unlock();
   impl.work.notify_one();
   return id;

@@ -1,17 +1,18 @@
 #include "engine/pace.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace quire {
 
 namespace {
 
-constexpr uint32_t kLeastPrefill = 16;  // one block
-constexpr uint32_t kUnmeasured = 64;    // rows of prefill as long as nothing is known
-constexpr double kDecodeSteps = 2.5;    // that a step with prefill may take
-constexpr uint32_t kPrefillStep = 16;   // steps with fewer rows say little about prefill
-constexpr double kWeight = 0.2;         // of the newest measurement
+constexpr double kUnmeasured = 64;     // tokens of prefill as long as nothing is known
+constexpr double kLeastTokens = 16;    // one block at the beginning of a text
+constexpr double kDecodeSteps = 2.5;   // that a step with prefill may take
+constexpr double kLeastShare = 0.25;   // of the decodes' time, for prefill beside them
+constexpr uint32_t kPrefillStep = 16;  // steps with fewer rows say little about prefill
+constexpr double kWeight = 0.2;        // of the newest measurement
+constexpr double kLeastLeft = 0.01;    // a step shorter than this is not worth leaving, in seconds
 
 void Average(double& average, double value) {
   average = average == 0 ? value : average + kWeight * (value - average);
@@ -19,14 +20,13 @@ void Average(double& average, double value) {
 
 }  // namespace
 
-// Where decodes run too, their own time is taken off.
-void Pace::NoteStep(double seconds, const Rows& rows) {
+// Prefill's rate is that beside the decodes of the day: it is what a prompt that waits will get.
+void Pace::NoteStep(double seconds, const StepShape& shape, uint32_t prefill_rows) {
+  left_last_ = false;
   if (seconds <= 0) return;
-  if (rows.prefill == 0) return Average(decode_step_seconds_, seconds);
-  if (rows.prefill < kPrefillStep) return;
-  const double own =
-      rows.decode == 0 ? seconds : std::max(seconds - decode_step_seconds_, seconds / 2);
-  Average(prefill_rows_per_second_, rows.prefill / own);
+  cost_.Note(shape, seconds);
+  if (prefill_rows < kPrefillStep) return;
+  Average(prefill_rows_per_second_, prefill_rows / seconds);
 }
 
 void Pace::NoteBusy(double now_seconds) {
@@ -42,15 +42,30 @@ void Pace::NoteEnds(uint32_t choices, double now_seconds) {
   last_end_seconds_ = now_seconds;
 }
 
-uint32_t Pace::PrefillTokens(bool beside_decodes) const {
-  if (target_seconds_ == 0) return step_tokens_;
-  if (prefill_rows_per_second_ == 0) return std::min(step_tokens_, kUnmeasured);
-  double seconds = target_seconds_;
-  if (beside_decodes) {
-    seconds = std::min(seconds, kDecodeSteps * decode_step_seconds_) - decode_step_seconds_;
+StepRoom Pace::Room(const StepShape& decodes, bool prefill_is_behind) const {
+  if (target_seconds_ == 0) return {};
+  if (!cost_.measured()) return StepRoom(std::min<double>(step_tokens_, kUnmeasured));
+  const double row = cost_.row_seconds();
+  const double base =
+      decodes.rows == 0 ? cost_.step_seconds() : cost_.Seconds(decodes);  // with no prefill
+  double seconds = target_seconds_ - base;
+  if (decodes.rows > 0) {
+    seconds = std::min(seconds, (kDecodeSteps - 1) * base);
+    const double most = std::min(base, target_seconds_);
+    seconds = std::max(seconds, prefill_is_behind ? most : kLeastShare * most);
   }
-  const double rows = std::max(prefill_rows_per_second_ * seconds, double{kLeastPrefill});
-  return rows >= step_tokens_ ? step_tokens_ : static_cast<uint32_t>(rows);
+  StepRoom room(std::max(seconds / row, kLeastTokens));
+  room.position_tokens = cost_.position_seconds() / row;
+  room.base_tokens = base / row;
+  room.most_steps = kDecodeSteps;
+  return room;
+}
+
+bool Pace::IsWorthLeaving(const StepShape& step, double elapsed_seconds,
+                          const StepShape& newcomer) const {
+  if (target_seconds_ == 0 || left_last_ || !cost_.measured()) return false;
+  const double left = cost_.Seconds(step) - elapsed_seconds;
+  return left >= kLeastLeft && elapsed_seconds <= left && cost_.Seconds(newcomer) <= left;
 }
 
 }  // namespace quire

@@ -3,13 +3,22 @@
 // A step that holds much prefill makes everybody wait: those who are being answered, a newcomer, a
 // cancel. So no step is to take longer than the target between two tokens. Beside decodes prefill
 // gets less: a step that takes twice and a half of what those alone take, so that a stream flows on
-// evenly while somebody pastes a book; but never less than 16 rows, the weights' way from DRAM
-// being the same for one row. How a prompt is cut never changes a bit of the answer.
+// evenly while somebody pastes a book; but never less than what one block costs at the beginning of
+// a text. Where decodes alone fill the target, prefill gets a quarter of their time all the same,
+// and as much as they where its tenant is behind in its share. How a prompt is cut never changes a
+// bit of the answer.
+//
+// A step is left between two layers for work that is short beside it, and only in its first half:
+// then the newcomer wins more than is lost. The step after one that was left is not left again, so
+// two thirds of the time at least go into steps that are computed to their end.
 //
 // Threads  none: the engine thread owns it. Times are arguments, in seconds.
 #pragma once
 
 #include <cstdint>
+
+#include "engine/step_cost.h"
+#include "sched/step_room.h"
 
 namespace quire {
 
@@ -19,19 +28,20 @@ class Pace {
   Pace(uint32_t step_tokens, double target_seconds)
       : step_tokens_(step_tokens), target_seconds_(target_seconds) {}
 
-  // A step took `seconds`, with so many rows of decodes and of prefill.
-  struct Rows {
-    uint32_t decode = 0;
-    uint32_t prefill = 0;
-  };
-  void NoteStep(double seconds, const Rows& rows);
+  // A step of this shape took `seconds`; so many of its rows were prefill.
+  void NoteStep(double seconds, const StepShape& shape, uint32_t prefill_rows);
   // Between NoteBusy and NoteIdle there is work; ends are measured only then.
   void NoteBusy(double now_seconds);
   void NoteIdle();
   void NoteEnds(uint32_t choices, double now_seconds);  // that many ended together
 
-  // Rows of prefill for the next step.
-  uint32_t PrefillTokens(bool beside_decodes) const;
+  // What prefill the next step may hold, beside such decodes.
+  StepRoom Room(const StepShape& decodes, bool prefill_is_behind) const;
+
+  // Whether to leave a step that has run for `elapsed_seconds`, for `newcomer`.
+  bool IsWorthLeaving(const StepShape& step, double elapsed_seconds,
+                      const StepShape& newcomer) const;
+  void NoteLeft() { left_last_ = true; }
 
   // 0 where nothing was measured yet.
   double prefill_rows_per_second() const { return prefill_rows_per_second_; }
@@ -40,8 +50,9 @@ class Pace {
  private:
   const uint32_t step_tokens_;
   const double target_seconds_;
+  StepCost cost_;
+  bool left_last_ = false;              // the last step was left for a newcomer
   double prefill_rows_per_second_ = 0;  // 0: not measured yet
-  double decode_step_seconds_ = 0;      // of a step of decodes alone; 0: not measured yet
   double seconds_per_choice_ = 0;       // between ends of choices while there is work
   double last_end_seconds_ = -1;        // or when work began; -1: there is none
 };

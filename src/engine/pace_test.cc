@@ -5,33 +5,69 @@
 namespace quire {
 namespace {
 
+// A machine that needs 5 ms for a step and 0.5 ms for each row.
+constexpr double kRowsPerSecond = 2000;
+double TimeOf(uint32_t rows) { return 0.005 + rows / kRowsPerSecond; }
+
+StepShape Rows(uint32_t rows) { return {rows, 0}; }
+
+void Teach(Pace& pace) {
+  for (int i = 0; i < 50; ++i) {
+    for (const uint32_t rows : {1u, 8u, 64u}) pace.NoteStep(TimeOf(rows), Rows(rows), 0);
+    for (const uint32_t rows : {16u, 200u, 400u}) pace.NoteStep(TimeOf(rows), Rows(rows), rows);
+  }
+}
+
 TEST(Pace, WithoutATargetTheStepIsFilled) {
   const Pace pace(512, 0);
-  EXPECT_EQ(pace.PrefillTokens(true), 512u);
+  EXPECT_EQ(pace.Room({1, 100}, false).tokens, StepRoom().tokens);
 }
 
 TEST(Pace, NoStepTakesLongerThanTheTarget) {
   Pace pace(512, 0.1);
-  EXPECT_EQ(pace.PrefillTokens(false), 64u) << "careful before anything is measured";
-  for (int i = 0; i < 50; ++i) pace.NoteStep(0.1, {.prefill = 300});
-  EXPECT_NEAR(pace.PrefillTokens(false), 300, 2);
-  for (int i = 0; i < 100; ++i) pace.NoteStep(0.01, {.prefill = 512});
-  EXPECT_EQ(pace.PrefillTokens(false), 512u);
-  for (int i = 0; i < 100; ++i) pace.NoteStep(4.0, {.prefill = 20});
-  EXPECT_EQ(pace.PrefillTokens(false), 16u) << "a machine too slow for its target still goes on";
+  EXPECT_EQ(pace.Room({}, false).tokens, 64) << "careful before anything is measured";
+  Teach(pace);
+  EXPECT_NEAR(pace.Room({}, false).tokens, (0.1 - 0.005) * kRowsPerSecond, 4);
+  for (int i = 0; i < 100; ++i) pace.NoteStep(4.0, Rows(20), 20);
+  EXPECT_EQ(pace.Room({}, false).tokens, 16) << "a machine too slow for its target still goes on";
 }
 
 TEST(Pace, BesideDecodesAStepTakesTwiceAndAHalfOfTheirs) {
   Pace pace(512, 0.1);
-  for (int i = 0; i < 50; ++i) pace.NoteStep(0.02, {.decode = 4});
-  for (int i = 0; i < 50; ++i) pace.NoteStep(0.5, {.prefill = 500});
-  EXPECT_NEAR(pace.PrefillTokens(true), 30, 1) << "30 ms at 1000 rows a second";
-  for (int i = 0; i < 200; ++i) pace.NoteStep(0.05, {.decode = 4, .prefill = 60});
-  EXPECT_NEAR(pace.PrefillTokens(true), 60, 1) << "the decodes' own time is not the prefill's";
-  for (int i = 0; i < 100; ++i) pace.NoteStep(0.09, {.decode = 4});
-  EXPECT_NEAR(pace.PrefillTokens(true), 20, 2) << "10 ms are left of the target";
-  for (int i = 0; i < 100; ++i) pace.NoteStep(0.2, {.decode = 64});
-  EXPECT_EQ(pace.PrefillTokens(true), 16u) << "nobody starves";
+  Teach(pace);
+  const double eight = TimeOf(8);
+  EXPECT_NEAR(pace.Room(Rows(8), false).tokens, 1.5 * eight * kRowsPerSecond, 2);
+  const double many = TimeOf(130);  // 70 ms
+  EXPECT_NEAR(pace.Room(Rows(130), false).tokens, (0.1 - many) * kRowsPerSecond, 2)
+      << "what is left of the target";
+  EXPECT_NEAR(pace.Room(Rows(180), false).tokens, 0.25 * TimeOf(180) * kRowsPerSecond, 4)
+      << "nobody starves";
+  EXPECT_NEAR(pace.Room(Rows(180), true).tokens, TimeOf(180) * kRowsPerSecond, 8)
+      << "whoever is behind in its share gets as much as the decodes";
+  EXPECT_NEAR(pace.Room(Rows(400), true).tokens, 0.1 * kRowsPerSecond, 4)
+      << "but no more than another step";
+}
+
+TEST(Pace, AStepIsLeftForShortWorkInItsFirstHalf) {
+  Pace pace(512, 0.1);
+  EXPECT_FALSE(pace.IsWorthLeaving(Rows(190), 0.001, Rows(10))) << "nothing is known";
+  Teach(pace);  // 190 rows: 100 ms
+  EXPECT_TRUE(pace.IsWorthLeaving(Rows(190), 0.001, Rows(10)));
+  EXPECT_TRUE(pace.IsWorthLeaving(Rows(190), 0.045, Rows(10)));
+  EXPECT_FALSE(pace.IsWorthLeaving(Rows(190), 0.055, Rows(10))) << "more is lost than won";
+  EXPECT_FALSE(pace.IsWorthLeaving(Rows(190), 0.045, Rows(150))) << "no shorter than the rest";
+  EXPECT_FALSE(pace.IsWorthLeaving(Rows(2), 0, Rows(1))) << "a short step is soon over";
+}
+
+// What forbids a livelock: whoever is thrown out of a step computes the next one to its end.
+TEST(Pace, TheStepAfterOneThatWasLeftIsNotLeft) {
+  Pace pace(512, 0.1);
+  Teach(pace);
+  ASSERT_TRUE(pace.IsWorthLeaving(Rows(190), 0.01, Rows(10)));
+  pace.NoteLeft();
+  EXPECT_FALSE(pace.IsWorthLeaving(Rows(190), 0.01, Rows(10)));
+  pace.NoteStep(TimeOf(190), Rows(190), 190);
+  EXPECT_TRUE(pace.IsWorthLeaving(Rows(190), 0.01, Rows(10)));
 }
 
 TEST(Pace, TheTimeOfAChoiceIsThatBetweenEndsWhileThereIsWork) {

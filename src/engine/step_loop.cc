@@ -49,10 +49,12 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
 }
 
 bool StepLoop::Step() {
-  step_started_ = SteadySeconds();
+  step_started_ = options_.clock();
   WorkDisk();
-  const uint32_t prefill_tokens = pace_.PrefillTokens(scheduler_.has_decodes());
-  const auto plan = scheduler_.Plan(TickOf(step_started_), prefill_tokens);
+  const Scheduler::Decodes decodes = scheduler_.decodes();
+  const StepRoom room =
+      pace_.Room({decodes.sequences, decodes.positions}, scheduler_.prefill_is_behind());
+  const auto plan = scheduler_.Plan(TickOf(step_started_), room);
   if (plan.empty()) {
     const bool refused = RefuseUnfit();
     if (options_.disk != nullptr) Publish();  // it works on when nothing else does
@@ -61,11 +63,12 @@ bool StepLoop::Step() {
   FillBatch(plan);
   const std::optional<std::span<const float>> logits = run_(batch_);
   if (!logits) {
+    pace_.NoteLeft();
     scheduler_.Abandon();
     RefuseUnfit();
     return true;
   }
-  step_ended_ = SteadySeconds();
+  step_ended_ = options_.clock();
   Note(plan, step_ended_ - step_started_);
   Choose(plan, *logits);
   scheduler_.Apply(chosen_);
@@ -83,6 +86,39 @@ bool StepLoop::IsMostlyFor(std::span<const RequestId> requests) const {
     theirs += is_theirs ? batch_[i].tokens.size() : 0;
   }
   return theirs > 0 && 2 * theirs >= all;
+}
+
+// A step that gives somebody a token is short as it is, and leaving it would hold that one up. A
+// newcomer that would not run in the next one wins nothing. The prompt is hashed last: it is long
+// work for a place where others wait for the engine.
+bool StepLoop::IsWorthLeavingFor(const GenerationRequest& newcomer) const {
+  if (scheduler_.num_waiting() > 0 ||
+      scheduler_.num_running() + newcomer.choices > options_.budget.step_sequences) {
+    return false;
+  }
+  const auto wants_logits = [](const BatchItem& item) { return item.num_logit_rows > 0; };
+  if (std::ranges::any_of(batch_, wants_logits)) return false;
+  const StepShape step = ShapeOfBatch();
+  const double elapsed = options_.clock() - step_started_;
+  if (!pace_.IsWorthLeaving(step, elapsed, {})) return false;
+  uint32_t found = 0;
+  const TenantAccounts::Account* account = accounts_.Find(newcomer.tenant);
+  if (options_.prefix_cache && account != nullptr) {
+    const BlockNames names(ScopeOf(newcomer, account->generation), PublicPrefixOf(newcomer));
+    found = cache_.CountCached(names, newcomer.prompt);
+  }
+  const uint32_t rows = static_cast<uint32_t>(newcomer.prompt.size()) - found;
+  return pace_.IsWorthLeaving(step, elapsed, {rows, uint64_t{rows} * (found + rows / 2)});
+}
+
+StepShape StepLoop::ShapeOfBatch() const {
+  StepShape shape;
+  for (const BatchItem& item : batch_) {
+    const uint64_t rows = item.tokens.size();
+    shape.rows += static_cast<uint32_t>(rows);
+    shape.positions += rows * (item.first_position + rows / 2);
+  }
+  return shape;
 }
 
 // Ends requests for which memory was left at the door, but not any more. False if there are none.
@@ -131,7 +167,7 @@ SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) {
   SequenceSpec spec;
   spec.owner = account.owner;
   spec.scope = ScopeOf(request, account.generation);
-  spec.arrival = TickOf(SteadySeconds());
+  spec.arrival = TickOf(options_.clock());
   spec.prompt = request.prompt;
   spec.max_tokens = request.max_tokens;
   spec.choices = NumSequences(request);
@@ -157,7 +193,7 @@ void StepLoop::Start(Arrival arrival) {
   } catch (const std::exception& failure) {  // there was no memory for it
     started = Refuse(ErrorCode::kInternal, failure.what());
   }
-  if (started) return pace_.NoteBusy(SteadySeconds());
+  if (started) return pace_.NoteBusy(options_.clock());
   for (uint32_t i = 0; i < choices; ++i) {
     ChoiceEndEvent end;
     end.choice = i;
@@ -201,7 +237,7 @@ bool StepLoop::HoldForDisk(ActiveRequest& request, const SequenceSpec& spec) {
                               .owner = spec.owner,
                               .names = BlockNames(spec.scope, spec.public_prefix),
                               .prompt = request.request().prompt},
-                             pace_.prefill_rows_per_second(), SteadySeconds());
+                             pace_.prefill_rows_per_second(), options_.clock());
 }
 
 bool StepLoop::WaitsForDisk() const {
@@ -334,14 +370,15 @@ void StepLoop::Leave(SequenceId id) {
 }
 
 void StepLoop::Note(std::span<const PlanItem> plan, double seconds) {
-  Pace::Rows rows;
+  uint32_t prefill_rows = 0;
   for (const PlanItem& item : plan) {
-    (item.num_tokens == 1 ? rows.decode : rows.prefill) += item.num_tokens;
+    if (item.num_tokens > 1) prefill_rows += item.num_tokens;
     if (computed_) computed_(places_.at(item.sequence).request->request().tenant, item.num_tokens);
     NotePrompt(item, scheduler_.Get(item.sequence));
   }
-  pace_.NoteStep(seconds, rows);
-  metrics_.Step(seconds, rows.decode + rows.prefill);
+  const StepShape shape = ShapeOfBatch();
+  pace_.NoteStep(seconds, shape, prefill_rows);
+  metrics_.Step(seconds, shape.rows);
   ++stats_.steps;
   stats_.batched_steps += plan.size() > 1;
   stats_.max_step_sequences = std::max<uint64_t>(stats_.max_step_sequences, plan.size());
@@ -409,7 +446,7 @@ void StepLoop::Settle() {
     done.push_back(std::move(requests_.extract(request->id()).mapped()));
   }
   settling_.clear();
-  pace_.NoteEnds(ended_choices, SteadySeconds());
+  pace_.NoteEnds(ended_choices, options_.clock());
   if (requests_.empty()) pace_.NoteIdle();
   Publish();
   for (const auto& request : done) {

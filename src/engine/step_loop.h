@@ -54,9 +54,10 @@ struct StepLoopOptions {
   double target_itl_seconds = 0;  // bounds steps by time (pace.h); 0: only by the budget
   std::string model_digest;
   std::string kv_format;
-  std::string scope_secret;                 // 32 bytes
-  KvDisk* disk = nullptr;                   // outlives the loop; null: none
-  std::function<void()> disk_news = [] {};  // Step has something to do; on any thread
+  std::string scope_secret;                       // 32 bytes
+  KvDisk* disk = nullptr;                         // outlives the loop; null: none
+  std::function<void()> disk_news = [] {};        // Step has something to do; on any thread
+  std::function<double()> clock = SteadySeconds;  // never goes back
 };
 
 class StepLoop {
@@ -80,6 +81,10 @@ class StepLoop {
   // While the model runs: whether at least half of the step's tokens are for these requests, so
   // that it is cheaper to compute the others again than to wait for the end of the step.
   bool IsMostlyFor(std::span<const RequestId> requests) const;
+
+  // While the model runs: whether to leave the step for a newcomer whose work is short beside what
+  // is left of it. Never if somebody gets a token by this step.
+  bool IsWorthLeavingFor(const GenerationRequest& newcomer) const;
 
   EngineStats stats() const { return stats_; }
   uint32_t num_new() const { return scheduler_.num_new(); }            // choices that never ran
@@ -123,6 +128,7 @@ class StepLoop {
   void FillBatch(std::span<const PlanItem> plan);
   void Choose(std::span<const PlanItem> plan, std::span<const float> logits);
   Choice ChooseOne(const PlanItem& item, Place place, std::span<const float> logits);
+  StepShape ShapeOfBatch() const;
   void Note(std::span<const PlanItem> plan, double seconds);
   void NotePrompt(const PlanItem& item, const Sequence& sequence);
   TickMs NoteCall(const PlanItem& item, const GenerationRequest& request);

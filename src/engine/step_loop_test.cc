@@ -319,6 +319,35 @@ TEST(StepLoop, AStepIsLeftOnlyWhereMostOfItHasGone) {
   EXPECT_EQ(left, expected);
 }
 
+TEST(StepLoop, AStepIsLeftForShortWorkAndTheNextOneIsNot) {
+  LoopHarness harness(200, {.step_tokens = 512}, true, 100);
+  const auto slowly = [&harness] {
+    harness.late_seconds += 20;
+    return true;
+  };
+  harness.before_run = slowly;
+  const auto events = harness.Start(Ask(Prompt(2000, 1), 1));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(harness.loop.Step());  // 64, 512: now it is measured
+  std::vector<bool> worth;
+  harness.before_run = [&] {
+    worth.push_back(harness.loop.IsWorthLeavingFor(Ask(Prompt(4, 2), 1)));
+    EXPECT_FALSE(harness.loop.IsWorthLeavingFor(Ask(Prompt(1000, 2), 1))) << "not short";
+    GenerationRequest crowd = Ask(Prompt(4, 2), 1);
+    crowd.choices = 64;
+    EXPECT_FALSE(harness.loop.IsWorthLeavingFor(crowd)) << "no place to run";
+    return worth.size() > 1 && slowly();
+  };
+  while (harness.loop.Step()) harness.loop.CheckInvariants();
+  EXPECT_EQ(worth, (std::vector{true, false, true, true, false}))
+      << "left; computed to its end; might be left again; gives a token";
+  Story story;
+  story.Read(*events);
+  LoopHarness undisturbed(200);
+  EXPECT_EQ(story.ends.at(0).logit_hash,
+            undisturbed.RunToEnd(Ask(Prompt(2000, 1), 1)).ends.at(0).logit_hash);
+  EXPECT_EQ(story.done[0].receipt.computed_tokens, 2000u);
+}
+
 TEST(StepLoop, AFailureInsideOneRequestEndsOnlyThatOne) {
   LoopHarness harness(64);
   // A client whose wake-up throws: the nearest thing to memory running out that a test can place.

@@ -10,6 +10,11 @@ TenantAccounts::TenantAccounts(KvCache& cache, Scheduler& scheduler, uint64_t bl
 
 const TenantAccounts::Account& TenantAccounts::Of(const std::string& tenant) { return Add(tenant); }
 
+const TenantAccounts::Account* TenantAccounts::Find(const std::string& tenant) const {
+  const auto found = accounts_.find(tenant);
+  return found == accounts_.end() ? nullptr : &found->second;
+}
+
 // The first one named takes the owner that is there from the start.
 TenantAccounts::Account& TenantAccounts::Add(const std::string& tenant) {
   if (const auto found = accounts_.find(tenant); found != accounts_.end()) return found->second;

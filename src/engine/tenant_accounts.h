@@ -31,6 +31,8 @@ class TenantAccounts {
   };
   // A tenant that nobody described gets an account without guarantee or limits.
   const Account& Of(const std::string& tenant);
+  // nullptr if it has none yet.
+  const Account* Find(const std::string& tenant) const;
 
   // Describes tenants anew. Those that are missing keep what they use, but nothing is guaranteed to
   // them any more. Returns the blocks that were forgotten because a generation changed: their bytes

@@ -111,7 +111,8 @@ struct Story {
 };
 
 struct LoopHarness {
-  explicit LoopHarness(uint32_t num_blocks, StepBudget budget = {}, bool prefix_cache = true)
+  explicit LoopHarness(uint32_t num_blocks, StepBudget budget = {}, bool prefix_cache = true,
+                       double target_itl_seconds = 0)
       : tokenizer(LoadTinyTokenizer()),
         model(num_blocks, tokenizer->vocab_size()),
         loop(
@@ -121,10 +122,11 @@ struct LoopHarness {
              .block_bytes = 1024,
              .prefix_cache = prefix_cache,
              .tool_keep_ms = 600'000,
-             .target_itl_seconds = 0,
+             .target_itl_seconds = target_itl_seconds,
              .model_digest = "fake",
              .kv_format = "f16",
-             .scope_secret = std::string(32, 's')},
+             .scope_secret = std::string(32, 's'),
+             .clock = [this] { return SteadySeconds() + late_seconds; }},
             *tokenizer, [this](std::span<const BatchItem> batch) { return Run(batch); }, metrics) {}
 
   std::shared_ptr<EventQueue> Start(GenerationRequest request) {
@@ -149,6 +151,7 @@ struct LoopHarness {
   }
 
   std::function<bool()> before_run;  // false: the step is left early
+  double late_seconds = 0;           // that steps seem to have taken
   uint64_t rows_computed = 0;
   std::unique_ptr<Tokenizer> tokenizer;
   FakeModel model;

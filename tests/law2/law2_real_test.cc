@@ -76,6 +76,8 @@ TEST_F(RealModel, PacedAmongStrangers) {
   ExpectSame({.threads = 2, .chunk = 512, .others = 3, .paced = true, .strangers = true});
 }
 
+TEST_F(RealModel, StepsThatAreLeft) { ExpectSame({.threads = 2, .others = 3, .left = true}); }
+
 TEST_F(RealModel, ChoicesDrawnWithPenalties) {
   const Conditions alone{.threads = 2, .sampled = true, .choices = 2};
   const Conditions warm{

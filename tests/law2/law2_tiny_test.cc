@@ -63,6 +63,12 @@ TEST_P(TinyModels, AnswerTheSamePacedAndAmongStrangers) {
   EXPECT_EQ(greedy.hash, hash_ + hash_) << "the likeliest tokens are the same for every choice";
 }
 
+TEST_P(TinyModels, AnswerTheSameWhereStepsAreLeft) {
+  ExpectSame({.left = true});
+  ExpectSame({.threads = 2, .chunk = 7, .others = 5, .left = true});
+  ExpectSame({.others = 3, .memory = Memory::kWarm, .left = true});
+}
+
 TEST_P(TinyModels, DrawTheSameChoices) {
   const std::string all =
       quire::test::Run(*subject_, prompt_, {.sampled = true, .choices = 3}).hash;

@@ -113,11 +113,14 @@ class Stage {
             .disk = disk_.get()};
   }
 
-  std::span<const float> RunBatch(std::span<const BatchItem> batch) {
+  std::optional<std::span<const float>> RunBatch(std::span<const BatchItem> batch) {
     for (const BatchItem& item : batch) {
       largest_chunk_ = std::max(largest_chunk_, static_cast<uint32_t>(item.tokens.size()));
     }
-    return forward_.Run(batch);
+    leaves_ = conditions_.left && !leaves_;
+    if (!leaves_) return forward_.Run(batch);
+    uint32_t layers = random_() % subject_.model->config().layers;
+    return forward_.RunUnless([&layers] { return layers-- == 0; }, batch);
   }
 
   GenerationRequest Ask(std::vector<TokenId> prompt, uint32_t max_tokens) const {
@@ -272,6 +275,7 @@ class Stage {
   std::mt19937 random_;
   uint64_t last_id_ = 0;
   uint32_t largest_chunk_ = 0;
+  bool leaves_ = false;  // the last step was left
 };
 
 // A name for a folder, which is removed.
@@ -294,12 +298,13 @@ class DiskFolder {
 std::string Describe(const Conditions& conditions) {
   constexpr const char* kMemory[] = {"cold", "warm", "partly evicted", "on disk",
                                      "on disk, not encrypted"};
-  return fmt::format("{}, {} threads, chunk {}, {} others{}, {}{}{}{}, {} choices, seed {}",
+  return fmt::format("{}, {} threads, chunk {}, {} others{}, {}{}{}{}{}, {} choices, seed {}",
                      IsaName(conditions.isa), conditions.threads, conditions.chunk,
                      conditions.others, conditions.strangers ? " and strangers" : "",
                      kMemory[static_cast<int>(conditions.memory)],
                      conditions.preempt ? ", preempted" : "", conditions.paced ? ", paced" : "",
-                     conditions.sampled ? ", sampled" : "", conditions.choices, conditions.seed);
+                     conditions.left ? ", left" : "", conditions.sampled ? ", sampled" : "",
+                     conditions.choices, conditions.seed);
 }
 
 Outcome Run(const Subject& subject, const std::vector<TokenId>& prompt,

@@ -30,6 +30,7 @@ struct Conditions {
   Memory memory = Memory::kCold;
   bool preempt = false;  // an older request takes our blocks while we answer
   bool paced = false;    // steps are bounded by the clock, as in a server
+  bool left = false;     // every second step is left at some layer, as for a newcomer
   bool sampled = false;  // drawn at a temperature, with penalties; else the likeliest token
   uint32_t choices = 1;
   bool strangers = false;  // half of the others are of another scope, with our prompt among theirs
