@@ -154,6 +154,9 @@ def test_no_tools_for_tool_choice_none(client):
     (dict(messages=ASK + [{"role": "assistant", "tool_calls": [
         {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{oops"}}]}]),
      "messages[1].tool_calls[0].function.arguments"),
+    (dict(messages=ASK + [{"role": "assistant", "tool_calls": [
+        {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}] +
+        [{"role": "tool", "tool_call_id": "c", "content": "1"}] * 2), "messages[3].tool_call_id"),
 ])
 def test_bad_input_names_the_field(server, client, fields, param):
     body = dict(messages=ASK, max_tokens=4) | fields

@@ -157,7 +157,9 @@ class CallLedger {
     if (const auto calls = message.find("tool_calls"); calls != message.end()) {
       for (const Json& call : *calls) {
         if (!call.contains("id")) continue;
-        names_[call["id"].get<std::string>()] = call["function"]["name"].get<std::string>();
+        const std::string id = call["id"].get<std::string>();
+        names_[id] = call["function"]["name"].get<std::string>();
+        answered_.erase(id);  // some clients number the calls of each turn anew
       }
     }
     if (message["role"] != "tool") return {};
@@ -170,12 +172,16 @@ class CallLedger {
       return Bad(path + ".tool_call_id",
                  "is '" + id->get<std::string>() + "', but no call before it has that id");
     }
+    if (!answered_.insert(call->first).second) {
+      return Bad(path + ".tool_call_id", "is '" + call->first + "', which has a result already");
+    }
     if (!message.contains("name")) message["name"] = call->second;  // templates ask for it
     return {};
   }
 
  private:
   std::map<std::string, std::string, std::less<>> names_;  // by id
+  std::set<std::string, std::less<>> answered_;            // ids
 };
 
 }  // namespace

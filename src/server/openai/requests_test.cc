@@ -56,6 +56,20 @@ TEST(ChatRequest, NormalisesMessages) {
   EXPECT_EQ(messages[1]["tool_calls"][0]["function"]["arguments"]["x"], 1);
 }
 
+TEST(ChatRequest, ACallHasOneResultAndItsIdMayComeAgainInALaterTurn) {
+  const std::string call = R"({"role": "assistant", "tool_calls": [{"id": "1", "type": "function",
+      "function": {"name": "f", "arguments": "{}"}}]})";
+  const std::string result = R"({"role": "tool", "tool_call_id": "1", "content": "ok"})";
+  const auto of = [](const std::string& messages) {
+    return ParseChatRequest(R"({"messages": [{"role": "user", "content": "a"}, )" + messages +
+                            "]}");
+  };
+  EXPECT_TRUE(of(call + "," + result + "," + call + "," + result));
+  const auto twice = of(call + "," + result + "," + result);
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().param, "messages[3].tool_call_id");
+}
+
 TEST(ChatRequest, RefusesNamingTheField) {
   const BadCase cases[] = {
       {R"({})", "messages"},

@@ -174,7 +174,15 @@ Result<std::optional<StructuredForm>> ToolForm(const ToolUse& use, const ToolFor
                   "tool_choice");
   }
   Plan plan = MakePlan(use, context);
+  const bool of_text = wished && wished->param.starts_with("response_format");
   if (plan.required) {
+    if (wished && !of_text) {
+      return Refuse(ErrorCode::kInvalidArgument,
+                    "'" + wished->param +
+                        "' says what the whole answer must be, but 'tool_choice' " +
+                        "asks for a call: use one, or 'response_format'",
+                    wished->param);
+    }
     std::string text = Fingerprint(plan);
     return StructuredForm{"tools", std::move(text), [plan = std::move(plan)](Parts& parts) {
                             auto calls = Calls(parts, plan, 0);
@@ -182,7 +190,7 @@ Result<std::optional<StructuredForm>> ToolForm(const ToolUse& use, const ToolFor
                             return Result<Part>(BehindReasoning(parts, plan, *calls));
                           }};
   }
-  if (wished && wished->param.starts_with("response_format")) {
+  if (of_text) {
     // The client's form is one of what it says; what it calls has one of its own.
     std::string text = "either\n" + Fingerprint(plan) + "\n" + wished->text;
     return StructuredForm{

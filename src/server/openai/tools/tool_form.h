@@ -29,7 +29,8 @@ struct ToolFormContext {
 
 // The form that `use` asks for on top of `wished`, which is the client's own, if any: calls instead
 // of it if they are required, calls or it otherwise.
-// kUnsupported where calls are required and the format is none.
+// kUnsupported where calls are required and the format is none; kInvalidArgument where they are
+// required beside a form of the whole answer (any but response_format, which is one of its text).
 Result<std::optional<StructuredForm>> ToolForm(const ToolUse& use, const ToolFormContext& context,
                                                std::optional<StructuredForm> wished);
 

@@ -201,6 +201,21 @@ TEST_F(ToolFormTest, StrictToolsHoldFromTheirMarkOn) {
   EXPECT_FALSE(Takes(context, call.substr(0, call.size() - 20)));
 }
 
+TEST_F(ToolFormTest, CallsThatMustBeMadeLeaveNoRoomForAFormOfTheWholeAnswer) {
+  const ToolFormContext context = {ReplyFormat::kHermes, false, "", *tokenizer_};
+  const auto wish = [](const char* param) {
+    return StructuredForm{param, "x",
+                          [](Parts& parts) { return Result<Part>(parts.Literal("x")); }};
+  };
+  const auto refused = ToolForm(use_, context, wish("structured.regex"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused.error().param, "structured.regex");
+  const auto calls = ToolForm(use_, context, wish("response_format.schema"));
+  ASSERT_TRUE(calls && *calls);
+  EXPECT_EQ((*calls)->param, "tools");
+}
+
 TEST_F(ToolFormTest, SchemasAreRefusedByTheirPlace) {
   use_.tools[1].parameters = Json::parse(R"({"properties": {"x": {"not": {}}}})");
   const auto form = ToolForm(use_, {ReplyFormat::kHermes, false, "", *tokenizer_}, std::nullopt);
