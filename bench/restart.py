@@ -7,7 +7,8 @@ restart  time to the first token of one prompt: computed, found in memory, and f
          server that was started after a SIGKILL; beside it the time that plain direct reads of the
          same bytes take in this run
 decode   tokens a second of a server that keeps KV on disk and of one that does not, in interleaved
-         pairs: the median of their ratios
+         pairs: the median of their ratios. Each answer comes behind a new prompt of 1000 tokens,
+         whose KV is being written while it is generated
 
 All figures are of one run on an otherwise idle machine.
 """
@@ -49,8 +50,11 @@ class Server:
 
     def complete(self, prompt, max_tokens, **fields):
         body = {"prompt": prompt, "max_tokens": max_tokens, "temperature": 0, **fields}
+        return self.post("/v1/completions", body)
+
+    def post(self, path, body):
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/v1/completions", json.dumps(body).encode(),
+            f"http://127.0.0.1:{self.port}{path}", json.dumps(body).encode(),
             {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=3600) as answer:
             return json.load(answer)
@@ -118,8 +122,8 @@ def decode(flags, home):
     for pair in range(flags.pairs + 2):
         rate = {}
         for name in sorted(servers, reverse=pair % 2 == 0):
-            prompt = [rng.randrange(1000, 20000) for _ in range(8)]
-            told = servers[name].complete(prompt, 49, ignore_eos=True)["quire"]
+            prompt = [rng.randrange(1000, 20000) for _ in range(flags.behind)]
+            told = servers[name].complete(prompt, 33, ignore_eos=True)["quire"]
             rate[name] = 1 / told["decode_ms_per_token"]
         if pair >= 2:
             ratios.append(rate["on"] / rate["off"])
@@ -137,6 +141,8 @@ def main():
     parser.add_argument("--tokens", type=int, default=7000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--behind", type=int, default=1000,
+                        help="tokens of each prompt of 'decode'")
     parser.add_argument("--only", choices=["restart", "decode"])
     flags = parser.parse_args()
     home = tempfile.mkdtemp(dir=os.environ.get("TMPDIR", "/var/tmp"))

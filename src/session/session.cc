@@ -7,11 +7,33 @@
 namespace quire {
 namespace {
 
-constexpr uint32_t kStateVersion = 1;
+constexpr uint32_t kStateVersion = 2;
+constexpr uint32_t kBeforeSummaries = 1;  // ends with the number of rebases
 constexpr size_t kMaxIdBytes = 64;
 
 std::unexpected<Error> Broken(const char* what) {
   return Refuse(ErrorCode::kCorrupt, std::string("the session's state is broken: ") + what);
+}
+
+bool ReadStreamParts(FieldParser& parser, SessionState& state) {
+  state.stream.summary_tokens = parser.Number32();
+  state.stream.summary_prompt = parser.Text();
+  const std::vector<uint32_t> kept = parser.Counts();
+  for (size_t i = 0; i + 1 < kept.size(); i += 2) state.kept.push_back({kept[i], kept[i + 1]});
+  state.summary.begin = parser.Number32();
+  state.summary.end = parser.Number32();
+  state.next_summary = parser.Tokens();
+  return kept.size() % 2 == 0;
+}
+
+// In order, apart and inside.
+bool AreSpans(const std::vector<LogSpan>& spans, uint64_t tokens) {
+  uint32_t behind = 0;
+  for (const LogSpan& span : spans) {
+    if (span.begin < behind || span.end <= span.begin || span.end > tokens) return false;
+    behind = span.end;
+  }
+  return true;
 }
 
 bool IsIdCharacter(char c) {
@@ -22,6 +44,8 @@ bool IsIdCharacter(char c) {
 }  // namespace
 
 std::string EncodeState(const SessionState& state) {
+  std::vector<uint32_t> kept;
+  for (const LogSpan& span : state.kept) kept.insert(kept.end(), {span.begin, span.end});
   return FieldWriter()
       .Number32(kStateVersion)
       .Text(state.model)
@@ -36,12 +60,19 @@ std::string EncodeState(const SessionState& state) {
       .Number32(state.stream.window_tokens)
       .Number64(state.dropped_tokens)
       .Number64(state.rebases)
+      .Number32(state.stream.summary_tokens)
+      .Text(state.stream.summary_prompt)
+      .Counts(kept)
+      .Number32(state.summary.begin)
+      .Number32(state.summary.end)
+      .Tokens(state.next_summary)
       .Take();
 }
 
 Result<SessionState> DecodeState(std::string_view bytes) {
   FieldParser parser(bytes);
-  if (parser.Number32() != kStateVersion) return Broken("another version");
+  const uint32_t version = parser.Number32();
+  if (version != kStateVersion && version != kBeforeSummaries) return Broken("another version");
   SessionState state;
   state.model = parser.Text();
   state.vocabulary = parser.Text();
@@ -55,6 +86,9 @@ Result<SessionState> DecodeState(std::string_view bytes) {
   state.stream.window_tokens = parser.Number32();
   state.dropped_tokens = parser.Number64();
   state.rebases = parser.Number64();
+  if (version > kBeforeSummaries) {
+    if (!ReadStreamParts(parser, state)) return Broken("a kept part without end");
+  }
   if (!parser.complete()) return Broken("it is cut off, or longer than its fields");
   return state;
 }
@@ -67,6 +101,13 @@ Status CheckState(const SessionState& state, uint64_t tokens) {
   }
   if (std::ranges::any_of(state.opening, [](TokenId token) { return token < 0; })) {
     return Broken("a token id below 0");
+  }
+  if (std::ranges::any_of(state.next_summary, [](TokenId token) { return token < 0; })) {
+    return Broken("a token id below 0");
+  }
+  if (!AreSpans(state.kept, tokens) || state.summary.begin > state.summary.end ||
+      state.summary.end > tokens) {
+    return Broken("kept parts that are not in the log");
   }
   const StreamWindow& stream = state.stream;
   if (stream != StreamWindow() && stream.window_tokens / 2 <= stream.sink_tokens) {

@@ -21,11 +21,20 @@ struct SessionSpace {
   SessionKind kind = SessionKind::kSession;
 };
 
-// A window over an endless log. Both zero: an ordinary session.
+// A window over an endless log. All zero: an ordinary session.
 struct StreamWindow {
-  uint32_t sink_tokens = 0;    // from the start, never dropped
-  uint32_t window_tokens = 0;  // in all; when they are full, the last half goes on
+  uint32_t sink_tokens = 0;     // from the start, never dropped
+  uint32_t window_tokens = 0;   // in all; when they are full, the last half goes on
+  uint32_t summary_tokens = 0;  // the model's own words on what is dropped: at most; 0: none
+  std::string summary_prompt;   // what it is asked for them
   bool operator==(const StreamWindow&) const = default;
+};
+
+// Places [begin, end) in a log.
+struct LogSpan {
+  uint32_t begin = 0;
+  uint32_t end = 0;
+  bool operator==(const LogSpan&) const = default;
 };
 
 // What changes with the log and is kept sealed with it.
@@ -41,6 +50,10 @@ struct SessionState {
   StreamWindow stream;
   uint64_t dropped_tokens = 0;  // of a stream, so far
   uint64_t rebases = 0;         // how often it began anew
+  std::vector<LogSpan> kept;    // of a stream, never dropped; in order, apart
+  LogSpan summary;              // of a stream: what the model wrote when it began anew
+  // What it has written for the next time, ahead of need; empty: nothing yet.
+  std::vector<TokenId> next_summary;
   bool operator==(const SessionState&) const = default;
 };
 

@@ -24,7 +24,10 @@ SessionStore::Content Sample() {
   state.opening = {9, 8};
   state.message_ends = {1, 4};
   state.settings = "{}";
-  state.stream = {4, 128};
+  state.stream = {4, 128, 6, "In short:"};
+  state.kept = {{1, 2}, {3, 4}};
+  state.summary = {2, 3};
+  state.next_summary = {77, 78};
   content.tokens = {5, 6, 7, 1 << 20};
   return content;
 }
@@ -76,7 +79,30 @@ TEST(SessionFile, PartsThatContradictEachOtherAreRefused) {
   EXPECT_TRUE(refused([](auto& c) { c.session.state.message_ends = {5}; }));
   EXPECT_TRUE(refused([](auto& c) { c.session.state.message_ends = {3, 1}; }));
   EXPECT_TRUE(refused([](auto& c) { c.session.state.opening = {-1}; }));
-  EXPECT_TRUE(refused([](auto& c) { c.session.state.stream = {100, 128}; }));
+  EXPECT_TRUE(refused([](auto& c) { c.session.state.stream = {100, 128, 0, ""}; }));
+  EXPECT_TRUE(refused([](auto& c) { c.session.state.kept = {{3, 5}}; }));
+  EXPECT_TRUE(refused([](auto& c) { c.session.state.kept = {{2, 2}}; }));
+  EXPECT_TRUE(refused([](auto& c) { c.session.state.kept = {{1, 3}, {2, 4}}; }));
+  EXPECT_TRUE(refused([](auto& c) { c.session.state.summary = {3, 2}; }));
+  EXPECT_TRUE(refused([](auto& c) { c.session.state.summary = {3, 5}; }));
+  EXPECT_TRUE(refused([](auto& c) { c.session.state.next_summary = {-1}; }));
+}
+
+// A state of version 1 ends after the number of rebases.
+TEST(SessionState, OfBeforeSummariesIsUnderstood) {
+  SessionState state = Sample().session.state;
+  state.stream = {4, 128, 0, ""};
+  state.kept.clear();
+  state.summary = {};
+  state.next_summary.clear();
+  const size_t added = 4 + 4 + 4 + 4 + 4 + 4;  // two counts, a text and two lists, all empty
+  std::string bytes = EncodeState(state);
+  bytes.resize(bytes.size() - added);
+  EXPECT_FALSE(DecodeState(bytes));
+  bytes[0] = 1;
+  const auto read = DecodeState(bytes);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(*read, state);
 }
 
 }  // namespace

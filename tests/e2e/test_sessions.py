@@ -202,6 +202,10 @@ def ids_of(server, text):
     return server.post("/tokenize", {"content": text}).json()["tokens"]
 
 
+def detokenized(server, tokens):
+    return server.post("/detokenize", {"tokens": tokens}).json()["content"]
+
+
 def test_one_of_two_writers_is_told_that_the_session_is_busy(kept):
     server = kept.server
     session = new(server)
@@ -251,7 +255,7 @@ def test_listing_search_and_what_is_refused(kept):
     call(server, "", {"id": "list.a"}, 409)
     for body in ({"id": "a/b"}, {"id": ""}, {"ttl_seconds": 0}, {"colour": 1},
                  {"settings": {"temperature": 9}}, {"settings": {"prompt": "x"}},
-                 {"stream": {"window_tokens": 64, "sink_tokens": 40}}):
+                 {"stream": {"window_tokens": 64, "sink_tokens": 17}}):
         call(server, "", body, 400)
     call(server, "/nobody", method="GET", status=404)
     call(server, "/nobody/generate", SAMPLED, 404)
@@ -305,11 +309,74 @@ def test_a_stream_session_never_ends_and_says_what_it_dropped(kept):
     assert shown["stream"]["rebases"] > 1
     context = ids(server, session)
     assert context[:8] == fed[:8] and context[8:] == fed[8 - len(context):]
-    answer = call(server, f"/{session}/generate", {**SAMPLED, "max_tokens": 4})
+    answer = call(server, f"/{session}/generate", {**SAMPLED, "max_tokens": 4, "temperature": 0})
     assert answer["session"]["dropped_tokens"] > 0
     prompt = ids(server, session)[:-4]
-    assert cold(server, prompt, seed=1, max_tokens=4)["quire"]["logit_hash"] == \
+    assert cold(server, prompt, max_tokens=4, temperature=0)["quire"]["logit_hash"] == \
         answer["quire"]["logit_hash"]
+
+
+def test_a_stream_begins_anew_with_what_is_kept_and_its_summary_read_ahead(kept):
+    server = kept.server
+    asked = {"prompt": "\nIn short:", "max_tokens": 12}
+    session = new(server, seed=1, stream={"sink_tokens": 8, "window_tokens": 512, "summary": asked})
+    note = ids_of(server, "The password of the lake house is heron.")
+    fed = ids_of(server, TEXT)[:60]
+    call(server, f"/{session}/append", {"tokens": fed})
+    shown = call(server, f"/{session}/append", {"tokens": note, "keep": True})
+    assert shown["stream"]["kept_tokens"] == len(note)
+    fed += note
+    summaries, anew = [], 0
+    for step in range(40):
+        piece = ids_of(server, f" {step} {TEXT}")[:50]
+        before = ids(server, session)
+        shown = call(server, f"/{session}/append", {"tokens": piece})
+        fed += piece
+        stream, context = shown["stream"], ids(server, session)
+        length = stream["summary_tokens"]
+        assert stream["summary"] == asked and stream["kept_tokens"] == len(note)
+        assert shown["tokens"] - length + stream["dropped_tokens"] == len(fed)
+        if stream["rebases"] == anew:
+            continue
+        anew = stream["rebases"]
+        start = 8 + len(note)
+        assert context[:8] == fed[:8] and context[8:start] == note
+        assert 0 < length <= 12
+        rest = context[start + length:]
+        assert rest == fed[-len(rest):] and len(context) <= 256
+        summaries.append(context[start:start + length])
+        # The summary is what the model says about just what was dropped.
+        told = before[:512 // 2 + 8 + len(note) + 12] + ids_of(server, asked["prompt"])
+        said = cold(server, told, max_tokens=12, temperature=0, min_tokens=1, ignore_eos=False)
+        assert detokenized(server, context[start:start + length]) == said["choices"][0]["text"]
+        # Read ahead of need: next to nothing is computed now but the newest piece.
+        server.wait_until_free(seconds=20)
+        usage = call(server, f"/{session}/generate", {**SAMPLED, "max_tokens": 1})["usage"]
+        fed += ids(server, session)[-1:]
+        assert usage["prompt_tokens_details"]["cached_tokens"] > 0.9 * len(context) - 16
+    assert anew >= 3 and len(summaries) == anew
+    for body in ({"tokens": [5] * 100, "keep": True}, {"text": "a", "keep": 1}):
+        call(server, f"/{session}/append", body, 400)
+    call(server, f"/{new(server)}/append", {"text": "a", "keep": True}, 400)
+    for summary in ({}, {"prompt": "x" * 4000}, {"prompt": "x", "max_tokens": 0},
+                    {"prompt": "x", "max_tokens": 200}, {"prompt": "x", "words": 4}):
+        call(server, "", {"stream": {"window_tokens": 512, "summary": summary}}, 400)
+
+
+def test_a_stream_does_not_draw_the_same_again(kept):
+    """Positions begin anew with the context; the draws do not."""
+    server = kept.server
+    session = new(server, seed=4, stream={"window_tokens": 128})
+    flat = {"max_tokens": 8, "temperature": 2.0, "ignore_eos": True, "logit_bias": {}}
+    first = ids_of(server, TEXT)[:100]
+    call(server, f"/{session}/append", {"tokens": first})
+    call(server, f"/{session}/append", {"tokens": first})
+    context = ids(server, session)
+    assert call(server, f"/{session}", method="GET")["stream"]["rebases"] == 1
+    other = new(server, seed=4)
+    call(server, f"/{other}/append", {"tokens": context})
+    answers = [call(server, f"/{one}/generate", flat)["tokens"] for one in (session, other)]
+    assert answers[0] != answers[1]
     call(server, f"/{session}/generate", {"max_tokens": 200}, 400)
 
 

@@ -1,5 +1,6 @@
 #include "server/sessions/session_fields.h"
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -10,6 +11,7 @@ namespace quire {
 namespace {
 
 constexpr int64_t kMostTokens = std::numeric_limits<int32_t>::max();
+constexpr uint32_t kSummaryShare = 16;  // of the window, if the client says nothing
 
 std::unexpected<Error> Bad(const std::string& path, const std::string& what) {
   return Refuse(ErrorCode::kInvalidArgument, "'" + path + "' " + what, path);
@@ -27,17 +29,40 @@ Status RefuseUnknown(const FieldReader& reader) {
   return Bad(reader.PathOf(unknown.front()), "is not known here");
 }
 
+Status ReadSummary(const Json& summary, StreamWindow& stream) {
+  QUIRE_TRY(FieldReader reader, FieldReader::Of(summary, "stream.summary"));
+  QUIRE_TRY(auto prompt, reader.String("prompt"));
+  QUIRE_TRY(const auto most, reader.Integer("max_tokens", 1, kMostTokens));
+  if (const Status known = RefuseUnknown(reader); !known) return known;
+  if (!prompt || prompt->empty()) {
+    return Bad("stream.summary.prompt", "is missing: what shall the model be asked?");
+  }
+  stream.summary_prompt = *std::move(prompt);
+  stream.summary_tokens = static_cast<uint32_t>(
+      most.value_or(std::max<uint32_t>(1, stream.window_tokens / kSummaryShare)));
+  return {};
+}
+
 Result<StreamWindow> ReadStream(const Json& stream) {
   QUIRE_TRY(FieldReader reader, FieldReader::Of(stream, "stream"));
   QUIRE_TRY(const auto sink, reader.Integer("sink_tokens", 0, kMostTokens));
   QUIRE_TRY(const auto window, reader.Integer("window_tokens", 1, kMostTokens));
+  const Json* const summary = reader.Any("summary");
   if (const Status known = RefuseUnknown(reader); !known) return std::unexpected(known.error());
   if (!window) return Bad("stream.window_tokens", "is missing");
-  const StreamWindow out{static_cast<uint32_t>(sink.value_or(0)), static_cast<uint32_t>(*window)};
-  if (out.window_tokens / 2 <= out.sink_tokens) {
-    return Bad("stream.sink_tokens",
-               "must be less than half of 'window_tokens': half of the "
-               "window goes on when it is full, the sink with it");
+  StreamWindow out;
+  out.sink_tokens = static_cast<uint32_t>(sink.value_or(0));
+  out.window_tokens = static_cast<uint32_t>(*window);
+  if (summary != nullptr) {
+    if (const Status read = ReadSummary(*summary, out); !read) {
+      return std::unexpected(read.error());
+    }
+  }
+  if (uint64_t{out.sink_tokens} + out.summary_tokens > out.window_tokens / 4) {
+    return Bad(out.sink_tokens > out.window_tokens / 4 ? "stream.sink_tokens"
+                                                       : "stream.summary.max_tokens",
+               "is too much: sink and summary may fill a quarter of 'window_tokens', for half of "
+               "the window goes on when it is full, and they with it");
   }
   return out;
 }
@@ -109,6 +134,8 @@ Result<Appended> ParseAppend(const std::string& body) {
   }
   QUIRE_TRY(const auto special, reader.Bool("parse_special"));
   appended.parse_special = special.value_or(false);
+  QUIRE_TRY(const auto keep, reader.Bool("keep"));
+  appended.keep = keep.value_or(false);
   if (const Status known = RefuseUnknown(reader); !known) return std::unexpected(known.error());
   return appended;
 }

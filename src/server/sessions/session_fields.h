@@ -33,6 +33,7 @@ Result<NewSession> ParseNewSession(const std::string& body);
 struct Appended {
   std::optional<std::string> text;
   bool parse_special = false;
+  bool keep = false;  // a stream session never drops it
   std::optional<std::vector<TokenId>> tokens;
   std::optional<ChatRequest> chat;
 };

@@ -40,6 +40,17 @@ void WriteSessionFields(const Session& session, JsonWriter& json) {
   } else {
     json.BeginObject().Field("sink_tokens", state.stream.sink_tokens);
     json.Field("window_tokens", state.stream.window_tokens);
+    json.Key("summary");
+    if (state.stream.summary_tokens == 0) {
+      json.Null();
+    } else {
+      json.BeginObject().Field("prompt", state.stream.summary_prompt);
+      json.Field("max_tokens", state.stream.summary_tokens).EndObject();
+    }
+    uint64_t kept = 0;
+    for (const LogSpan& span : state.kept) kept += span.end - span.begin;
+    json.Field("kept_tokens", kept);
+    json.Field("summary_tokens", state.summary.end - state.summary.begin);
     WriteDropped(state, json);
     json.EndObject();
   }

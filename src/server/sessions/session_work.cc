@@ -13,6 +13,7 @@
 #include "server/sessions/log_rendering.h"
 #include "server/sessions/session_fields.h"
 #include "server/sessions/session_json.h"
+#include "server/sessions/stream_summary.h"
 #include "server/sessions/stream_window.h"
 #include "session/session_file.h"
 #include "text/tokenizer.h"
@@ -94,23 +95,40 @@ Result<std::vector<TokenId>> TokensOf(const SessionCall& call, const Appended& a
 }
 
 // Lets the context begin anew where its window demands it.
-Result<std::vector<TokenId>> Fit(const SessionStore::Content& content, uint64_t coming,
-                                 std::vector<TokenId> tokens, SessionStore::Change& change) {
+Result<std::vector<TokenId>> Fit(const SessionCall& call, const SessionStore::Content& content,
+                                 uint64_t coming, std::vector<TokenId> tokens,
+                                 SessionStore::Change& change) {
   SessionState& state = change.state;
   change.keep_tokens = content.session.tokens;
   if (state.stream == StreamWindow()) {
     change.tokens.assign(tokens.begin() + change.keep_tokens, tokens.end());
     return tokens;
   }
-  QUIRE_TRY(WindowFit fit, FitWindow(state.stream, std::move(tokens), coming));
+  if (const Status ready = SummariseInTime(call, tokens, coming, state); !ready) {
+    return std::unexpected(ready.error());
+  }
+  QUIRE_TRY(WindowFit fit, FitWindow(state, std::move(tokens), coming));
   if (fit.anew) {
     change.keep_tokens = std::min(change.keep_tokens, state.stream.sink_tokens);
     state.dropped_tokens += fit.dropped;
     state.rebases += 1;
     state.answer_tokens = 0;
+    state.kept = std::move(fit.kept);
+    state.summary = fit.summary;
+    state.next_summary.clear();
   }
   change.tokens.assign(fit.tokens.begin() + change.keep_tokens, fit.tokens.end());
   return std::move(fit.tokens);
+}
+
+// Positions begin anew with the context, draws must not.
+uint64_t DrawSeedOf(const SessionState& state) {
+  if (state.rebases == 0) return state.seed;
+  const uint64_t parts[] = {state.seed, state.rebases};
+  uint64_t seed = 0;
+  crypto_generichash(reinterpret_cast<unsigned char*>(&seed), sizeof(seed),
+                     reinterpret_cast<const unsigned char*>(parts), sizeof(parts), nullptr, 0);
+  return seed;
 }
 
 void AppendAll(const std::vector<TokenId>& more, std::vector<TokenId>& tokens) {
@@ -145,6 +163,14 @@ Result<uint32_t> LengthOf(const Truncation& truncation, const Session& session) 
                   "tokens");
   }
   return length;
+}
+
+// What a shorter log no longer has.
+void CutStreamParts(uint32_t length, SessionState& state) {
+  for (LogSpan& span : state.kept) span.end = std::min(span.end, length);
+  std::erase_if(state.kept, [](const LogSpan& span) { return span.begin >= span.end; });
+  state.summary = {std::min(state.summary.begin, length), std::min(state.summary.end, length)};
+  if (length < TailBegin(state)) state.next_summary.clear();
 }
 
 bool BeginsAnswer(const SessionStore::Content& content) {
@@ -182,6 +208,9 @@ Result<std::string> CreateSession(const SessionCall& call) {
                   "a window of " + std::to_string(wanted.stream.window_tokens) +
                       " tokens is more than the context of " + std::to_string(context),
                   "stream.window_tokens");
+  }
+  if (const Status fits = CheckSummary(call, wanted.stream); !fits) {
+    return std::unexpected(fits.error());
   }
   draft.id = wanted.id.empty() ? FreshId("sess_") : std::move(wanted.id);
   draft.ttl_seconds = wanted.ttl_seconds;
@@ -261,13 +290,24 @@ Result<std::string> AppendTo(const SessionCall& call) {
   change.state.answer_tokens = 0;
   std::vector<TokenId> tokens = content.tokens;
   AppendAll(more, tokens);
-  QUIRE_TRY(tokens, Fit(content, 0, std::move(tokens), change));
+  if (appended.keep) {
+    if (change.state.stream == StreamWindow()) {
+      return Refuse(ErrorCode::kInvalidArgument,
+                    "'keep' is for stream sessions: another session drops nothing", "keep");
+    }
+    const Status kept = KeepLast(more.size(), tokens.size(), change.state);
+    if (!kept) return std::unexpected(kept.error());
+  }
+  QUIRE_TRY(tokens, Fit(call, content, 0, std::move(tokens), change));
+  std::vector<TokenId> next = NextContext(change.state, tokens);
   QUIRE_TRY(const auto ingest, Ingest(call, content.session, std::move(tokens)));
   const auto session = call.store.Write(call.space, call.id, change, call.now_ms);
   if (!session) {
     if (ingest) call.model->engine->Cancel(*ingest);
     return std::unexpected(session.error());
   }
+  // Ahead of need: whether there is room for it now is no matter of this answer.
+  [[maybe_unused]] const auto ahead = Ingest(call, content.session, std::move(next));
   JsonWriter json;
   json.BeginObject();
   WriteSessionFields(*session, json);
@@ -287,6 +327,7 @@ Result<std::string> TruncateTo(const SessionCall& call) {
   change.state.answer_tokens -= std::min(change.state.answer_tokens, cut);
   auto& ends = change.state.message_ends;
   while (!ends.empty() && (ends.back() > length || length == 0)) ends.pop_back();
+  CutStreamParts(length, change.state);
   if (truncation.messages) ends.resize(std::min<size_t>(ends.size(), *truncation.messages));
   QUIRE_TRY(const Session session, call.store.Write(call.space, call.id, change, call.now_ms));
   return SessionJson(session);
@@ -378,10 +419,10 @@ Result<SessionTurn> PrepareTurn(const SessionCall& call) {
     return Refuse(ErrorCode::kInvalidArgument,
                   "the session is empty: append a text, messages or tokens first");
   }
-  QUIRE_TRY(prompt, Fit(content, *fields.max_tokens, std::move(prompt), turn.change));
+  QUIRE_TRY(prompt, Fit(call, content, *fields.max_tokens, std::move(prompt), turn.change));
   SessionState& state = turn.change.state;
   if (fields.has_seed) state.seed = fields.request.sampling.seed;
-  fields.request.sampling.seed = state.seed;
+  fields.request.sampling.seed = DrawSeedOf(state);
   fields.has_seed = true;
   QUIRE_TRY(GenerationRequest request, FinishGeneration(*call.model, fields, std::move(prompt)));
   request.answer_tokens = turn.opens ? 0 : state.answer_tokens;

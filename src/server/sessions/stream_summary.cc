@@ -1,0 +1,72 @@
+#include "server/sessions/stream_summary.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "engine/engine.h"
+#include "server/sessions/stream_window.h"
+#include "text/tokenizer.h"
+
+namespace quire {
+namespace {
+
+// What the model says about that which will be dropped; waits for it.
+Result<std::vector<TokenId>> Summarise(const SessionCall& call, const SessionState& state,
+                                       const std::vector<TokenId>& tokens) {
+  GenerationRequest request;
+  const auto end = std::min<size_t>(TailBegin(state), tokens.size());
+  request.prompt.assign(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(end));
+  const auto asked = call.model->tokenizer->Encode(state.stream.summary_prompt,
+                                                   {.add_special = false, .parse_special = true});
+  request.prompt.insert(request.prompt.end(), asked.begin(), asked.end());
+  request.sampling.temperature = 0;
+  request.max_tokens = state.stream.summary_tokens;
+  request.min_tokens = 1;
+  request.tenant = call.space.tenant;
+  const auto events = std::make_shared<EventQueue>();
+  QUIRE_TRY([[maybe_unused]] const RequestId id,
+            call.model->engine->Submit(std::move(request), events));
+  std::vector<TokenId> summary;
+  for (;;) {
+    Event event = events->WaitPop();
+    if (const auto* next = std::get_if<TokenEvent>(&event)) {
+      if (!call.model->tokenizer->IsControl(next->token)) summary.push_back(next->token);
+    } else if (auto* done = std::get_if<DoneEvent>(&event)) {
+      if (done->error) return std::unexpected(std::move(*done->error));
+      return summary;
+    }
+  }
+}
+
+}  // namespace
+
+Status SummariseInTime(const SessionCall& call, const std::vector<TokenId>& tokens, uint64_t coming,
+                       SessionState& state) {
+  const bool needed = tokens.size() + coming > state.stream.window_tokens;
+  if (state.stream.summary_tokens == 0 || !state.next_summary.empty()) return {};
+  if (!needed && !IsAhead(state, tokens.size())) return {};
+  auto summary = Summarise(call, state, tokens);
+  if (summary) {
+    state.next_summary = *std::move(summary);
+  } else if (needed) {
+    return std::unexpected(std::move(summary).error());
+  }
+  return {};
+}
+
+Status CheckSummary(const SessionCall& call, const StreamWindow& stream) {
+  if (stream.summary_tokens == 0) return {};
+  const auto asked = call.model->tokenizer->Encode(stream.summary_prompt,
+                                                   {.add_special = false, .parse_special = true});
+  const uint64_t room = stream.window_tokens / 4;
+  if (asked.size() + stream.summary_tokens <= room) return {};
+  return Refuse(ErrorCode::kContextLength,
+                "the prompt for summaries has " + std::to_string(asked.size()) +
+                    " tokens; with a summary of " + std::to_string(stream.summary_tokens) +
+                    " it must fit into a quarter of the window, " + std::to_string(room),
+                "stream.summary.prompt");
+}
+
+}  // namespace quire
