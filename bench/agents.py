@@ -33,6 +33,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BLOCK_TOKENS = 16
 SERVERS = {"plain": ["--eviction", "lru", "--tool-keep", "0"], "learned": []}
+ALL = ["--disk", "0"]  # memory alone is compared
 TOOL = {"type": "function", "function": {
     "name": "look_up", "description": "Looks a word up.",
     "parameters": {"type": "object", "properties": {"word": {"enum": ["sea", "sky", "sun"]}},
@@ -55,7 +56,7 @@ class Server:
         binary = os.environ.get("QUIRE_BINARY", str(ROOT / "build" / "release" / "quire"))
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [binary, "serve", model, "--port", str(port), "--kv-memory", str(kv_memory), *flags],
+            [binary, "serve", model, "--port", str(port), "--kv-memory", str(kv_memory), *ALL, *flags],
             stdout=self.log, stderr=subprocess.STDOUT)
 
     def __enter__(self):

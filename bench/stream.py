@@ -26,7 +26,7 @@ def resident_mib(process):
 
 def idle(server):
     """Waits until nothing is being computed any more."""
-    while json.loads(server.get("/v1/cache"))["blocks"]["live"] > 0:
+    while json.loads(server.get("/v1/cache"))["tiers"]["ram"]["live_blocks"] > 0:
         time.sleep(0.002)
 
 
