@@ -122,6 +122,12 @@ TEST(GrammarTest, MatchesRegularExpressions) {
   EXPECT_FALSE(is("[0-9]{2,3}", "1234"));
   EXPECT_TRUE(is("[^a-c]+", "d\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"));
   EXPECT_FALSE(is("[^a-c]+", "db"));
+  // U+001D is white space to Python and none to ECMAScript: to be either would be wrong for one.
+  for (const char* space : {"\\s", "\\S", "[^\\s]", "[^\\S]"}) {
+    EXPECT_FALSE(is(space, "\x1D")) << space;
+  }
+  EXPECT_TRUE(is("[^\\s@]+[^\\S\\n]", "d\xC3\xA9 "));
+  EXPECT_FALSE(is("[^\\d]", "\xD9\xA3")) << "a digit to Python";
   EXPECT_FALSE(is(".", "\n"));
   EXPECT_TRUE(is("\\d+\\.\\w\\s", "12._ "));
   EXPECT_TRUE(is("(?:a*)*b", "aaab"));

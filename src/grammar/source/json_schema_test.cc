@@ -183,6 +183,10 @@ TEST(JsonSchemaTest, ReferencesAndAlternatives) {
   EXPECT_TRUE(merged.Takes(R"({"a":4})"));
   EXPECT_FALSE(merged.Takes(R"({"a":6})"));
   EXPECT_FALSE(merged.Takes("{}"));
+  const Schema bound(R"({"allOf": [{"type": "object", "additionalProperties": {"maximum": 5}},
+      {"properties": {"a": {"type": "integer", "minimum": 3}}, "required": ["a"]}]})");
+  EXPECT_TRUE(bound.Takes(R"({"a":4})"));
+  EXPECT_FALSE(bound.Takes(R"({"a":6})"));
   const Schema either(R"({"type": "object", "properties": {"a": {"const": 1}, "b": {"const": 2}},
       "anyOf": [{"required": ["a"]}, {"required": ["b"]}]})");
   EXPECT_TRUE(either.Takes(R"({"a":1})"));
@@ -209,6 +213,8 @@ TEST(JsonSchemaTest, RefusalsNameTheKeywordAndItsPlace) {
        "schema.anyOf[1].patternProperties"},
       {R"({"oneOf": [{"type": "integer"}, {"type": "number"}]})", "schema.oneOf"},
       {R"({"maxLenght": 3})", "schema.maxLenght"},
+      {R"({"allOf": [{"prefixItems": [{"type": "null"}]}, {"items": {"type": "string"}}]})",
+       "schema.allOf[1].items"},
   };
   for (const auto& [text, param] : cases) {
     const Schema schema(text);

@@ -41,6 +41,11 @@ CharacterSet NamedClass(char name) {
   }
 }
 
+// What a class means to any reader at all: what its opposite does not mean to everyone.
+CharacterSet WidestClass(char name) {
+  return NamedClass(static_cast<char>(name ^ 0x20)).Complement();
+}
+
 bool IsNamedClass(char c) { return std::string_view("dDwWsS").find(c) != std::string_view::npos; }
 
 std::optional<uint32_t> ControlEscape(char c) {
@@ -160,7 +165,7 @@ Result<CharacterSet> PatternReader::AnyEscape(bool in_class) {
   return only(character);
 }
 
-Result<PatternReader::ClassItem> PatternReader::Item() {
+Result<PatternReader::ClassItem> PatternReader::Item(bool negated) {
   ClassItem item;
   if (!Take("\\")) {
     QUIRE_TRY(const uint32_t character, Character());
@@ -168,7 +173,11 @@ Result<PatternReader::ClassItem> PatternReader::Item() {
     return item;
   }
   item.is_class = !at_end() && IsNamedClass(text_[at_]);
-  item.ascii = item.is_class;
+  if (item.is_class && negated) {
+    item.set = WidestClass(text_[at_]);
+    Skip(1);
+    return item;
+  }
   QUIRE_TRY(item.set, AnyEscape(true));
   return item;
 }
@@ -177,16 +186,14 @@ Result<CharacterSet> PatternReader::Class() {
   const bool negated = Take("^");
   if (LooksAt("]")) return Refused("a class needs a character; write \\] for a bracket");
   CharacterSet set;
-  bool ascii = false;
   while (!Take("]")) {
     if (at_end()) return Refused("a class is not closed");
     if (LooksAt("[:")) return Refused("classes like [:alpha:] are not supported");
-    QUIRE_TRY(const ClassItem first, Item());
-    ascii = ascii || first.ascii;
+    QUIRE_TRY(const ClassItem first, Item(negated));
     set.Add(first.set);
     if (!LooksAt("-") || LooksAt("-]") || first.is_class) continue;
     Skip(1);
-    QUIRE_TRY(const ClassItem last, Item());
+    QUIRE_TRY(const ClassItem last, Item(negated));
     if (last.is_class) return Refused("a range cannot end with a class");
     if (first.set.empty() || last.set.empty()) return Refused("a range needs two characters");
     const uint32_t low = first.set.ranges()[0].first;
@@ -194,9 +201,7 @@ Result<CharacterSet> PatternReader::Class() {
     if (low > high) return Refused("a range is the wrong way round");
     set.Add(low, high);
   }
-  if (!negated) return set;
-  const CharacterSet others = set.Complement();
-  return ascii ? others.And(Ascii()) : others;
+  return negated ? set.Complement() : set;
 }
 
 Result<std::optional<RepeatBounds>> PatternReader::Repeat() {

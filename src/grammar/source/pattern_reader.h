@@ -47,10 +47,10 @@ class PatternReader {
   struct ClassItem {
     CharacterSet set;
     bool is_class = false;  // \d and the like: no end of a range
-    bool ascii = false;     // means different things beyond ASCII to different readers
   };
   Result<CharacterSet> AnyEscape(bool in_class);
-  Result<ClassItem> Item();
+  // In a negated class \d and the like are what any reader may take for them.
+  Result<ClassItem> Item(bool negated);
   Result<uint32_t> Hex(size_t digits);
   Result<uint32_t> HexEscape(char kind);
 

@@ -71,17 +71,30 @@ SchemaJson Both(const SchemaJson& a, const SchemaJson& b) {
   return a == b ? a : SchemaJson{{"allOf", SchemaJson::array({a, b})}};
 }
 
-// Properties that `closed`, which allows no others, does not name are impossible.
-void DropUnnamed(const SchemaJson& closed, SchemaJson& open) {
-  if (closed.value("additionalProperties", SchemaJson()) != false) return;
+// Properties that `closed` does not name must be as it says of such, and as they are.
+void BindUnnamed(const SchemaJson& closed, SchemaJson& open) {
+  const SchemaJson others = closed.value("additionalProperties", SchemaJson(true));
   const auto properties = open.find("properties");
-  if (properties == open.end()) return;
+  if (others == true || others.empty() || properties == open.end()) return;
   const auto named = closed.find("properties");
   SchemaJson kept = SchemaJson::object();
   for (const auto& [name, schema] : properties->items()) {
-    if (named != closed.end() && named->contains(name)) kept[name] = schema;
+    if (named != closed.end() && named->contains(name)) {
+      kept[name] = schema;
+    } else if (others != false) {
+      kept[name] = Both(schema, others);
+    }
   }
   *properties = std::move(kept);
+}
+
+// Whether `items` speaks of all items in one and of those behind the first ones in the other.
+bool ItemsDiffer(const SchemaJson& a, const SchemaJson& b) {
+  const auto has_first = [](const SchemaJson& schema) {
+    return schema.contains("prefixItems") ||
+           (schema.contains("items") && schema["items"].is_array());
+  };
+  return has_first(a) != has_first(b) && (has_first(a) ? b : a).contains("items");
 }
 
 }  // namespace
@@ -147,8 +160,11 @@ Result<SchemaJson> SchemaMerger::Merge(const SchemaJson& left, const SchemaJson&
                                        const std::string& path) const {
   SchemaJson merged = left;
   SchemaJson other = right;
-  DropUnnamed(left, other);
-  DropUnnamed(right, merged);
+  if (ItemsDiffer(left, right)) {
+    return RefuseKeyword(path, "items", "cannot be combined with a list of first items in allOf");
+  }
+  BindUnnamed(left, other);
+  BindUnnamed(right, merged);
   for (const auto& [keyword, value] : other.items()) {
     if (!merged.contains(keyword)) {
       merged[keyword] = value;
