@@ -516,5 +516,16 @@ TEST(ReplyFormat, KnowsWhenAPromptOpensReasoning) {
   EXPECT_FALSE(EndsInReasoning(ReplyFormat::kNone, "<think>"));
 }
 
+TEST(ReplyParser, OfSeveralCallsOneIsTakenAndTheOthersAreText) {
+  ReplyOptions options;
+  options.format = ReplyFormat::kHermes;
+  options.tools = {"f"};
+  options.one_call = true;
+  const std::string call = R"(<tool_call>{"name": "f", "arguments": {}}</tool_call>)";
+  for (const auto& pieces : {std::vector<std::string>{call + call}, Bytes(call + call)}) {
+    EXPECT_EQ(Show(Parse(options, pieces)), "f({})|" + call);
+  }
+}
+
 }  // namespace
 }  // namespace quire

@@ -226,6 +226,7 @@ bool TaggedParser::StepSection(bool last) {
   section_.reset();
   mode_ = Mode::kContent;
   if (state == CallSection::State::kOver) {
+    if (!raw_.empty()) Emit(Kind::kMark, {});  // its end is no part of what follows
     begun_ = false;
     skip_space_ = true;
     return true;
