@@ -10,6 +10,7 @@
 #include "server/openai/chat_answer.h"
 #include "server/openai/completion_answer.h"
 #include "server/openai/fresh_id.h"
+#include "server/openai/tools/legacy_functions.h"
 #include "server/openai/tools/tool_form.h"
 #include "text/tokenizer.h"
 
@@ -215,14 +216,18 @@ Result<PreparedChat> PrepareConversation(const ReadyModel& model, ChatRequest& r
 
 Result<PreparedGeneration> PrepareChat(const ReadyModel& model, const RawRequest& raw) {
   QUIRE_TRY(ChatRequest request, ParseChatRequest(raw.body));
-  QUIRE_TRY(PreparedChat chat, PrepareConversation(model, request));
+  auto chat = PrepareConversation(model, request);
+  if (!chat) {
+    Error error = std::move(chat).error();
+    return std::unexpected(request.legacy_functions ? InLegacyWords(std::move(error)) : error);
+  }
   AnswerFacts facts = MakeFacts(model, raw, request.fields);
   facts.id = FreshId("chatcmpl-");
-  facts.model = std::move(chat.model);
-  facts.reply = std::move(chat.reply);
+  facts.model = std::move(chat->model);
+  facts.reply = std::move(chat->reply);
   facts.legacy_functions = request.legacy_functions;
   PreparedGeneration prepared;
-  prepared.requests.push_back(std::move(chat.request));
+  prepared.requests.push_back(std::move(chat->request));
   prepared.answer = std::make_unique<OpenAiChatAnswer>(std::move(facts));
   return prepared;
 }

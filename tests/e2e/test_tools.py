@@ -10,7 +10,7 @@ import pathlib
 import openai
 import pytest
 
-from server_process import ServerProcess
+from server_process import ROOT, ServerProcess
 
 WEATHER = {"type": "function", "function": {
     "name": "get_weather", "description": "The current weather in a city.",
@@ -24,8 +24,9 @@ ASK = [{"role": "user", "content": "What is the weather in Paris? Use the tool."
 
 def find_qwen():
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
-    path = cache / "quire" / "models" / "qwen2.5-coder-0.5b.gguf"
-    return path if path.exists() else None
+    name = "qwen2.5-coder-0.5b.gguf"
+    places = [ROOT / "models" / name, cache / "quire" / "models" / name]
+    return next((place for place in places if place.exists()), None)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +166,49 @@ def test_bad_input_names_the_field(server, client, fields, param):
     assert answer.json()["error"]["param"] == param
     with pytest.raises(openai.BadRequestError):
         client.chat.completions.create(**({"model": "tiny"} | body))
+
+
+NOT = {"type": "object", "properties": {"a": {"not": {}}}}
+FORM = {"type": "json_schema", "schema": NOT}
+USER = {"role": "user", "content": "Hi"}
+CUT = [USER, {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+       {"type": "function_call", "call_id": "d", "name": "f", "arguments": "{"}]
+
+
+@pytest.mark.parametrize("path, fields, place", [
+    ("chat/completions", dict(messages=[USER], functions=[{"name": "f", "parameters": NOT}],
+                              function_call={"name": "f"}), "functions[0].parameters.properties.a.not"),
+    ("messages", dict(messages=[USER], output_config={"format": FORM}),
+     "output_config.format.schema.properties.a.not"),
+    ("messages", dict(messages=[USER], tools=[{"name": "f", "input_schema": NOT}],
+                      tool_choice={"type": "any"}), "tools[0].input_schema.properties.a.not"),
+    ("responses", dict(input="Hi", text={"format": FORM | {"name": "x"}}),
+     "text.format.schema.properties.a.not"),
+    ("responses", dict(input=CUT), "input[2].arguments"),
+])
+def test_places_have_the_names_of_their_api(server, path, fields, place):
+    limit = "max_output_tokens" if path == "responses" else "max_tokens"
+    answer = server.post("/v1/" + path, {limit: 4} | fields)
+    assert answer.status_code == 400
+    assert f"'{place}'" in answer.json()["error"]["message"]
+    assert answer.json()["error"].get("param", place) == place
+
+
+def test_a_response_whose_call_was_cut_off_is_gone_on_with(client):
+    """Its stream cannot take the call back that it began; its text follows."""
+    text = '<tool_call>\n{"name": "look", "arguments": {"city": "Par'
+    wish = dict(model="tiny", input="Hi", tools=[{"type": "function", "name": "look"}],
+                extra_body={"structured": {"choice": [text]}}, max_output_tokens=99)
+    first = list(client.responses.create(**wish, stream=True))[-1].response
+    assert [item.type for item in first.output] == ["function_call", "message"]
+    assert first.output[0].status == "incomplete" and first.output_text == text
+    for fields in (dict(previous_response_id=first.id, input="Go on."),
+                   dict(input=[USER, *first.output, USER])):
+        assert client.responses.create(model="tiny", max_output_tokens=2, **fields).id
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(model="tiny", previous_response_id=first.id, input=[
+            USER, {"type": "function_call_output", "call_id": "none", "output": "x"}])
+    assert caught.value.param == "input[1].call_id"
 
 
 def test_functions_of_old(client):

@@ -153,7 +153,8 @@ Status AddConversation(const Json& body, Conversation& conversation) {
 }
 
 // "messages[2].content" -> what the client called that message; other fields by their own names.
-std::string OwnName(const std::string& param, const std::vector<std::string>& sources) {
+std::string OwnName(const std::string& param, const MessagesRequest& request) {
+  const std::vector<std::string>& sources = request.sources;
   constexpr std::pair<std::string_view, std::string_view> kNames[] = {
       {"stop", "stop_sequences"},
       {"user", "metadata.user_id"},
@@ -164,12 +165,13 @@ std::string OwnName(const std::string& param, const std::vector<std::string>& so
   for (const auto& [theirs, ours] : kNames) {
     if (param == theirs) return std::string(ours);
   }
-  if (param.starts_with("response_format")) return "output_config.format";
   if (param.starts_with("messages[")) {
     const size_t number = std::strtoul(param.c_str() + 9, nullptr, 10);
     return number < sources.size() ? sources[number] : "messages";
   }
   std::string name = param;
+  constexpr std::string_view kSchema = "response_format.json_schema";
+  if (name.starts_with(kSchema)) return name.replace(0, kSchema.size(), request.format);
   const size_t function = name.find("].function");
   if (!param.starts_with("tools[") || function == std::string::npos) return name;
   name.erase(function + 1, std::string_view(".function").size());
@@ -181,7 +183,7 @@ std::string OwnName(const std::string& param, const std::vector<std::string>& so
 }  // namespace
 
 Error MessagesRequest::InItsWords(Error error) const {
-  const std::string name = OwnName(error.param, sources);
+  const std::string name = OwnName(error.param, *this);
   if (name == error.param || error.param.empty()) return error;
   const std::string quoted = "'" + error.param + "'";
   const size_t at = error.message.find(quoted);
@@ -213,6 +215,7 @@ Result<MessagesRequest> ParseMessagesRequest(std::string_view text, MessagesPurp
   MessagesRequest request;
   request.keep_seconds = wish.seconds;
   request.sources = conversation.sources();
+  if (body.contains("output_format")) request.format = "output_format";
   auto read = ReadChatRequest(chat);
   if (!read) return std::unexpected(request.InItsWords(std::move(read).error()));
   request.chat = *std::move(read);

@@ -27,6 +27,7 @@ struct MessagesRequest {
   uint32_t keep_seconds = 0;
   std::string answer_begin;          // words of the assistant that the answer goes on from
   std::vector<std::string> sources;  // of each chat message, its path in the body
+  std::string format = "output_config.format";  // where the body says the form of the answer
 
   // An error about the chat completion, in the words of this body.
   Error InItsWords(Error error) const;

@@ -169,6 +169,24 @@ TEST(MessagesRequest, RefusesNamingTheField) {
   ExpectRefused(cases);
 }
 
+TEST(MessagesRequest, PlacesInSchemasHaveTheNamesOfThisBody) {
+  const auto own = [](const std::string& more, const std::string& place) {
+    const auto request = Parse(Body(kHi, more));
+    EXPECT_TRUE(request) << request.error().message;
+    const Error error = {ErrorCode::kUnsupported, "'" + place + "' is a keyword", place};
+    return request ? request->InItsWords(error) : error;
+  };
+  const std::string schema = R"(: {"type": "json_schema", "schema": {}})";
+  const std::string place = "response_format.json_schema.schema.properties.a.not";
+  const Error error = own("\"output_config\": {\"format\"" + schema + "}", place);
+  EXPECT_EQ(error.param, "output_config.format.schema.properties.a.not");
+  EXPECT_EQ(error.message, "'output_config.format.schema.properties.a.not' is a keyword");
+  EXPECT_EQ(own("\"output_format\"" + schema, place).param,
+            "output_format.schema.properties.a.not");
+  EXPECT_EQ(own("\"seed\": 1", "tools[0].function.parameters.not").param,
+            "tools[0].input_schema.not");
+}
+
 TEST(MessagesRequest, CallsAndResultsMustMeet) {
   const std::string call = kCall;
   const std::string result = R"({"type": "tool_result", "tool_use_id": "t1", "content": "Sunny"})";

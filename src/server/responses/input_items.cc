@@ -55,7 +55,7 @@ class Builder {
 
   void Push(Json message, const std::string& path) {
     out_.messages.push_back(std::move(message));
-    out_.sources.push_back(path);
+    out_.sources.push_back({path, {}});
     assistant_open_ = out_.messages.back()["role"] == "assistant";
   }
 
@@ -72,6 +72,9 @@ class Builder {
     QUIRE_TRY(const auto role, reader.String("role"));
     const Json* content = reader.Any("content");
     if (!role) return Bad(path + ".role", "is missing");
+    if (role != "user" && role != "assistant" && role != "system" && role != "developer") {
+      return Bad(path + ".role", "must be user, assistant, system or developer");
+    }
     if (content == nullptr) return Bad(path + ".content", "is missing");
     QUIRE_TRY(std::string text, ReadTexts(*content, path + ".content"));
     if (*role == "assistant" && assistant_open_) {
@@ -84,6 +87,8 @@ class Builder {
   }
 
   Status AddCall(FieldReader& reader, const std::string& path) {
+    QUIRE_TRY(const auto status, reader.String("status"));
+    if (status == "incomplete") return {};
     QUIRE_TRY(const auto id, reader.String("call_id"));
     QUIRE_TRY(const auto name, reader.String("name"));
     QUIRE_TRY(const auto arguments, reader.String("arguments"));
@@ -94,6 +99,7 @@ class Builder {
         {{"id", *id},
          {"type", "function"},
          {"function", {{"name", *name}, {"arguments", *arguments}}}});
+    out_.sources.back().calls.push_back(path);
     return {};
   }
 
@@ -112,7 +118,9 @@ class Builder {
     if (content == nullptr) content = reader.Any("summary");
     if (content == nullptr) return {};  // encrypted: nobody's but OpenAI's
     QUIRE_TRY(std::string text, ReadTexts(*content, path + ".content"));
-    if (!text.empty()) Assistant(path)["reasoning_content"] = std::move(text);
+    if (text.empty()) return {};
+    Json& reasoning = Assistant(path)["reasoning_content"];
+    reasoning = reasoning.is_null() ? text : reasoning.get<std::string>() + text;
     return {};
   }
 

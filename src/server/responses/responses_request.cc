@@ -161,16 +161,44 @@ Json EchoOf(const Json& body) {
   return echo;
 }
 
-std::string OwnName(const std::string& param, const std::vector<std::string>& sources) {
+// "messages[2].tool_calls[0].function.name" -> "input[3].name": the item and its field.
+std::string ItemName(const std::string& param, const std::vector<InputSource>& sources) {
+  constexpr std::string_view kMessages = "messages[";
+  constexpr std::string_view kCalls = ".tool_calls[";
+  constexpr std::pair<std::string_view, std::string_view> kFields[] = {
+      {".function.name", ".name"}, {".function.arguments", ".arguments"},
+      {".id", ".call_id"},         {".tool_call_id", ".call_id"},
+      {".role", ".role"},
+  };
+  const size_t number = std::strtoul(param.c_str() + kMessages.size(), nullptr, 10);
+  if (number >= sources.size()) return "input";
+  const InputSource& source = sources[number];
+  std::string item = source.path;
+  std::string_view field =
+      std::string_view(param).substr(std::min(param.find(']'), param.size() - 1) + 1);
+  if (field.starts_with(kCalls)) {
+    const size_t call = std::strtoul(field.data() + kCalls.size(), nullptr, 10);
+    if (call < source.calls.size()) item = source.calls[call];
+    field.remove_prefix(std::min(field.find(']'), field.size() - 1) + 1);
+  }
+  const auto known =
+      std::ranges::find(kFields, field, &std::pair<std::string_view, std::string_view>::first);
+  return known == std::end(kFields) ? item : item.append(known->second);
+}
+
+std::string OwnName(const std::string& param, const std::vector<InputSource>& sources) {
+  constexpr std::pair<std::string_view, std::string_view> kBeginnings[] = {
+      {"response_format.json_schema", "text.format"},
+      {"response_format", "text.format"},
+  };
   if (param == "max_tokens") return "max_output_tokens";
   if (param == "prompt" || param == "messages") return "input";
-  if (param.starts_with("response_format")) return "text.format";
   if (param == "tool_choice.function.name") return "tool_choice.name";
-  if (param.starts_with("messages[")) {
-    const size_t number = std::strtoul(param.c_str() + 9, nullptr, 10);
-    return number < sources.size() ? sources[number] : "input";
-  }
+  if (param.starts_with("messages[")) return ItemName(param, sources);
   std::string name = param;
+  for (const auto& [theirs, ours] : kBeginnings) {
+    if (name.starts_with(theirs)) return name.replace(0, theirs.size(), ours);
+  }
   const size_t function = name.find("].function");
   if (name.starts_with("tools[") && function != std::string::npos) {
     name.erase(function + 1, std::string_view(".function").size());

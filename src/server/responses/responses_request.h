@@ -13,13 +13,14 @@
 
 #include "base/result.h"
 #include "server/openai/chat_request.h"
+#include "server/responses/input_items.h"
 
 namespace quire {
 
 struct ResponsesRequest {
   ChatRequest chat;
   Json echo;                         // the fields that answers repeat
-  std::vector<std::string> sources;  // of each chat message, its path in the body
+  std::vector<InputSource> sources;  // of each chat message
 
   // An error about the chat completion, in the words of this body.
   Error InItsWords(Error error) const;

@@ -40,7 +40,8 @@ TEST(ResponsesRequest, TurnsItemsIntoMessages) {
   const Json messages = Messages(Body(R"([
       {"role": "user", "content": [{"type": "input_text", "text": "Weather?"}]},
       {"type": "reasoning", "id": "r", "summary": [], "content": [{"type": "reasoning_text",
-       "text": "hm"}]},
+       "text": "h"}]},
+      {"type": "reasoning", "id": "q", "summary": [{"type": "summary_text", "text": "m"}]},
       {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "So."}]},
       {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{\"at\": \"Rome\"}"},
       {"type": "function_call_output", "call_id": "c1", "output": "Sunny"},
@@ -66,6 +67,15 @@ TEST(ResponsesRequest, TranslatesTools) {
   EXPECT_EQ(request->echo["tools"][0]["name"], "f");
 }
 
+TEST(ResponsesRequest, LeavesOutCallsThatWereCutOff) {
+  const Json messages = Messages(Body(R"([{"role": "user", "content": "Weather?"},
+      {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{\"at\": ",
+       "status": "incomplete"},
+      {"type": "message", "role": "assistant", "content": "look at "}])"));
+  ASSERT_EQ(messages.size(), 2u) << messages.dump();
+  EXPECT_EQ(messages[1].dump(), R"({"role":"assistant","content":"look at "})");
+}
+
 struct BadCase {
   std::string body;
   std::string param;
@@ -80,12 +90,24 @@ TEST(ResponsesRequest, RefusesNamingTheField) {
       {Body("[5]"), "input[0]"},
       {Body(R"([{"role": "user"}])"), "input[0].content"},
       {Body(R"([{"content": "x"}])"), "input[0].role"},
-      {Body(R"([{"role": "king", "content": "x"}])"), "input[0]"},
+      {Body(R"([{"role": "king", "content": "x"}])"), "input[0].role"},
+      {Body(R"([{"role": "tool", "content": "x"}])"), "input[0].role"},
       {Body(R"([{"role": "user", "content": [{"type": "input_image"}]}])"),
        "input[0].content[0].type"},
       {Body(R"([{"type": "item_reference", "id": "x"}])"), "input[0].type"},
       {Body(R"([{"type": "function_call", "name": "f", "arguments": "{}"}])"), "input[0].call_id"},
-      {Body(R"([{"type": "function_call_output", "call_id": "c", "output": "x"}])"), "input[0]"},
+      {Body(R"([{"type": "function_call_output", "call_id": "c", "output": "x"}])"),
+       "input[0].call_id"},
+      {Body(R"([{"role": "assistant", "content": "x"},
+          {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
+          {"type": "function_call", "call_id": "b", "name": "f", "arguments": "{"}])"),
+       "input[2].arguments"},
+      {Body(R"([{"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
+          {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}])"),
+       "input[1].call_id"},
+      {Body(hi, R"("text": {"format": {"type": "json_schema", "name": "x"}})"),
+       "text.format.schema"},
+      {Body(hi, R"("text": {"format": {"type": "xml"}})"), "text.format.type"},
       {Body(hi, R"("instructions": 5)"), "instructions"},
       {Body(hi, R"("previous_response_id": "resp_1")"), "previous_response_id"},
       {Body(hi, R"("background": true)"), "background"},

@@ -1,6 +1,7 @@
 #include "server/sessions/kept_responses.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -22,6 +23,23 @@ Result<Json> StoredText(const Session& session) {
   return Refuse(ErrorCode::kCorrupt, "what is kept of this response cannot be read");
 }
 
+// "input[7].name" -> "input[2].name" behind five items that are kept here: the client counts its
+// own.
+Error CountedWithout(size_t kept, Error error) {
+  constexpr std::string_view kInput = "input[";
+  const size_t end = error.param.find(']');
+  if (kept == 0 || !error.param.starts_with(kInput) || end == std::string::npos) return error;
+  const size_t number = std::strtoul(error.param.c_str() + kInput.size(), nullptr, 10);
+  const std::string name = number < kept
+                               ? "previous_response_id"
+                               : "input[" + std::to_string(number - kept) + error.param.substr(end);
+  const std::string quoted = "'" + error.param + "'";
+  const size_t at = error.message.find(quoted);
+  if (at != std::string::npos) error.message.replace(at, quoted.size(), "'" + name + "'");
+  error.param = name;
+  return error;
+}
+
 }  // namespace
 
 Result<ResponseTurn> PrepareResponseTurn(const SessionCall& call) {
@@ -33,10 +51,12 @@ Result<ResponseTurn> PrepareResponseTurn(const SessionCall& call) {
   turn.keep = store.value_or(true);
   turn.items = body.contains("input") ? ItemsOf(body["input"]) : Json();
   std::vector<TokenId> log;
+  size_t kept = 0;  // items of earlier turns
   if (previous) {
     QUIRE_TRY(auto content, call.store.Read(call.space, *previous, call.now_ms));
     QUIRE_TRY(Json text, StoredText(content.session));
     if (turn.items.is_array()) {
+      kept = text["items"].size();
       for (Json& item : turn.items) text["items"].push_back(std::move(item));
       turn.items = std::move(text["items"]);
       body["input"] = turn.items;
@@ -47,7 +67,9 @@ Result<ResponseTurn> PrepareResponseTurn(const SessionCall& call) {
   }
   body.erase("previous_response_id");
   const RawRequest raw{body.dump(), call.request_id};
-  QUIRE_TRY(turn.generation, PrepareResponseOnto(*call.model, raw, log));
+  auto generation = PrepareResponseOnto(*call.model, raw, log);
+  if (!generation) return std::unexpected(CountedWithout(kept, std::move(generation).error()));
+  turn.generation = *std::move(generation);
   turn.answer = static_cast<ResponsesAnswer*>(turn.generation.answer.get());
   if (turn.keep) turn.answer->SetKept(previous.value_or(""));
   turn.draft.id = turn.answer->id();

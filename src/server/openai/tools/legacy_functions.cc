@@ -63,7 +63,12 @@ Result<std::string> CallBefore(const Json& messages, size_t at, const std::strin
   }
   for (size_t i = at; i-- > 0;) {
     const Json& message = messages[i];
-    if (!message.is_object() || !Has(message, "tool_calls")) continue;
+    if (!message.is_object()) continue;
+    if (message.value("name", Json()) == *name && message.contains("tool_call_id")) {
+      return Bad(path + ".name",
+                 "is '" + name->get<std::string>() + "', and its last call has a result already");
+    }
+    if (!Has(message, "tool_calls")) continue;
     const Json& calls = message["tool_calls"];
     if (!calls.is_array() || calls.empty() || !calls[0].is_object()) continue;
     const Json function = calls[0].value("function", Json());

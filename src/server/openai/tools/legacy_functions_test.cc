@@ -78,6 +78,11 @@ TEST(LegacyFunctions, RefusesInTheClientsWords) {
   EXPECT_EQ(param(R"({"messages": [{"role": "assistant", "function_call":
                     {"name": "f", "arguments": "{"}}]})"),
             "messages[0].function_call.arguments");
+  EXPECT_EQ(param(R"({"messages": [
+                {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}},
+                {"role": "function", "name": "f", "content": "x"},
+                {"role": "function", "name": "f", "content": "y"}]})"),
+            "messages[2].name");
   EXPECT_EQ(param(R"({"messages": [{"role": "assistant", "function_call": 5}]})"),
             "messages[0].function_call");
 }
