@@ -199,11 +199,14 @@ def test_a_response_whose_call_was_cut_off_is_gone_on_with(client):
     text = '<tool_call>\n{"name": "look", "arguments": {"city": "Par'
     wish = dict(model="tiny", input="Hi", tools=[{"type": "function", "name": "look"}],
                 extra_body={"structured": {"choice": [text]}}, max_output_tokens=99)
-    first = list(client.responses.create(**wish, stream=True))[-1].response
-    assert [item.type for item in first.output] == ["function_call", "message"]
-    assert first.output[0].status == "incomplete" and first.output_text == text
+    events = list(client.responses.create(**wish, stream=True))
+    items = [event.item for event in events if event.type == "response.output_item.done"]
+    assert [item.type for item in items] == ["function_call", "message"]
+    assert items[0].status == "incomplete"
+    first = events[-1].response
+    assert [item.type for item in first.output] == ["message"] and first.output_text == text
     for fields in (dict(previous_response_id=first.id, input="Go on."),
-                   dict(input=[USER, *first.output, USER])):
+                   dict(input=[USER, *items, USER])):
         assert client.responses.create(model="tiny", max_output_tokens=2, **fields).id
     with pytest.raises(openai.BadRequestError) as caught:
         client.responses.create(model="tiny", previous_response_id=first.id, input=[

@@ -104,6 +104,7 @@ void ResponsesAnswer::WriteResponse(std::string_view status, JsonWriter& json) c
   }
   json.Field("model", facts().model).Key("output").BeginArray();
   for (const Item& item : items_) {
+    if (item.broken) continue;
     // The last is closed by the end of the answer.
     const bool whole = item.whole || (open_ && &item == &items_.back() && status == "completed");
     WriteItem(item, whole ? "completed" : "incomplete", json);
@@ -208,6 +209,7 @@ void ResponsesAnswer::OnReply(const ReplyEvent& event, std::string& out) {
       return Close(true, out);
     case ReplyEvent::Kind::kCallBroken:
       Close(false, out);
+      items_.back().broken = true;
       if (!facts().stream) items_.pop_back();
       open_ = !facts().stream && !items_.empty() && items_.back().kind == Kind::kMessage;
       Open(Kind::kMessage, {}, out);

@@ -5,8 +5,9 @@
 //   response.completed | response.incomplete | response.failed
 //
 // Items are reasoning, message or function_call; each begins when the model says something of its
-// kind. A call that turns out broken is text: a whole answer shows only that, a stream ends the
-// item that it had begun as incomplete and goes on with the text.
+// kind. A call that turns out broken is text: a whole answer shows only that, as does the response
+// that a stream ends with; the stream ends the item that it had begun as incomplete, and goes on
+// with the text.
 //
 // Owner  holds all text until End: the last events of a stream repeat it.
 #pragma once
@@ -46,6 +47,7 @@ class ResponsesAnswer final : public SingleAnswer {
     std::string name;
     std::string text;  // what it says, or the JSON of the arguments
     bool whole = false;
+    bool broken = false;  // a call that became text
   };
 
   void OnReply(const ReplyEvent& event, std::string& out) override;
