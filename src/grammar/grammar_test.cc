@@ -131,6 +131,7 @@ TEST(GrammarTest, MatchesRegularExpressions) {
   EXPECT_FALSE(is(".", "\n"));
   EXPECT_TRUE(is("\\d+\\.\\w\\s", "12._ "));
   EXPECT_TRUE(is("(?:a*)*b", "aaab"));
+  EXPECT_TRUE(is("x{}{a}", "x{}{a}"));
   EXPECT_TRUE(is("x{0}", ""));
   EXPECT_TRUE(is("\\u00e9|\\x41", "A"));
   EXPECT_TRUE(is("(a{30}){3}", std::string(90, 'a')));
@@ -268,6 +269,7 @@ TEST(GrammarTest, RefusesWhatCannotBe) {
   EXPECT_NE(refusal("root ::= \"a").find("not closed"), std::string::npos);
   EXPECT_NE(refusal("root ::= (\"a\"{1000}){1000}").find("shortest"), std::string::npos);
   EXPECT_NE(refusal("root ::= [ab]* \"a\" [ab]{20}").find("too large"), std::string::npos);
+  EXPECT_NE(refusal("root ::= \"a\"{,3}").find("{0,n}"), std::string::npos);
   EXPECT_EQ(refusal("root ::= \"a\" ; x = 'b'"), "taken");
 }
 

@@ -218,7 +218,11 @@ Result<std::optional<RepeatBounds>> PatternReader::Repeat() {
   const auto digits = [](std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
   };
-  if (low.empty() || !digits(low) || !digits(high)) return std::nullopt;
+  if (!digits(low) || !digits(high)) return std::nullopt;
+  if (low.empty()) {
+    if (comma == std::string_view::npos) return std::nullopt;
+    return Refused("{,n} is a repetition to some readers and a text to others; write {0,n}");
+  }
   const auto number = [](std::string_view text) {
     return text.size() > 5 ? kMaxRepeatCount + 1
                            : static_cast<uint32_t>(std::stoul(std::string(text)));
