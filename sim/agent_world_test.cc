@@ -59,5 +59,31 @@ TEST(AgentWorld, MostAgentsFindTheirMemoryWarmWhereNotAllFit) {
   EXPECT_GE(Percentile(lru.ttft_ms, 0.5), 5 * Percentile(learned.ttft_ms, 0.5));
 }
 
+// Neither memory nor machine suffices: half of the agents fit, and to compute all of them again in
+// each turn takes longer than their tools.
+TEST(AgentWorld, MostAgentsFindTheirMemoryWarmOnABusyMachine) {
+  AgentWorldOptions options;
+  options.first_prompt_tokens = 500;
+  options.tool_result_tokens = 40;
+  options.answer_tokens = 25;
+  options.turns = 20;
+  options.least_gap_ms = 40;
+  options.most_gap_ms = 8000;
+  options.chats_per_s = 0.15;
+  options.chat_tokens = 500;
+  options.rates = {.prefill_tokens_per_s = 800, .step_ms = 15};
+  for (const uint32_t blocks : {300u, 400u, 500u}) {
+    options.capacity_blocks = blocks;
+    options.learns = false;
+    const AgentWorldResult lru = RunAgents(options);
+    options.learns = true;
+    const AgentWorldResult learned = RunAgents(options);
+    Print("lru", lru);
+    Print("lru, learned", learned);
+    ASSERT_GT(learned.longest_blocks, options.capacity_blocks);
+    EXPECT_GE(Percentile(lru.ttft_ms, 0.5), 5 * Percentile(learned.ttft_ms, 0.5)) << blocks;
+  }
+}
+
 }  // namespace
 }  // namespace quire

@@ -4,7 +4,12 @@
 //           by its weight; the owner who wants the block takes part, and its own blocks are the
 //           last resort. What is within another's guarantee is never touched.
 //   which   a leaf that its policy chooses; leaves that were to be kept until some time only when
-//           there are no others, the earliest time first
+//           there are no others: first those of conversations that a tool will go on with, then
+//           those that a client wanted kept, the earliest time first
+//
+// Of conversations that come back about equally late, the one that left last will be the last to be
+// back: it is the first to go. So some stay whole where there is no room for all, and are found; in
+// the order of a queue each would be lost just before its return.
 //
 // So a flood of one owner cannot evict what another was guaranteed, and a wish to keep a block
 // costs whoever has it and nobody else.
@@ -27,6 +32,12 @@
 
 namespace quire {
 
+// A wish that a block be kept until some time; 0: there is none.
+struct Keeping {
+  TickMs until = 0;
+  bool for_return = false;  // the conversation goes on when a tool comes back
+};
+
 class EvictionOrder {
  public:
   // `pool` outlives it and is only read.
@@ -36,7 +47,7 @@ class EvictionOrder {
   void SetQuota(OwnerId owner, const Quota& quota) { quotas_[Index(owner)] = quota; }
   const Quota& quota(OwnerId owner) const { return quotas_[Index(owner)]; }
 
-  void Add(BlockId leaf, const BlockUse& use, TickMs keep_until);
+  void Add(BlockId leaf, const BlockUse& use, const Keeping& keeping);
   void Remove(BlockId leaf);
   void NoteText(const TextNote& text, TickMs now) { policy_->NoteText(text, now); }
   bool Holds(BlockId leaf) const { return held_[Index(leaf)] != Hold::kNot; }
@@ -55,16 +66,22 @@ class EvictionOrder {
   void CheckInvariants() const;
 
  private:
-  enum class Hold : uint8_t { kNot, kByPolicy, kKept };
+  enum class Hold : uint8_t { kNot, kByPolicy, kKept, kAwaited };
+  void AddHeaps();
+  void ReleaseExpired(LeafHeap& heap, OwnerId owner, TickMs now);
+  void RemoveKept(BlockId leaf, OwnerId owner);
   uint32_t Excess(OwnerId owner) const;
 
   const BlockPool& pool_;
   std::unique_ptr<EvictionPolicy> policy_;
   std::vector<Quota> quotas_;  // by owner
   LeafPlaces kept_places_;
-  std::vector<LeafHeap> kept_;  // by owner; the key is the time
-  std::vector<Hold> held_;      // by block
-  std::vector<BlockUse> uses_;  // of kept leaves, by block: for the policy when the time is over
+  LeafPlaces latest_places_;
+  std::vector<LeafHeap> kept_;     // by owner, as clients want; the key is the time
+  std::vector<LeafHeap> awaited_;  // by owner, for tools; the key is the time
+  std::vector<LeafHeap> latest_;   // the same leaves, latest first
+  std::vector<Hold> held_;         // by block
+  std::vector<BlockUse> uses_;     // of kept leaves, by block: for the policy when the time is over
   uint32_t num_held_ = 0;
 };
 

@@ -25,7 +25,8 @@ KvCache::KvCache(const KvCacheOptions& options, std::unique_ptr<EvictionPolicy> 
       prefixes_(pool_, options.block_tokens, options.name_bits),
       order_(pool_, PolicyOr(std::move(policy), options.capacity_blocks)),
       uses_(options.capacity_blocks),
-      keep_until_(options.capacity_blocks),
+      keeping_(options.capacity_blocks),
+      awaited_(options.capacity_blocks),
       grown_(options.capacity_blocks),
       noted_names_(options.capacity_blocks),
       noted_uses_(options.capacity_blocks),
@@ -34,6 +35,7 @@ KvCache::KvCache(const KvCacheOptions& options, std::unique_ptr<EvictionPolicy> 
 OwnerId KvCache::AddOwner(const Quota& quota) {
   QUIRE_CHECK(quota.weight > 0);
   order_.AddOwner(quota);
+  awaited_.AddOwner();
   pinned_.push_back(0);
   return pool_.AddOwner();
 }
@@ -41,6 +43,7 @@ OwnerId KvCache::AddOwner(const Quota& quota) {
 void KvCache::SetTime(TickMs now) {
   QUIRE_CHECK(now >= now_, "time went back");
   now_ = now;
+  awaited_.Expire(now);
 }
 
 uint32_t KvCache::Match(const BlockNames& names, std::span<const TokenId> tokens,
@@ -117,9 +120,10 @@ void KvCache::Evict(BlockId victim, EvictionReason reason) {
   QUIRE_CHECK(victim != kNoBlock);
   const BlockId parent = prefixes_.parent_of(victim);
   (void)prefixes_.Forget(victim);
+  awaited_.Remove(victim, pool_.owner_of(victim));
   pool_.Recycle(victim);
   if (parent != kNoBlock && IsOrdered(parent)) {
-    order_.Add(parent, uses_[Index(parent)], keep_until_[Index(parent)]);
+    order_.Add(parent, uses_[Index(parent)], keeping_[Index(parent)]);
   }
   ++counts_.evictions[static_cast<size_t>(reason)];
 }
@@ -129,11 +133,16 @@ bool KvCache::IsOrdered(BlockId block) const {
 }
 
 void KvCache::OnIdle(BlockId block) {
+  const Keeping& keeping = keeping_[Index(block)];
+  if (keeping.for_return && keeping.until > now_) {
+    awaited_.Add(block, pool_.owner_of(block), keeping.until);
+  }
   uses_[Index(block)].serial = ++last_serial_;
-  if (IsOrdered(block)) order_.Add(block, uses_[Index(block)], keep_until_[Index(block)]);
+  if (IsOrdered(block)) order_.Add(block, uses_[Index(block)], keeping_[Index(block)]);
 }
 
 void KvCache::OnTaken(BlockId block) {
+  awaited_.Remove(block, pool_.owner_of(block));
   if (order_.Holds(block)) order_.Remove(block);
 }
 
@@ -146,7 +155,7 @@ void KvCache::Commit(const BlockNames& names, std::span<const TokenId> tokens,
   prefixes_.Commit(names, tokens, computed_tokens, table);
   for (uint32_t i = first; i < table.num_named(); ++i) {
     if (table[i] != grown_[i]) continue;
-    keep_until_[Index(table[i])] = 0;
+    keeping_[Index(table[i])] = {};
     if (listener_ != nullptr) listener_->OnCommitted({names, tokens, table, i, i + 1});
   }
 }
@@ -181,10 +190,10 @@ void KvCache::NoteText(const BlockNames& names, std::span<const TokenId> tokens,
   table.SetNumNoted(end);
 }
 
-void KvCache::Keep(const BlockTable& table, TickMs until) {
+void KvCache::Keep(const BlockTable& table, const Keeping& keeping) {
   for (uint32_t i = 0; i < table.num_named(); ++i) {
-    TickMs& time = keep_until_[Index(table[i])];
-    time = std::max(time, until);
+    Keeping& before = keeping_[Index(table[i])];
+    if (keeping.until > before.until) before = keeping;
   }
 }
 

@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "base/token_id.h"
+#include "cache/awaited_blocks.h"
 #include "cache/block_names.h"
 #include "cache/block_pool.h"
 #include "cache/block_table.h"
@@ -111,8 +112,8 @@ class KvCache : private IdleListener {
               BlockTable& table);
 
   // Once released, the named blocks of `table` are evicted after all others of their owner, until
-  // `until`. A later time that was asked for earlier stands.
-  void Keep(const BlockTable& table, TickMs until);
+  // then. A later time that was asked for earlier stands.
+  void Keep(const BlockTable& table, const Keeping& keeping);
 
   // Holds the first `num_blocks` blocks of `table`, which are named, until Unpin. False if its
   // owner may not pin that many more. O(num_blocks).
@@ -132,6 +133,8 @@ class KvCache : private IdleListener {
   uint32_t block_tokens() const { return options_.block_tokens; }
   // By how much tables of `owner` could grow now, in all.
   uint32_t available(OwnerId owner = kFirstOwner) const;
+  // Of these, idle blocks of its own that are kept for a tool's return whose time is not over.
+  uint32_t awaited(OwnerId owner) const { return awaited_.count(owner); }
   // The most blocks `owner` can come to use, with all others down to what is theirs for good.
   uint32_t attainable(OwnerId owner = kFirstOwner) const;
   // Whether `blocks` more would be within the owner's limit, once its idle ones are gone.
@@ -164,8 +167,9 @@ class KvCache : private IdleListener {
   KvCacheCounts counts_;
   TickMs now_ = 0;
   uint64_t last_serial_ = 0;
-  std::vector<BlockUse> uses_;         // [capacity], of named blocks
-  std::vector<TickMs> keep_until_;     // [capacity], of named blocks; 0: nobody asked
+  std::vector<BlockUse> uses_;    // [capacity], of named blocks
+  std::vector<Keeping> keeping_;  // [capacity], of named blocks
+  AwaitedBlocks awaited_;
   std::vector<BlockId> grown_;         // scratch of Grow and Commit; [capacity]
   std::vector<uint64_t> noted_names_;  // scratch of NoteText; [capacity]
   std::vector<BlockUse> noted_uses_;   // the same

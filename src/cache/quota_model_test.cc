@@ -37,7 +37,7 @@ class NaiveQuotas {
     uint32_t refs = 0;
     uint32_t pins = 0;
     uint64_t idle_since = 0;
-    TickMs keep_until = 0;
+    Keeping keeping;
     bool idle() const { return refs == 0 && pins == 0; }
   };
 
@@ -74,11 +74,17 @@ class NaiveQuotas {
     }
   }
 
-  void Keep(uint32_t owner, uint32_t text, uint32_t num_blocks, TickMs until) {
+  void Keep(uint32_t owner, uint32_t text, uint32_t num_blocks, const Keeping& keeping) {
     for (uint32_t i = 1; i <= num_blocks; ++i) {
-      TickMs& time = blocks_.at(Path(owner, text, i)).keep_until;
-      time = std::max(time, until);
+      Keeping& before = blocks_.at(Path(owner, text, i)).keeping;
+      if (keeping.until > before.until) before = keeping;
     }
+  }
+
+  uint32_t Awaited(uint32_t owner) const {
+    return Count(owner, [&](const Block& block) {
+      return block.idle() && block.keeping.for_return && block.keeping.until > now_;
+    });
   }
 
   bool Pin(uint32_t owner, uint32_t text, uint32_t num_blocks) {
@@ -156,11 +162,14 @@ class NaiveQuotas {
     });
   }
 
-  // Leaves that need not be kept first, the longest idle of them; else what may go soonest.
+  // Leaves that need not be kept first, the longest idle of them; then of those that are awaited
+  // what will be back last; then what may go soonest.
   void EvictFrom(uint32_t owner) {
     const auto key = [&](const Block& block) {
-      const bool kept = block.keep_until > now_;
-      return std::pair(kept, kept ? block.keep_until : block.idle_since);
+      const Keeping& keeping = block.keeping;
+      if (keeping.until <= now_) return std::pair(0, block.idle_since);
+      return keeping.for_return ? std::pair(1, UINT64_MAX - keeping.until)
+                                : std::pair(2, uint64_t{keeping.until});
     };
     auto victim = blocks_.end();
     for (auto it = blocks_.begin(); it != blocks_.end(); ++it) {
@@ -297,8 +306,9 @@ class QuotaTwins {
     if (open_.empty()) return;
     const Text& text = open_[number % open_.size()];
     const TickMs until = now_ + number / 8 % 64 * kTick + now_ / kTick % kTick;
-    cache_.Keep(text.table, until);
-    naive_.Keep(text.owner, text.text, text.num_blocks, until);
+    const Keeping keeping{.until = until, .for_return = number % 2 == 0};
+    cache_.Keep(text.table, keeping);
+    naive_.Keep(text.owner, text.text, text.num_blocks, keeping);
   }
 
   void Compare() const {
@@ -308,6 +318,7 @@ class QuotaTwins {
       RC_ASSERT(counts.used() == naive_.Used(owner));
       RC_ASSERT(counts.idle == naive_.Idle(owner));
       RC_ASSERT(cache_.available(OwnerId{owner}) == naive_.Available(owner));
+      RC_ASSERT(cache_.awaited(OwnerId{owner}) == naive_.Awaited(owner));
     }
     const uint32_t looked_at = static_cast<uint32_t>(now_ / kTick);  // one text in each step
     const uint32_t owner = looked_at % kOwners;

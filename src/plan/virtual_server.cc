@@ -84,9 +84,9 @@ bool VirtualServer::Step() {
     const bool chooses = sequence.max_tokens > 0;
     if (chooses && open.first_token_ms < 0) open.first_token_ms = now_ms_;
     const bool end = sequence.num_generated() + 1 >= sequence.max_tokens;
-    const TickMs keep_ms = end ? Report(item.sequence, RequestEnd::kDone) : 0;
+    const TickMs await_ms = end ? Report(item.sequence, RequestEnd::kDone) : 0;
     choices_.push_back(
-        {.token = chooses ? TokenAfter(sequence) : kNoToken, .end = end, .keep_ms = keep_ms});
+        {.token = chooses ? TokenAfter(sequence) : kNoToken, .end = end, .await_ms = await_ms});
   }
   scheduler_.Apply(choices_);
   return true;

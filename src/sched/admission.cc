@@ -14,6 +14,8 @@ namespace {
 constexpr uint32_t kLeastAwaitedBlocks = 4;
 // Tokens looked up for newcomers in one step: at some 40 ns each, about 10 ms.
 constexpr uint64_t kAdmitTokens = 1 << 18;
+// So long a newcomer leaves alone what is awaited.
+constexpr TickMs kPatienceMs = 10'000;
 
 // The last token chosen is never computed, so it needs no KV.
 uint64_t TokensWithKv(uint64_t num_prompt, uint64_t max_tokens) {
@@ -68,6 +70,7 @@ void Admission::Admit(bool preempted) {
   closed_.assign(closed_.size(), false);
   uint64_t tried_tokens = 0;
   bool held_up = false;
+  roster_.EndPuttingOff();
   while (roster_.num_running() < limits_.most_running && tried_tokens < kAdmitTokens) {
     Sequence* next = roster_.waiting().Next(roster_.share(), closed_);
     if (next == nullptr) return;
@@ -87,7 +90,7 @@ void Admission::Admit(bool preempted) {
 Admission::Attempt Admission::TryStart(Sequence& sequence, bool held_up) {
   // Not tried again with no more room than the last time.
   const bool alone = roster_.num_running() == 0;
-  const int64_t room = int64_t{cache_.available(sequence.owner())} - roster_.num_running();
+  const int64_t room = RoomFor(sequence.owner());
   if (!alone && sequence.id == blocked_ && room <= blocked_room_) return Attempt::kNoRoom;
   const uint32_t found_tokens = TakeBlocks(sequence);
   sequence.work_tokens = sequence.num_tokens() - found_tokens;
@@ -95,6 +98,11 @@ Admission::Attempt Admission::TryStart(Sequence& sequence, bool held_up) {
     cache_.Release(sequence.table);
     roster_.Await(sequence, *prefix.by, prefix.tokens);
     return Attempt::kAwaits;
+  }
+  if (IsPutOff(sequence)) {
+    cache_.Release(sequence.table);
+    sequence.put_off = true;
+    return Attempt::kPutOff;
   }
   if (!HasRoom(sequence, held_up) ||
       !cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kPrefill)) {
@@ -118,7 +126,24 @@ bool Admission::HasRoom(const Sequence& sequence, bool held_up) const {
   const OwnerId owner = sequence.owner();
   const uint64_t used = uint64_t{cache_.pool().counts(owner).used()} + missing;
   if (held_up && used > cache_.quota(owner).guaranteed_blocks) return false;
-  return int64_t{cache_.available(owner)} - roster_.num_running() >= missing;
+  return RoomFor(owner) >= missing;
+}
+
+// One for each that runs is spoken for.
+int64_t Admission::RoomFor(OwnerId owner) const {
+  return int64_t{cache_.available(owner)} - roster_.num_running();
+}
+
+// While anybody runs, memory will come: what is kept for the return of a tool is not given up for
+// one who may wait, or none of it would ever be found. Others may pass it meanwhile.
+bool Admission::IsPutOff(const Sequence& sequence) const {
+  const OwnerId owner = sequence.owner();
+  const uint32_t awaited = cache_.awaited(owner);
+  const bool may_wait = roster_.num_running() > 0 && cache_.now() < sequence.arrival + kPatienceMs;
+  const uint32_t missing = cache_.BlocksFor(sequence.num_tokens()) - sequence.table.size();
+  if (missing <= sequence.table.size()) return false;
+  return awaited > 0 && may_wait && RoomFor(owner) < int64_t{missing} + awaited &&
+         RoomFor(owner) >= missing;
 }
 
 // From the first start on nothing of a sequence allocates.

@@ -64,7 +64,7 @@ class Admission {
   void StartOrRelease(Sequence& sequence, uint32_t found_tokens);
 
  private:
-  enum class Attempt : uint8_t { kStarted, kAwaits, kNoRoom, kNever };
+  enum class Attempt : uint8_t { kStarted, kAwaits, kPutOff, kNoRoom, kNever };
   // What another sequence is computing: its first `tokens` tokens. None if `by` is nullptr.
   struct Prefix {
     Sequence* by = nullptr;
@@ -75,6 +75,8 @@ class Admission {
   Status CheckQueue(OwnerId owner, uint32_t choices) const;
   Attempt TryStart(Sequence& sequence, bool held_up);
   bool HasRoom(const Sequence& sequence, bool held_up) const;
+  int64_t RoomFor(OwnerId owner) const;
+  bool IsPutOff(const Sequence& sequence) const;
   void Start(Sequence& sequence, uint32_t found_tokens);
   const Sequence* SiblingOf(const Sequence& sequence) const;
   Prefix PrefixInWork(const Sequence& sequence, uint32_t found_tokens) const;

@@ -65,6 +65,7 @@ class Roster {
   const Sequence& Get(SequenceId sequence) const;
   std::span<Sequence* const> running() const { return running_; }  // oldest first
   const WaitingQueue& waiting() const { return waiting_; }
+  void EndPuttingOff() { waiting_.EndPuttingOff(); }
   FairShare& share() { return share_; }
   const FairShare& share() const { return share_; }
 

@@ -168,7 +168,7 @@ void Scheduler::Apply(std::span<const Choice> chosen) {
     QUIRE_CHECK(next < chosen.size(), "a completed sequence got no choice");
     const Choice choice = chosen[next++];
     if (choice.end) {
-      sequence.keep_ms = std::max(sequence.keep_ms, choice.keep_ms);
+      sequence.await_ms = choice.await_ms;
       EndAndPassOn(sequence);
       continue;
     }
@@ -238,7 +238,10 @@ void Scheduler::KeepBlocks(const Sequence& sequence) {
       keep_ms = std::max(keep_ms, sequence.pin_ms);
     }
   }
-  if (keep_ms > 0) cache_.Keep(sequence.table, now_ + keep_ms);
+  if (keep_ms > 0) cache_.Keep(sequence.table, {.until = now_ + keep_ms});
+  if (sequence.await_ms > 0) {
+    cache_.Keep(sequence.table, {.until = now_ + sequence.await_ms, .for_return = true});
+  }
 }
 
 void Scheduler::Unpin(uint64_t group) {

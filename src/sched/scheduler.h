@@ -68,7 +68,7 @@ struct KvPlaces {
 struct Choice {
   TokenId token = kNoToken;  // kNoToken only together with `end`
   bool end = false;          // the sequence is over; its last token needs no KV
-  TickMs keep_ms = 0;        // with `end`: SequenceSpec::keep_ms, if this is longer
+  TickMs await_ms = 0;       // with `end`: a tool will go on within so long, probably
 };
 
 class Scheduler {

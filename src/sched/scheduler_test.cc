@@ -113,7 +113,7 @@ struct Harness {
     EXPECT_FALSE(ended.contains(sequence.id)) << "ended twice";
     ended[sequence.id] = tokens;
     counts[sequence.id] = sequence.counts;
-    return Choice{kNoToken, true};
+    return Choice{kNoToken, true, await_ms};
   }
 
   void RunAll() {
@@ -121,6 +121,7 @@ struct Harness {
   }
 
   TickMs now = 0;
+  TickMs await_ms = 0;  // of all that end
   KvCache cache;
   FakeMemory memory;
   Scheduler scheduler;
@@ -597,6 +598,58 @@ TEST(Scheduler, KeptBlocksOutliveOthersOfTheirOwner) {
   EXPECT_EQ(harness.cache.CountCached(AnyScope(), Prompt(17, 10)), 0u);
 }
 
+// What is kept for a tool's return is not taken by a newcomer while anybody runs; whoever goes on
+// with it starts at once; and nobody waits for ever.
+TEST(Scheduler, NewcomersWaitForMemoryRatherThanTakeWhatIsAwaited) {
+  Harness harness(20, {});
+  harness.await_ms = 60'000;
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(33, 1), 1)));  // 8 named blocks of 4 tokens
+  harness.RunAll();
+  harness.await_ms = 0;
+  const auto other = harness.scheduler.Submit(Spec(Prompt(5, 2), 25));
+  ASSERT_TRUE(harness.Step());
+  const auto newcomer = harness.scheduler.Submit(Spec(Prompt(41, 3), 1));
+  ASSERT_TRUE(harness.Step());
+  EXPECT_EQ(harness.scheduler.Get(*newcomer).state, SequenceState::kWaiting);
+  EXPECT_EQ(harness.cache.awaited(kFirstOwner), 8u);
+  std::vector<TokenId> longer = Prompt(33, 1);
+  longer.insert(longer.end(), {1, 2, 1});
+  const auto back = harness.scheduler.Submit(Spec(longer, 2));
+  ASSERT_TRUE(harness.Step());
+  EXPECT_EQ(harness.scheduler.Get(*back).counts.cached_tokens, 32u);
+  EXPECT_EQ(harness.scheduler.Get(*newcomer).state, SequenceState::kWaiting);
+  harness.now += 9'000;
+  ASSERT_TRUE(harness.Step());
+  ASSERT_TRUE(harness.ended.contains(*back));
+  EXPECT_FALSE(harness.ended.contains(*other));
+  harness.now += 2'000;  // it has waited for long enough
+  ASSERT_TRUE(harness.Step());
+  EXPECT_TRUE(harness.ended.contains(*newcomer));
+  EXPECT_FALSE(harness.ended.contains(*other));
+  harness.RunAll();
+}
+
+// Of those that are awaited the one that left last goes first, before what a client wanted kept.
+TEST(Scheduler, WhatLeftLastIsGivenUpFirst) {
+  Harness harness(12, {});
+  harness.await_ms = 60'000;
+  for (const uint32_t seed : {1u, 2u}) {
+    ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(17, seed), 1)));  // 4 named blocks
+    harness.RunAll();
+    harness.now += 100;
+  }
+  harness.await_ms = 0;
+  SequenceSpec kept = Spec(Prompt(13, 3), 1);
+  kept.keep_ms = 1000;
+  ASSERT_TRUE(harness.scheduler.Submit(std::move(kept)));
+  harness.RunAll();
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(16, 4), 1)));
+  harness.RunAll();
+  EXPECT_EQ(harness.cache.CountCached(AnyScope(), Prompt(17, 1)), 16u);
+  EXPECT_LT(harness.cache.CountCached(AnyScope(), Prompt(17, 2)), 16u);
+  EXPECT_EQ(harness.cache.CountCached(AnyScope(), Prompt(13, 3)), 12u);
+}
+
 // Requests of several owners come, are cancelled and finish at random, with far too little memory.
 // Every request ends exactly once, with the tokens it would have had alone, and no block leaks.
 class Simulation {
@@ -611,6 +664,7 @@ class Simulation {
   void Step(uint32_t code) {
     random_.seed(code);
     harness_.now += random_() % 50;
+    harness_.await_ms = random_() % 3 == 0 ? random_() % 2000 : 0;
     if (random_() % 4 == 0) Submit();
     if (random_() % 40 == 0 && !open_.empty()) CancelOne();
     std::map<SequenceId, uint32_t> before;

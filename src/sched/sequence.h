@@ -59,6 +59,7 @@ struct Sequence {
 
   TickMs arrival = 0;
   TickMs keep_ms = 0;
+  TickMs await_ms = 0;  // how long its blocks are kept for a tool that will go on
   TickMs pin_ms = 0;
   uint64_t pin_group = 0;
   uint32_t work_tokens = 0;  // tokens to compute until the next one is chosen, as last known
@@ -67,6 +68,7 @@ struct Sequence {
   // leader, for the other choices; else any of the same scope whose prompt begins alike.
   SequenceId awaits = kNoSequence;
   uint32_t awaited_tokens = 0;
+  bool put_off = false;       // while waiting: not to be started in this step
   uint32_t num_awaiters = 0;  // sequences that wait for this one
 
   std::shared_ptr<const std::vector<TokenId>> prompt;  // of all choices; until it is in `tokens`

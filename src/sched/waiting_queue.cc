@@ -21,10 +21,15 @@ Sequence* WaitingQueue::Next(const FairShare& share, const std::vector<bool>& cl
     return std::tuple(share.clock(s.owner()), Index(s.owner()), RankOf(s), s.id);
   };
   for (Sequence* sequence : queue_) {
-    if (sequence->awaits != kNoSequence || closed[Index(sequence->owner())]) continue;
+    if (sequence->awaits != kNoSequence || sequence->put_off || closed[Index(sequence->owner())])
+      continue;
     if (best == nullptr || key(*sequence) < key(*best)) best = sequence;
   }
   return best;
+}
+
+void WaitingQueue::EndPuttingOff() {
+  for (Sequence* sequence : queue_) sequence->put_off = false;
 }
 
 }  // namespace quire

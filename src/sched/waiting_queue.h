@@ -6,7 +6,8 @@
 // So short work passes long work, but a sequence with n tokens to compute is only ever passed by
 // those of its owner that arrive less than n * kMsPerToken after it: nobody starves.
 //
-// Those that wait for a prefix in work, or whose owner may not start more, are passed over.
+// Those that wait for a prefix in work, that are put off, or whose owner may not start more, are
+// passed over.
 //
 // Threads  none. Errors  none. Cost  Next is linear in those that wait.
 #pragma once
@@ -37,6 +38,8 @@ class WaitingQueue {
 
   // Of the owners with closed[owner] == false.
   Sequence* Next(const FairShare& share, const std::vector<bool>& closed) const;
+
+  void EndPuttingOff();  // of all
 
   std::span<Sequence* const> all() const { return queue_; }  // oldest first
   uint32_t size() const { return static_cast<uint32_t>(queue_.size()); }
