@@ -399,6 +399,10 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
   if (!impl.admitting) {
     return refuse({ErrorCode::kUnavailable, "the server is shutting down", {}});
   }
+  // What may find no memory comes before the door counts the request.
+  if (impl.arrivals.size() == impl.arrivals.capacity()) {
+    impl.arrivals.reserve(2 * impl.arrivals.size() + 16);
+  }
   impl.door.CutToTenant(request);
   const Result<Forecast> entered = impl.door.Enter(request, impl.Arriving(), SteadySeconds());
   if (!entered) return refuse(entered.error());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "base/check.h"
@@ -17,6 +18,15 @@ constexpr double kRunWeight = 0.1;  // of the newest sequence in the mean length
 constexpr TickMs kMsPerSecond = 1000;
 
 TickMs TickOf(double seconds) { return static_cast<TickMs>(seconds * kMsPerSecond); }
+
+Error ErrorOf(const std::exception& failure) {
+  if (dynamic_cast<const std::bad_alloc*>(&failure) == nullptr) {
+    return {ErrorCode::kInternal, failure.what(), {}};
+  }
+  return {ErrorCode::kUnavailable,
+          "the system gave no memory for this request; ask for less at once, or try again",
+          {}};
+}
 
 // One per choice; but where nothing is chosen, one reads the prompt for all.
 uint32_t NumSequences(const GenerationRequest& request) {
@@ -190,8 +200,8 @@ void StepLoop::Start(Arrival arrival) {
     origin.tenant = arrival.request.tenant;
     origin.choices = choices;
     started = Enqueue(std::make_unique<ActiveRequest>(std::move(arrival), tokenizer_));
-  } catch (const std::exception& failure) {  // there was no memory for it
-    started = Refuse(ErrorCode::kInternal, failure.what());
+  } catch (const std::exception& failure) {
+    started = std::unexpected(ErrorOf(failure));
   }
   if (started) return pace_.NoteBusy(options_.clock());
   for (uint32_t i = 0; i < choices; ++i) {
@@ -265,8 +275,8 @@ void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
     } else {
       admitted = std::unexpected(std::move(leader.error()));
     }
-  } catch (const std::exception& failure) {  // there was no memory for it
-    admitted = Refuse(ErrorCode::kInternal, failure.what());
+  } catch (const std::exception& failure) {
+    admitted = std::unexpected(ErrorOf(failure));
   }
   if (admitted) return;
   request.Fail(std::move(admitted.error()));
@@ -311,7 +321,7 @@ void StepLoop::Choose(std::span<const PlanItem> plan, std::span<const float> log
     try {
       choice = ChooseOne(item, place, rows);
     } catch (const std::exception& failure) {
-      place.request->Fail({ErrorCode::kInternal, failure.what(), {}});
+      place.request->Fail(ErrorOf(failure));
       choice = {kNoToken, true};
       settling_.push_back(place.request);
     }

@@ -7,10 +7,10 @@
 //
 // Threads  none: one thread calls everything.
 // Errors   when memory runs out while a request is taken in (Start) or while a token is chosen for
-//          it, that request ends with kFailed and no other is touched. When it runs out anywhere
-//          else (a table grows, an end is told) std::bad_alloc leaves Step, and the engine's thread
-//          lets it end the process: KV is a cache, nothing is lost that a restart does not bring
-//          back.
+//          it, that request ends with kUnavailable and no other is touched. When it runs out
+//          anywhere else (a table grows, an end is told) std::bad_alloc leaves Step, and the
+//          engine's thread lets it end the process: KV is a cache, nothing is lost that a restart
+//          does not bring back.
 #pragma once
 
 #include <cstdint>

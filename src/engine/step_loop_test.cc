@@ -364,7 +364,7 @@ TEST(StepLoop, AFailureInsideOneRequestEndsOnlyThatOne) {
   story.Read(*broken);
   ASSERT_EQ(story.done.size(), 1u);
   ASSERT_TRUE(story.done[0].error);
-  EXPECT_EQ(story.done[0].error->code, ErrorCode::kInternal);
+  EXPECT_EQ(story.done[0].error->code, ErrorCode::kUnavailable);
   EXPECT_EQ(story.ends.at(1).reason, FinishReason::kFailed);
   Story other;
   other.Read(*healthy);

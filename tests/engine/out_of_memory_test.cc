@@ -76,7 +76,7 @@ TEST(OutOfMemory, AStartThatFailsEndsOneRequestOnceAndTheEngineServesOn) {
     ASSERT_EQ(harness.loop.stats().live_blocks, 0u);
     if (!failed) break;
     ASSERT_TRUE(story.done[0].error) << "allocation " << k;
-    EXPECT_EQ(story.done[0].error->code, ErrorCode::kInternal);
+    EXPECT_EQ(story.done[0].error->code, ErrorCode::kUnavailable);
     EXPECT_EQ(story.ends.at(2).reason, FinishReason::kFailed);
     ++failures;
   }

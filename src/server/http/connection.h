@@ -7,11 +7,13 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "server/http/exchange.h"
+#include "server/http/request_reader.h"
 
 namespace quire {
 
@@ -39,6 +41,7 @@ class Connection {
   bool handling() const { return exchange_ != nullptr; }
 
  private:
+  boost::asio::awaitable<std::expected<IncomingRequest, NoRequest>> ReadNext();
   boost::asio::awaitable<void> Refuse(NoRequest reason);
   boost::asio::awaitable<bool> Handle(HttpRequest request);
 

@@ -115,6 +115,7 @@ class HttpServerTest : public ::testing::Test {
     if (path == "/wait") co_return co_await WaitForEnd(exchange);
     if (path == "/flood") co_return co_await Flood(exchange);
     if (path == "/throw") throw std::runtime_error("on purpose");
+    if (path == "/hungry") throw std::bad_alloc();
     if (path == "/stream") {
       HttpResponse head;
       co_await exchange.BeginStream(head);
@@ -337,6 +338,8 @@ TEST_F(HttpServerTest, SurvivesHandlersThatThrow) {
   Start();
   EXPECT_TRUE(Ask("GET /throw HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
                   .starts_with("HTTP/1.1 500"));
+  const std::string hungry = Ask("GET /hungry HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(hungry.starts_with("HTTP/1.1 503") && hungry.find("out_of_memory") != hungry.npos);
   EXPECT_TRUE(Ask("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ends_with("GET / "));
 }
 

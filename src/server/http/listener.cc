@@ -8,6 +8,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <new>
 #include <utility>
 
 namespace quire {
@@ -101,20 +102,26 @@ void Listener::Start() { asio::co_spawn(io_, AcceptLoop(), asio::detached); }
 
 asio::awaitable<void> Listener::AcceptLoop() {
   while (acceptor_.is_open()) {
-    auto [error, socket] = co_await acceptor_.async_accept(asio::as_tuple(asio::use_awaitable));
-    if (!error) {
-      if (connections_.size() < options_.max_connections) {
-        Welcome(std::move(socket));
-      } else {
-        asio::co_spawn(io_, TurnAway(std::move(socket)), asio::detached);
-      }
-      continue;
+    try {
+      if (co_await AcceptOne()) continue;
+      // Out of files or memory: what runs goes on, and the newcomers wait in the backlog.
+      pause_.expires_after(Milliseconds(100));
+      co_await pause_.async_wait(asio::as_tuple(asio::use_awaitable));
+    } catch (const std::bad_alloc&) {  // of a newcomer, who is dropped
     }
-    if (error == asio::error::operation_aborted) break;
-    // Out of files or memory: what runs goes on, and the newcomers wait in the backlog.
-    pause_.expires_after(Milliseconds(100));
-    co_await pause_.async_wait(asio::as_tuple(asio::use_awaitable));
   }
+}
+
+// False if there is none to be had just now.
+asio::awaitable<bool> Listener::AcceptOne() {
+  auto [error, socket] = co_await acceptor_.async_accept(asio::as_tuple(asio::use_awaitable));
+  if (error) co_return !acceptor_.is_open();
+  if (connections_.size() < options_.max_connections) {
+    Welcome(std::move(socket));
+  } else {
+    asio::co_spawn(io_, TurnAway(std::move(socket)), asio::detached);
+  }
+  co_return true;
 }
 
 asio::awaitable<void> Listener::TurnAway(tcp::socket socket) {
@@ -134,8 +141,13 @@ void Listener::Welcome(tcp::socket socket) {
   auto connection = std::make_shared<Connection>(std::move(socket), service_, budget_);
   connections_.insert(connection);
   if (draining_) connection->ExpectLast();
-  asio::co_spawn(io_, connection->Serve(),
-                 [this, connection](std::exception_ptr) { Forget(connection); });
+  try {
+    asio::co_spawn(io_, connection->Serve(),
+                   [this, connection](std::exception_ptr) { Forget(connection); });
+  } catch (const std::bad_alloc&) {
+    Forget(connection);
+    throw;
+  }
 }
 
 void Listener::Forget(const std::shared_ptr<Connection>& connection) {

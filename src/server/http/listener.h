@@ -46,6 +46,7 @@ class Listener {
 
  private:
   boost::asio::awaitable<void> AcceptLoop();
+  boost::asio::awaitable<bool> AcceptOne();
   boost::asio::awaitable<void> TurnAway(boost::asio::ip::tcp::socket socket);
   void Welcome(boost::asio::ip::tcp::socket socket);
   void Forget(const std::shared_ptr<Connection>& connection);
