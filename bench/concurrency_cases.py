@@ -114,7 +114,7 @@ class Watcher:
         if self.leave:
             raise Gone
 
-    async def wait_for(self, pieces, seconds=60):
+    async def wait_for(self, pieces, seconds=300):
         """Until so many pieces came."""
         end = time.monotonic() + seconds
         while self.answer is None or len(self.answer.times) < pieces:

@@ -57,7 +57,7 @@ class Quire(Server):
     """`quire serve`; with `tenants`, a list of `quire tenant add` argument lists, keys[name]."""
 
     def __init__(self, binary, model, threads=2, flags=(), tenants=()):
-        super().__init__([binary, "serve", model, "--threads", threads, *flags])
+        super().__init__([binary, "serve", model, "--threads", threads, "--disk", 0, *flags])
         self.keys = {}
         self.key = None  # of who may read all metrics
         if not tenants:

@@ -2,9 +2,9 @@
 //
 // A step that holds much prefill makes everybody wait: those who are being answered, a newcomer, a
 // cancel. So no step is to take longer than the target between two tokens. Beside decodes prefill
-// gets less: a step that takes twice and a half of what those alone take, so that a stream flows on
-// evenly while somebody pastes a book; but never less than what one block costs at the beginning of
-// a text. Where decodes alone fill the target, prefill gets a quarter of their time all the same,
+// gets less: a step that takes five times what those alone take, so that a stream flows on evenly
+// while somebody pastes a book, who waits no more than a quarter longer; but never less than what
+// one block costs at the beginning of a text. Where decodes alone fill the target, prefill gets a quarter of their time all the same,
 // and as much as they where its tenant is behind in its share. How a prompt is cut never changes a
 // bit of the answer.
 //
