@@ -72,7 +72,7 @@ TEST(AgentWorld, MostAgentsFindTheirMemoryWarmOnABusyMachine) {
   options.chats_per_s = 0.15;
   options.chat_tokens = 500;
   options.rates = {.prefill_tokens_per_s = 800, .step_ms = 15};
-  for (const uint32_t blocks : {300u, 400u, 500u}) {
+  for (const uint32_t blocks : {300u, 400u}) {
     options.capacity_blocks = blocks;
     options.learns = false;
     const AgentWorldResult lru = RunAgents(options);

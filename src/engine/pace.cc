@@ -9,7 +9,6 @@ namespace {
 constexpr double kUnmeasured = 64;     // tokens of prefill as long as nothing is known
 constexpr double kLeastTokens = 16;    // one block at the beginning of a text
 constexpr double kDecodeSteps = 5;     // that a step with prefill may take
-constexpr double kEndSteps = 1.5;      // that a step may take in which a prompt is finished
 constexpr double kLeastShare = 0.25;   // of the decodes' time, for prefill beside them
 constexpr uint32_t kPrefillStep = 16;  // steps with fewer rows say little about prefill
 constexpr double kWeight = 0.2;        // of the newest measurement
@@ -57,8 +56,6 @@ StepRoom Pace::Room(const StepShape& decodes, bool prefill_is_behind) const {
   }
   StepRoom room(std::max(seconds / row, kLeastTokens));
   room.position_tokens = cost_.position_seconds() / row;
-  room.base_tokens = base / row;
-  room.most_steps = kEndSteps;
   return room;
 }
 

@@ -4,9 +4,9 @@
 // cancel. So no step is to take longer than the target between two tokens. Beside decodes prefill
 // gets less: a step that takes five times what those alone take, so that a stream flows on evenly
 // while somebody pastes a book, who waits no more than a quarter longer; but never less than what
-// one block costs at the beginning of a text. Where decodes alone fill the target, prefill gets a quarter of their time all the same,
-// and as much as they where its tenant is behind in its share. How a prompt is cut never changes a
-// bit of the answer.
+// one block costs at the beginning of a text. Where decodes alone fill the target, prefill gets a
+// quarter of their time all the same, and as much as they where its tenant is behind in its share.
+// How a prompt is cut never changes a bit of the answer.
 //
 // A step is left between two layers for work that is short beside it, and only in its first half:
 // then the newcomer wins more than is lost. The step after one that was left is not left again, so

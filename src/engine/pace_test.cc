@@ -32,11 +32,11 @@ TEST(Pace, NoStepTakesLongerThanTheTarget) {
   EXPECT_EQ(pace.Room({}, false).tokens, 16) << "a machine too slow for its target still goes on";
 }
 
-TEST(Pace, BesideDecodesAStepTakesTwiceAndAHalfOfTheirs) {
+TEST(Pace, BesideDecodesAStepTakesFiveTimesTheirs) {
   Pace pace(512, 0.1);
   Teach(pace);
   const double eight = TimeOf(8);
-  EXPECT_NEAR(pace.Room(Rows(8), false).tokens, 1.5 * eight * kRowsPerSecond, 2);
+  EXPECT_NEAR(pace.Room(Rows(8), false).tokens, 4 * eight * kRowsPerSecond, 2);
   const double many = TimeOf(130);  // 70 ms
   EXPECT_NEAR(pace.Room(Rows(130), false).tokens, (0.1 - many) * kRowsPerSecond, 2)
       << "what is left of the target";

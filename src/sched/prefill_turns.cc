@@ -22,7 +22,10 @@ std::span<const PrefillTurns::Chunk> PrefillTurns::Divide(std::span<Sequence* co
   room_ = room;
   if (std::isinf(room.tokens)) room_.tokens = limits.rows;
   left_ = limits;
-  used_ = ending_ = 0;
+  used_ = 0;
+  someone_ends_ = false;
+  may_leave_out_ = !left_out_ && !std::isinf(room.tokens);
+  left_out_ = false;
   for (Sequence* sequence : running) {
     if (sequence->num_to_go() == 1) continue;
     sequence->work_tokens = sequence->num_to_go();
@@ -57,17 +60,15 @@ void PrefillTurns::Give(Sequence& sequence, double room_tokens) {
   const uint32_t first = sequence.num_computed;
   const uint32_t most = MostOf(sequence);
   uint32_t count = std::min(most, room_.TokensIn(room_tokens, first));
-  if (count < sequence.num_to_go() && ending_ > 0) {
-    const double beside = (room_.most_steps - 1) * (room_.base_tokens + ending_);
-    count = std::min(count, room_.TokensIn(beside - (used_ - ending_), first));
+  if (count < sequence.num_to_go() && someone_ends_ && may_leave_out_) {
+    left_out_ = true;
+    return;
   }
   if (chunks_.empty()) count = std::max(count, std::min(most, 1u));
   if (count == 0) return;
-  const bool ends = count == sequence.num_to_go();
   const uint32_t first_row = std::max(first, sequence.first_logit_row);
-  const double cost = room_.CostOf(first, count);
-  used_ += cost;
-  if (ends) ending_ += cost;
+  used_ += room_.CostOf(first, count);
+  someone_ends_ = someone_ends_ || count == sequence.num_to_go();
   left_.rows -= count;
   left_.logit_rows -= first + count > first_row ? first + count - first_row : 0;
   chunks_.push_back({&sequence, count});

@@ -5,10 +5,12 @@
 //                   (waiting_queue.h) is the earliest, which is a long one once it has waited long
 //
 // So a short prompt never waits for the end of a long one, and a long one is never stopped by any
-// number of short ones: from the time its rank says on it has half of what its owner gets.
+// number of short ones: from the time its rank says on it has half of what its owner gets, in every
+// second step at least.
 //
-// If a prompt ends in the step, whose first token somebody waits for, prompts that do not end take
-// no more beside it than step_room.h's `most_steps` lets them.
+// If a prompt ends in the step, whose first token somebody waits for, prompts that do not end get
+// nothing beside it: a few rows of a long text cost as much as many. They are not left out twice in
+// a row.
 //
 // Threads  none. Errors  none. Cost  n log n in those that have a prompt to read.
 #pragma once
@@ -50,8 +52,10 @@ class PrefillTurns {
   std::vector<Chunk> chunks_;
   StepRoom room_;
   Limits left_;
-  double used_ = 0;    // of the room
-  double ending_ = 0;  // of that by prompts that end in the step
+  double used_ = 0;            // of the room
+  bool someone_ends_ = false;  // a prompt ends in the step
+  bool left_out_ = false;      // somebody got nothing for that
+  bool may_leave_out_ = true;
 };
 
 }  // namespace quire

@@ -16,10 +16,6 @@ struct StepRoom {
 
   double tokens = std::numeric_limits<double>::infinity();  // beside the decodes
   double position_tokens = 0;
-  // What the step costs without prefill. If a prompt is finished in it, whose first token is waited
-  // for, the rest of the prefill is cut so that the step costs `most_steps` of what it had without.
-  double base_tokens = 0;
-  double most_steps = std::numeric_limits<double>::infinity();
 
   // What `count` tokens from `first` on cost.
   double CostOf(uint32_t first, uint32_t count) const {
