@@ -35,6 +35,7 @@ namespace {
 
 // Beside the workers: engine, signals, loading, parsing, masks, check of the file, disk.
 constexpr uint32_t kOtherThreads = 16;
+constexpr uint32_t kPeerThreads = 24;  // where sessions may be handed over
 
 struct ServeFlags {
   EngineFlags engine;
@@ -47,6 +48,9 @@ struct ServeFlags {
   std::string data;             // folder; empty: in the user's data folder
   DiskFlags disk;
   std::string session_disk = "1GiB";
+  std::vector<std::string> peers;
+  std::string peer_secret_file;
+  std::string peer_name;
   std::string session_secret;  // from the master key; empty: it does not outlive this process
   std::string log_level = "info";
   bool print_config = false;
@@ -262,6 +266,16 @@ Status OpenSessions(ServeFlags& flags) {
   return {};
 }
 
+Status ReadPeers(ServeFlags& flags) {
+  std::vector<Peer> peers;
+  for (const std::string& text : flags.peers) {
+    QUIRE_TRY(Peer peer, ParsePeer(text, flags.peer_secret_file));
+    peers.push_back(std::move(peer));
+  }
+  QUIRE_TRY(flags.server.peers, PeerDirectory::Make(std::move(peers), flags.peer_name));
+  return {};
+}
+
 Status CompleteFlags(ServeFlags& flags) {
   QUIRE_TRY(flags.server.max_body_bytes, ParseSize(flags.max_body));
   flags.server.model_names = {std::filesystem::path(flags.engine.model).stem().string()};
@@ -270,6 +284,7 @@ Status CompleteFlags(ServeFlags& flags) {
   if (!flags.tenants.empty()) {
     QUIRE_TRY(flags.server.tenants, TenantsFile::Load(flags.tenants));
   }
+  if (Status read = ReadPeers(flags); !read) return read;
   flags.server.log = [](std::string_view line) { spdlog::error("{}", line); };
   flags.server.build = {QUIRE_VERSION, "g++ " __VERSION__};
   return {};
@@ -282,9 +297,9 @@ int Serve(ServeFlags& flags) {
   SignalWatch signals(flags.tenants);
   // A file that cannot be a model is refused before the port is taken.
   if (auto file = GgufFile::Open(flags.engine.model); !file) return Fail(file.error(), kExitModel);
-  if (Status threads = CheckThreads(flags.engine.threads.count() + kOtherThreads); !threads) {
-    return Fail(threads.error());
-  }
+  const uint32_t peers = flags.server.peers.peers().empty() ? 0 : kPeerThreads;
+  const uint32_t wanted = flags.engine.threads.count() + kOtherThreads + peers;
+  if (Status threads = CheckThreads(wanted); !threads) return Fail(threads.error());
   if (Status read = ReadMasterKey(flags); !read) return Fail(read.error());
   if (Status disk = ResolveDisk(flags.disk, flags.data, flags.engine); !disk) {
     return Fail(disk.error());
@@ -298,6 +313,21 @@ int Serve(ServeFlags& flags) {
   if (const auto error = loader.Finish()) return FailToStart(*error);
   spdlog::info("stopped");
   return kExitFine;
+}
+
+void AddPeerFlags(CLI::App& app, ServeFlags& flags) {
+  app.add_option("--peer", flags.peers,
+                 "a server that sessions may be handed to and come from, as NAME=URL, or "
+                 "'NAME=URL FILE' with a secret of its own; may be repeated")
+      ->type_name(kPeerType)
+      ->allow_extra_args(false);
+  app.add_option("--peer-secret-file", flags.peer_secret_file,
+                 "secret that this server and its peers share: 32 bytes or more, the same on both "
+                 "sides, readable by nobody else")
+      ->type_name("FILE");
+  app.add_option("--peer-name", flags.peer_name,
+                 "what peers call this server; needed where several of them share a secret")
+      ->type_name("NAME");
 }
 
 void AddServerFlags(CLI::App& app, ServeFlags& flags) {
@@ -326,6 +356,7 @@ void AddServerFlags(CLI::App& app, ServeFlags& flags) {
                       "most that the sessions of one tenant may take on disk"),
        4096, false)
       ->capture_default_str();
+  AddPeerFlags(app, flags);
   app.add_option("--alias", flags.aliases,
                  "another name the model answers to; '*' accepts any; may be repeated "
                  "(environment: separated by commas)")

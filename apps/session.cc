@@ -28,7 +28,9 @@ struct SessionFlags {
   std::string new_id;
   std::string search;
   std::string file;
+  std::string to;
   bool as_json = false;
+  bool kv = false;
 };
 
 size_t OnBytes(char* data, size_t size, size_t count, void* context) {
@@ -169,7 +171,8 @@ Status Remove(const SessionFlags& flags, const Caller& caller) {
 
 // Under another name first: a file that is there is whole.
 Status Export(const SessionFlags& flags, const Caller& caller) {
-  QUIRE_TRY(const std::string bytes, caller.Call("GET", PathOf(flags, "/export")));
+  QUIRE_TRY(const std::string bytes,
+            caller.Call("GET", PathOf(flags, flags.kv ? "/export?kv=true" : "/export")));
   if (flags.file == "-") {
     const bool written = std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size();
     return written ? Status() : Refuse(ErrorCode::kIo, "cannot write to standard output");
@@ -193,7 +196,36 @@ Status Import(const SessionFlags& flags, const Caller& caller) {
   const std::string bytes{std::istreambuf_iterator<char>(in), {}};
   const std::string query = flags.new_id.empty() ? "" : "?id=" + Caller::Escape(flags.new_id);
   QUIRE_TRY(const std::string answer, caller.Call("POST", "/import" + query, &bytes));
-  fmt::print("{}\n", json::parse(answer, nullptr, false).value("id", ""));
+  const json told = json::parse(answer, nullptr, false);
+  if (!told.is_object()) return Refuse(ErrorCode::kIo, "this server's answer cannot be read");
+  fmt::print("{}\n", told.value("id", ""));
+  const json kv = told.value("kv", json::object());
+  if (kv.contains("refused") && kv["refused"].is_string()) {
+    fmt::print(stderr, "of {} blocks of KV {} were taken, the rest is computed again: {}\n",
+               kv.value("blocks", 0), kv.value("taken", 0), kv["refused"].get<std::string>());
+  }
+  return {};
+}
+
+Status HandOver(const SessionFlags& flags, const Caller& caller) {
+  json wish = json::object();
+  wish["to"] = flags.to;
+  const std::string body = wish.dump();
+  QUIRE_TRY(const std::string answer, caller.Call("POST", PathOf(flags, "/handoff"), &body));
+  const json told = json::parse(answer, nullptr, false);
+  if (!told.is_object()) return Refuse(ErrorCode::kIo, "this server's answer cannot be read");
+  if (flags.as_json) {
+    fmt::print("{}\n", told.dump());
+    return {};
+  }
+  const json kv = told.value("kv", json::object());
+  fmt::print("{}\n", told.value("moved_to", ""));
+  fmt::print(stderr, "{} tokens; of {} blocks of KV {} were there, {} were sent\n",
+             told.value("tokens", 0), kv.value("blocks", 0), kv.value("held", 0),
+             kv.value("sent", 0));
+  if (kv.contains("recomputed") && kv["recomputed"].is_string()) {
+    fmt::print(stderr, "the rest is computed again: {}\n", kv["recomputed"].get<std::string>());
+  }
   return {};
 }
 
@@ -231,28 +263,35 @@ Command AddSession(CLI::App& parent) {
       "Examples:\n"
       "  quire session ls --search chat\n"
       "  quire session export chat.1 chat.1.quire\n"
-      "  quire session import chat.1.quire --id copy --server http://other:8080\n\n"
+      "  quire session import chat.1.quire --id copy --server http://other:8080\n"
+      "  quire session handoff chat.1 other\n\n"
       "An exported file holds the conversation in the clear.");
   app->require_subcommand(1);
   CLI::App* list = AddAction(*app, "ls", "All sessions.", *flags);
   list->add_option("--search", flags->search, "only ids that hold this")->type_name("TEXT");
   CLI::App* show = WithId(AddAction(*app, "show", "One session.", *flags), *flags);
-  for (CLI::App* one : {list, show})
+  CLI::App* over =
+      WithId(AddAction(*app, "handoff", "Gives a session to another server, which goes on with it.",
+                       *flags),
+             *flags);
+  over->add_option("PEER", flags->to, "name of that server, as the first one knows it")->required();
+  for (CLI::App* one : {list, show, over})
     one->add_flag("--json", flags->as_json, "one line of JSON each");
   CLI::App* fork =
       WithId(AddAction(*app, "fork", "A new session that shares all so far.", *flags), *flags);
   CLI::App* remove = WithId(AddAction(*app, "rm", "Deletes a session.", *flags), *flags);
   CLI::App* to = WithId(AddAction(*app, "export", "Writes a session into a file.", *flags), *flags);
   to->add_option("FILE", flags->file, "the file; -: standard output (default: ID.quire)");
+  to->add_flag("--kv", flags->kv, "with the KV that is there, for servers of the same master key");
   CLI::App* from = AddAction(*app, "import", "Takes a session from a file.", *flags);
   from->add_option("FILE", flags->file, "the file")->required();
   for (CLI::App* one : {fork, from}) {
     one->add_option("--id", flags->new_id, "id of the new session")->type_name("ID");
   }
   return {app, [=](const Settings&) -> int {
-            const std::pair<CLI::App*, Action> actions[] = {{list, List}, {show, Show},
-                                                            {fork, Fork}, {remove, Remove},
-                                                            {to, Export}, {from, Import}};
+            const std::pair<CLI::App*, Action> actions[] = {
+                {list, List}, {show, Show},   {fork, Fork},    {remove, Remove},
+                {to, Export}, {from, Import}, {over, HandOver}};
             for (const auto& [one, action] : actions) {
               if (one->parsed()) return RunAction(action, *flags);
             }

@@ -23,6 +23,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     QUIRE_CHECK(second && second->is_signed);
     QUIRE_CHECK(second->content.tokens == read->content.tokens);
     QUIRE_CHECK(second->content.session.state == read->content.session.state);
+    QUIRE_CHECK(read->kv_at <= file.size());
+    const std::string with_kv = quire::WriteSessionFile(read->content, key, true) + "KV";
+    const auto third = quire::ReadSessionFile(with_kv, key);
+    QUIRE_CHECK(third && third->is_signed && third->kv_at == with_kv.size() - 2);
   }
   return 0;
 }

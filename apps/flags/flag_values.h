@@ -15,6 +15,7 @@ namespace quire {
 inline constexpr const char* kWholeType = "N";
 inline constexpr const char* kRealType = "X";
 inline constexpr const char* kSizeType = "SIZE";
+inline constexpr const char* kPeerType = "NAME=URL";
 
 // Each returns `option`, so that calls can be chained.
 CLI::Option* Whole(CLI::Option* option, uint64_t least, uint64_t most);

@@ -79,6 +79,9 @@ const char* KindOf(const toml::node& node) {
 
 const char* WantedKind(const CLI::Option& option) {
   if (IsFlag(option)) return "true or false";
+  if (option.get_type_name() == kPeerType) {
+    return "texts \"NAME=URL\", or tables with name, url and maybe secret_file";
+  }
   if (IsList(option)) return "a list of texts";
   if (option.get_type_name() == kSizeType) return "a size such as \"4GiB\"";
   return IsNumber(option) ? "a number" : "a text in quotes";
@@ -93,6 +96,15 @@ bool Fits(const CLI::Option& option, const toml::node& node) {
   return node.is_string();
 }
 
+// A peer as one text, which the flag takes; empty: a table that is none.
+std::string PeerText(const toml::table& table) {
+  const auto name = table["name"].value<std::string>();
+  const auto url = table["url"].value<std::string>();
+  const auto file = table["secret_file"].value<std::string>();
+  if (!name || !url || table.size() != (file ? 3 : 2)) return "";
+  return *name + "=" + *url + (file ? " " + *file : "");
+}
+
 // The values in `node`, or none if it is of a wrong type.
 std::vector<std::string> Values(const CLI::Option& option, const toml::node& node) {
   if (!node.is_array() || !IsList(option)) {
@@ -100,6 +112,12 @@ std::vector<std::string> Values(const CLI::Option& option, const toml::node& nod
   }
   std::vector<std::string> out;
   for (const toml::node& element : *node.as_array()) {
+    const bool peer = element.is_table() && option.get_type_name() == kPeerType;
+    const std::string text = peer ? PeerText(*element.as_table()) : "";
+    if (!text.empty()) {
+      out.push_back(text);
+      continue;
+    }
     if (!Fits(option, element)) return {};
     out.push_back(Text(element));
   }

@@ -18,10 +18,12 @@ enum class ErrorCode {
   kUnauthorized,     // HTTP 401
   kNotFound,         // HTTP 404
   kConflict,         // HTTP 409
+  kMoved,            // it is elsewhere now: HTTP 409 with the address
   kNeverFits,        // could not fit even in an empty server: HTTP 413 never_fits
   kTooLarge,         // body or field beyond a limit: HTTP 413
   kOverloaded,       // try later: HTTP 429 with Retry-After
   kQuotaExceeded,    // the caller has used what it may use for now: HTTP 429 with Retry-After
+  kPeer,             // another server did not do its part: HTTP 502
   kUnavailable,      // loading, draining: HTTP 503
   kUnsupported,      // valid, but Quire does not do it: HTTP 400
   kCorrupt,          // a file is not what it claims to be: exit 3
@@ -35,6 +37,7 @@ struct Error {
   std::string message;               // one line: what was wrong, and what to do
   std::string param;                 // the request field or flag at fault, or empty
   uint32_t retry_after_seconds = 0;  // when trying again may help; 0: not known
+  std::string location = {};         // where it is, of kMoved
 };
 
 template <typename T>

@@ -21,6 +21,7 @@
 #include "engine/metrics.h"
 #include "engine/request_check.h"
 #include "engine/step_loop.h"
+#include "engine/transfer/kv_courier.h"
 #include "kernels/numerics.h"
 #include "model/forward.h"
 #include "model/model.h"
@@ -141,6 +142,7 @@ struct Engine::Impl {
   void Publish(const EngineStats& snapshot);
   void Describe(std::span<const Tenant> tenants);
   Door::Arriving Arriving() const;
+  KvCourier::Parts CourierParts();
 
   const EngineOptions options;
   const std::shared_ptr<const Model> model;
@@ -152,6 +154,7 @@ struct Engine::Impl {
   ForwardPass forward;
   EngineMetrics metrics;
   StepLoop loop;  // of the engine thread alone
+  KvCourier courier;
 
   // Something came that may make the step at hand pointless: set with it, under the mutex, so that
   // the engine thread looks at that only when it is worth taking the mutex.
@@ -163,6 +166,7 @@ struct Engine::Impl {
   std::vector<Arrival> arrivals;
   std::vector<RequestId> cancels;
   std::vector<uint64_t> unpins;
+  std::vector<std::function<void()>> tasks;  // of the courier
   uint64_t last_request = 0;
   bool admitting = true;
   bool stopping = false;
@@ -199,6 +203,7 @@ Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> m
             return forward.RunUnless([this] { return ShouldLeaveStep(); }, batch);
           },
           metrics),
+      courier(CourierParts()),
       stats(loop.stats()),
       door({.queue_limit = options.queue_limit,
             .max_running = options.max_sequences,
@@ -231,11 +236,32 @@ StepLoopOptions Engine::Impl::MakeLoopOptions() {
   return made;
 }
 
+KvCourier::Parts Engine::Impl::CourierParts() {
+  auto post = [this](std::function<void()> task) {
+    {
+      const std::lock_guard lock(mutex);
+      if (stopping) return;
+      tasks.push_back(std::move(task));
+    }
+    work.notify_one();
+  };
+  return {.loop = &loop,
+          .disk = disk.get(),
+          .view = arena.view(),
+          .identity = {.model = model->digest(),
+                       .format = std::string(KvFormatName(options.kv_format)),
+                       .numerics = kNumericsVersion,
+                       .scope = {}},
+          .scope_secret = options.scope_secret,
+          .post = std::move(post)};
+}
+
 Engine::Impl::~Impl() {
   {
     const std::lock_guard lock(mutex);
     admitting = false;
     stopping = true;
+    tasks.clear();
     news.store(true, std::memory_order_relaxed);
   }
   work.notify_one();
@@ -288,6 +314,7 @@ Door::Arriving Engine::Impl::Arriving() const {
 // On the engine thread, between steps: nobody reads the blocks that are wiped.
 void Engine::Impl::Describe(std::span<const Tenant> tenants) {
   const KvView& view = arena.view();
+  for (const Tenant& tenant : tenants) courier.SetGeneration(tenant.name, tenant.generation);
   for (const BlockId block : loop.Describe(tenants)) {
     for (uint32_t layer = 0; layer < view.shape.layers; ++layer) {
       std::memset(view.keys(layer, Index(block), 0), 0, view.shape.block_layer_bytes());
@@ -307,6 +334,7 @@ bool Engine::Impl::WaitForWork() {
   std::vector<Arrival> started;
   std::vector<RequestId> cancelled;
   std::vector<uint64_t> unpinned;
+  std::vector<std::function<void()>> errands;
   std::optional<std::vector<Tenant>> tenants;
   std::vector<std::vector<TokenId>> prefixes;
   {
@@ -314,7 +342,7 @@ bool Engine::Impl::WaitForWork() {
     busy = stats.running + stats.waiting > 0;
     const auto has_news = [this] {
       return stopping || !arrivals.empty() || !cancels.empty() || !unpins.empty() || described ||
-             disk_news;
+             disk_news || !tasks.empty();
     };
     const auto ready = [&] { return busy || has_news(); };
     if (loop.WaitsForDisk()) {
@@ -328,6 +356,7 @@ bool Engine::Impl::WaitForWork() {
     started.swap(arrivals);
     cancelled.swap(cancels);
     unpinned.swap(unpins);
+    errands.swap(tasks);
     tenants.swap(described);
     prefixes.swap(shared);
     in_hand = CountOf(started);
@@ -340,6 +369,7 @@ bool Engine::Impl::WaitForWork() {
     }
   }
   if (tenants) Describe(*tenants);
+  for (const auto& errand : errands) errand();
   for (auto& prefix : prefixes) loop.SharePrefix(std::move(prefix));
   for (Arrival& arrival : started) loop.Start(std::move(arrival));
   if (!started.empty()) loop.Publish();
@@ -512,6 +542,8 @@ std::string Engine::disk() const { return impl_->disk == nullptr ? "" : impl_->d
 std::string Engine::numerics() const {
   return fmt::format("{}/{}/full", kNumericsVersion, KvFormatName(impl_->options.kv_format));
 }
+
+KvCourier& Engine::courier() { return impl_->courier; }
 
 prometheus::Collectable& Engine::metrics() { return impl_->metrics; }
 

@@ -32,6 +32,7 @@ class Collectable;
 
 namespace quire {
 
+class KvCourier;
 class Model;
 class Tokenizer;
 class WorkerPool;
@@ -141,6 +142,9 @@ class Engine {
   void AbandonDisk();
   std::string disk() const;      // where and how KV is kept on disk; empty: it is not
   std::string numerics() const;  // "1/q8/full": version, KV format, context
+
+  // KV that comes from elsewhere, or goes there (engine/transfer/kv_courier.h).
+  KvCourier& courier();
 
   // Metrics of cache, scheduler and engine under the names of the interface.
   prometheus::Collectable& metrics();

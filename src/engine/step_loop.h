@@ -103,6 +103,10 @@ class StepLoop {
   // Called with each request that ends, also one that never began.
   void OnEnd(std::function<void(const GenerationRequest&)> ended) { ended_ = std::move(ended); }
 
+  // Between steps, for blocks that come from elsewhere: how a request is known to the cache.
+  SequenceSpec SpecOf(const GenerationRequest& request);
+  KvCache& cache() { return cache_; }
+
   void CheckInvariants() const;  // for idle moments
 
   // Publishes the state as it is now; Step, Cancel do it by themselves.
@@ -118,7 +122,6 @@ class StepLoop {
 
   Scope ScopeOf(const GenerationRequest& request, uint64_t generation) const;
   BlockNames::PublicPrefix PublicPrefixOf(const GenerationRequest& request) const;
-  SequenceSpec SpecOf(const GenerationRequest& request);
   Status Enqueue(std::unique_ptr<ActiveRequest> request);
   void AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader);
   bool HoldForDisk(ActiveRequest& request, const SequenceSpec& spec);

@@ -26,6 +26,7 @@
 
 #include "base/result.h"
 #include "reply/reply_format.h"
+#include "server/peers/peer_directory.h"
 #include "server/tenants/tenants_file.h"
 
 namespace quire {
@@ -55,6 +56,7 @@ struct ServerOptions {
   std::shared_ptr<SessionStore> sessions;
   std::string session_secret;  // signs exported sessions
   std::string no_sessions_reason;
+  PeerDirectory peers;  // servers that sessions may be handed to, and come from
   BuildInfo build;
   std::string cors_origin;  // sent as Access-Control-Allow-Origin; empty: no CORS at all
 

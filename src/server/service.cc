@@ -58,6 +58,7 @@ HttpResponse ToResponse(const Error& error, uint32_t retry_after_seconds) {
   response.status = api.status;
   response.body = ErrorBody(api);
   response.error = api;
+  if (!error.location.empty()) response.headers.emplace_back("Location", error.location);
   if (api.status == 429 || api.status == 503) {
     const uint32_t own = error.retry_after_seconds;
     const uint32_t seconds = std::max(1u, own > 0 ? own : retry_after_seconds);
@@ -101,20 +102,29 @@ const Service::Route Service::kRoutes[] = {
     {.path = "/v1/messages/count_tokens", .post = true, .when = When::kReady, .work = CountTokens},
     {.path = "/v1/sessions", .when = When::kReadyNotDraining, .sessions = &Sessions::Handle},
     {.path = "/v1/sessions/", .when = When::kReadyNotDraining, .sessions = &Sessions::Handle},
+    // What keys are to clients, seals are to peers.
+    {.path = "/v1/peer/", .post = true, .when = When::kReady, .open = true, .peers = true},
 };
 
 Service::Service(const ServerOptions& options)
     : options_(options), metrics_(options.build), pool_(std::max(1u, options.parse_threads)) {
   if (options.tenants) tenants_ = TenantDirectory(*options.tenants);
   if (options.sessions) {
-    sessions_ = std::make_unique<Sessions>(options.sessions, options.session_secret, options.log);
+    if (!options.peers.peers().empty()) {
+      peers_ = std::make_unique<Peers>(options.peers, options.sessions, options.log);
+    }
+    sessions_ = std::make_unique<Sessions>(options.sessions, options.session_secret, options.log,
+                                           peers_.get());
     PurgeSessions();
   }
 }
 
+// Whoever still works uses the model, so it goes last.
 Service::~Service() {
   pool_.join();
   large_pool_.join();
+  sessions_.reset();
+  peers_.reset();
 }
 
 void Service::Load(std::shared_ptr<const ReadyModel> model) {
@@ -238,6 +248,8 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
     response = NoRoute(exchange.request(), path_known);
   } else if (!MayRun(*route, response)) {
     if (route->generation != nullptr) metrics_.Count(Outcome::kRejected, caller->tenant);
+  } else if (route->peers) {
+    co_return co_await RunPeers(exchange);
   } else if (route->page != nullptr) {
     response = (this->*route->page)(exchange.request(), *caller);
   } else if (route->sessions != nullptr && (sessions_ || route->generation == nullptr)) {
@@ -313,6 +325,16 @@ asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation pre
   metrics_.Count(outcome, caller.tenant);
 }
 
+asio::awaitable<void> Service::RunPeers(Exchange& exchange) {
+  if (peers_ == nullptr) {
+    HttpResponse refusal = ToResponse(
+        {ErrorCode::kUnauthorized, "this server has no peers; name them with --peer", {}}, 1);
+    co_return co_await exchange.Respond(std::move(refusal));
+  }
+  Peers::Context context{model_, tenants_, draining_};
+  co_await peers_->Handle(exchange, std::move(context));
+}
+
 asio::awaitable<void> Service::RunSessions(Exchange& exchange, SessionHandler handler,
                                            Caller caller) {
   if (sessions_ == nullptr) {
@@ -328,7 +350,7 @@ asio::awaitable<void> Service::RunSessions(Exchange& exchange, SessionHandler ha
     metrics_.Count(Outcome::kInvalid, caller.tenant);
     co_return co_await exchange.Respond(LongSession(named_bytes));
   }
-  Sessions::Context context{model_, metrics_, {}, options_.stall_seconds};
+  Sessions::Context context{model_, metrics_, {}, options_.stall_seconds, options_.max_body_bytes};
   context.space.tenant = std::move(caller.tenant);
   context.space.generation = caller.generation;
   co_await (*sessions_.*handler)(exchange, std::move(context));

@@ -16,6 +16,7 @@
 #include <type_traits>
 
 #include "server/http/exchange.h"
+#include "server/peers/peers.h"
 #include "server/prepare.h"
 #include "server/ready_model.h"
 #include "server/server.h"
@@ -48,11 +49,12 @@ class Service {
     bool post = false;      // else GET and HEAD
     When when = When::kAlways;
     bool open = false;    // without a key
-    Page page = nullptr;  // exactly one of these four
+    Page page = nullptr;  // exactly one of these five
     Work work = nullptr;
     Preparation generation = nullptr;
     // Alone: with every method but OPTIONS. Beside `generation`: instead, if sessions are kept.
     SessionHandler sessions = nullptr;
+    bool peers = false;  // instead of those: other servers
     bool any_method() const { return sessions != nullptr && generation == nullptr; }
   };
   static const Route kRoutes[];
@@ -73,6 +75,7 @@ class Service {
 
   boost::asio::awaitable<void> RunSessions(Exchange& exchange, SessionHandler handler,
                                            Caller caller);
+  boost::asio::awaitable<void> RunPeers(Exchange& exchange);
   void PurgeSessions();
 
   HttpResponse Home(const HttpRequest& request, const Caller& caller);
@@ -87,6 +90,7 @@ class Service {
   const ServerOptions& options_;
   ServerMetrics metrics_;
   TenantDirectory tenants_;
+  std::unique_ptr<Peers> peers_;             // null: there are none
   std::unique_ptr<Sessions> sessions_;       // null: none are kept
   std::shared_ptr<const ReadyModel> model_;  // null while loading
   int64_t ready_since_ = 0;                  // seconds since 1970

@@ -60,6 +60,24 @@ CREATE TABLE usage (
   tenant TEXT NOT NULL PRIMARY KEY,
   bytes INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+)",
+    R"(
+CREATE TABLE departure (
+  handoff BLOB NOT NULL PRIMARY KEY,
+  peer TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  epoch INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE arrival (
+  handoff BLOB NOT NULL PRIMARY KEY,
+  peer TEXT NOT NULL,
+  origin BLOB NOT NULL,
+  tenant TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX arrival_id ON arrival (tenant, id);
 )"};
 
 constexpr int64_t kApplication = 0x51555352;  // "QUSR": what the file says it is
@@ -79,8 +97,11 @@ Status CheckTables(const Database& database) {
                    "(SELECT count(*) FROM pragma_table_info('log')) * 10 + "
                    "(SELECT count(*) FROM pragma_table_info('run')) * 100 + "
                    "(SELECT count(*) FROM pragma_table_info('session')) * 1000 + "
-                   "(SELECT count(*) FROM pragma_table_info('usage')) * 100000"));
-  constexpr int64_t kWanted = 2 + 9 * 10 + 4 * 100 + 16 * 1000 + 2 * 100000;
+                   "(SELECT count(*) FROM pragma_table_info('usage')) * 100000 + "
+                   "(SELECT count(*) FROM pragma_table_info('departure')) * 1000000 + "
+                   "(SELECT count(*) FROM pragma_table_info('arrival')) * 10000000"));
+  constexpr int64_t kWanted =
+      2 + 9 * 10 + 4 * 100 + 16 * 1000 + 2 * 100000 + 5 * 1000000 + 6 * 10000000;
   if (tables == kWanted) return {};
   return Refuse(ErrorCode::kCorrupt,
                 "the session database lacks tables or columns; restore it from a backup");

@@ -116,6 +116,15 @@ Status CheckState(const SessionState& state, uint64_t tokens) {
   return {};
 }
 
+Status CheckHere(const Session& session) {
+  if (session.moved_to.empty()) return {};
+  Error moved{ErrorCode::kMoved,
+              "the session '" + session.id + "' has moved to " + session.moved_to + "; go on there",
+              {}};
+  moved.location = session.moved_to;
+  return std::unexpected(std::move(moved));
+}
+
 Status CheckSessionId(std::string_view id) {
   const bool fits = !id.empty() && id.size() <= kMaxIdBytes && id.front() != '.' &&
                     std::ranges::all_of(id, IsIdCharacter);

@@ -12,7 +12,11 @@
 
 namespace quire {
 
-enum class SessionKind : uint8_t { kSession = 0, kResponse = 1 };
+enum class SessionKind : uint8_t {
+  kSession = 0,
+  kResponse = 1,
+  kArriving = 2  // a copy of one that another server still owns: nobody sees it
+};
 
 // Whose sessions, and of which sort. An id means something only within one.
 struct SessionSpace {
@@ -77,6 +81,9 @@ Result<SessionState> DecodeState(std::string_view bytes);
 
 // What the parts of a state must have in common with a log of `tokens` ids; kCorrupt with the part.
 Status CheckState(const SessionState& state, uint64_t tokens);
+
+// kMoved, with the address, for one that lives elsewhere now.
+Status CheckHere(const Session& session);
 
 // Letters, digits, '.', '_', '-'; 1 to 64 of them, the first no '.'. kInvalidArgument.
 Status CheckSessionId(std::string_view id);

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::string_view kMagic = "QUIRESES";
 constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersionWithKv = 2;
+constexpr size_t kVersionBytes = sizeof(uint32_t);
 constexpr size_t kEndBytes = 2 * kSignatureBytes;
 
 std::unexpected<Error> Bad(const std::string& what) {
@@ -18,12 +20,18 @@ std::unexpected<Error> Bad(const std::string& what) {
 
 }  // namespace
 
-std::string WriteSessionFile(const SessionStore::Content& content, std::string_view signing_key) {
+std::string WriteSessionFile(const SessionStore::Content& content, std::string_view signing_key,
+                             bool room_for_kv) {
   const Session& session = content.session;
+  FieldWriter fields;
+  fields.Text(session.id).Number64(session.epoch).Number32(session.ttl_seconds);
+  fields.Text(EncodeState(session.state)).Tokens(content.tokens);
   FieldWriter out;
-  out.Bytes(kMagic).Number32(kVersion);
-  out.Text(session.id).Number64(session.epoch).Number32(session.ttl_seconds);
-  out.Text(EncodeState(session.state)).Tokens(content.tokens);
+  out.Bytes(kMagic).Number32(room_for_kv ? kVersionWithKv : kVersion);
+  if (room_for_kv) {
+    out.Number64(out.bytes().size() + sizeof(uint64_t) + fields.bytes().size() + kEndBytes);
+  }
+  out.Bytes(fields.bytes());
   out.Bytes(SignatureOf({}, out.bytes()));
   out.Bytes(SignatureOf(signing_key, out.bytes()));
   return out.Take();
@@ -31,18 +39,26 @@ std::string WriteSessionFile(const SessionStore::Content& content, std::string_v
 
 Result<ReadSession> ReadSessionFile(std::string_view bytes, std::string_view signing_key) {
   if (!bytes.starts_with(kMagic)) return Bad("it does not begin with QUIRESES");
-  if (bytes.size() < kMagic.size() + kEndBytes) return Bad("it is cut off");
+  FieldParser start(bytes.substr(kMagic.size()));
+  const uint32_t version = start.Number32();
+  if (!start.failed() && version != kVersion && version != kVersionWithKv) {
+    return Bad("its version is " + std::to_string(version) + ", and this server reads 1 and 2");
+  }
+  const uint64_t said = version == kVersionWithKv ? start.Number64() : bytes.size();
+  const size_t fields_at =
+      kMagic.size() + kVersionBytes + (version == kVersionWithKv ? sizeof(uint64_t) : 0);
+  if (start.failed() || said > bytes.size() || said < fields_at + kEndBytes) {
+    return Bad("it is cut off");
+  }
+  bytes = bytes.substr(0, said);  // the rest is KV
   const std::string_view body = bytes.substr(0, bytes.size() - kEndBytes);
   const std::string_view checked = bytes.substr(0, bytes.size() - kSignatureBytes);
-  FieldParser parser(body.substr(kMagic.size()));
-  const uint32_t version = parser.Number32();
-  if (version != kVersion) {
-    return Bad("its version is " + std::to_string(version) + ", and this server reads 1");
-  }
+  FieldParser parser(body.substr(fields_at));
   if (!SameSignature(SignatureOf({}, body), checked.substr(body.size()))) {
     return Bad("its checksum is wrong, so it was cut off or changed on the way");
   }
   ReadSession read;
+  read.kv_at = said;
   Session& session = read.content.session;
   session.id = parser.Text();
   session.epoch = parser.Number64();

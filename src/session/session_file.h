@@ -5,6 +5,8 @@
 // same tenant. A file without a valid signature may be taken in too, as any text may be sent:
 // nothing in it is trusted.
 //
+// Behind all that there may be KV: bytes that prove themselves, or are not used.
+//
 // Threads  pure functions. Errors  kInvalidArgument with what is wrong; hostile bytes cost time and
 // memory linear in their number.
 #pragma once
@@ -17,11 +19,14 @@
 
 namespace quire {
 
-std::string WriteSessionFile(const SessionStore::Content& content, std::string_view signing_key);
+// `room_for_kv`: KV may be appended to what is returned.
+std::string WriteSessionFile(const SessionStore::Content& content, std::string_view signing_key,
+                             bool room_for_kv = false);
 
 struct ReadSession {
   SessionStore::Content content;
   bool is_signed = false;  // with this key
+  size_t kv_at = 0;        // where in the file KV begins; its end, if there is none
 };
 Result<ReadSession> ReadSessionFile(std::string_view bytes, std::string_view signing_key);
 

@@ -65,6 +65,27 @@ TEST(SessionFile, EveryFlippedBitAndEveryCutIsSeen) {
   EXPECT_FALSE(ReadSessionFile(file + "x", kKey));
 }
 
+// KV behind it is whatever it is; damage there costs the session nothing.
+TEST(SessionFile, TellsWhereKvBegins) {
+  const auto content = Sample();
+  const std::string front = WriteSessionFile(content, kKey, true);
+  for (const std::string& kv : {std::string(), std::string("anything"), std::string(5000, 'x')}) {
+    const auto read = ReadSessionFile(front + kv, kKey);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_TRUE(read->is_signed);
+    EXPECT_EQ(read->kv_at, front.size());
+    EXPECT_EQ(read->content.tokens, content.tokens);
+  }
+  for (size_t i = 0; i + kSignatureBytes < front.size(); ++i) {
+    std::string harmed = front + "anything";
+    harmed[i] = static_cast<char>(harmed[i] ^ (1 << (i % 8)));
+    EXPECT_FALSE(ReadSessionFile(harmed, kKey)) << i;
+    EXPECT_FALSE(ReadSessionFile(std::string_view(front).substr(0, i), kKey)) << i;
+  }
+  const std::string plain = WriteSessionFile(content, kKey);
+  EXPECT_EQ(ReadSessionFile(plain, kKey)->kv_at, plain.size());
+}
+
 // One who can compute a checksum is not believed either.
 TEST(SessionFile, PartsThatContradictEachOtherAreRefused) {
   const auto refused = [](auto change) {

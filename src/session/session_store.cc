@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "session/fields.h"
 #include "session/schema.h"
+#include "session/session_row.h"
 
 namespace quire {
 namespace {
@@ -28,6 +29,7 @@ std::string StatePlace(const SessionSpace& space, const Session& session, std::s
       .Number32(session.tokens)
       .Number64(session.epoch)
       .Number64(session.version)
+      .Bytes(session.moved_to)
       .Take();
 }
 
@@ -47,24 +49,6 @@ void BindExpiry(const Session& session, Statement& statement) {
 }
 
 }  // namespace
-
-template <typename Function>
-auto SessionStore::InTransaction(Function function) -> decltype(function()) {
-  const std::lock_guard lock(mutex_);
-  QUIRE_TRY(Transaction transaction, Transaction::Begin(database_));
-  auto result = function();
-  if (!result) return result;
-  if (Status done = transaction.Commit(); !done) return std::unexpected(std::move(done).error());
-  return result;
-}
-
-struct SessionStore::Row {
-  int64_t serial = 0;
-  SessionSpace space;
-  LogPlace place;
-  int64_t state_bytes = 0;  // sealed
-  Session session;
-};
 
 Result<std::unique_ptr<SessionStore>> SessionStore::Open(const std::string& path,
                                                          std::string secret, const Limits& limits) {
@@ -109,7 +93,12 @@ Result<SessionStore::Row> SessionStore::Load(const SessionSpace& space, const st
       "AND ifnull(s.expires_ms > ?, 1)");
   query.Text(space.tenant).Int(static_cast<int64_t>(space.kind)).Text(id);
   QUIRE_TRY(const bool found, query.Int(static_cast<int64_t>(space.generation)).Int(now_ms).Step());
-  if (!found) return NotThere(space, id);
+  if (!found) {
+    if (Status settled = CheckNoArrival(space, id); !settled) {
+      return std::unexpected(std::move(settled.error()));
+    }
+    return NotThere(space, id);
+  }
   Row row;
   row.serial = query.GetInt(0);
   row.space = space;
@@ -162,10 +151,11 @@ Status SessionStore::Insert(const Row& row, const std::string& sealed) {
 Status SessionStore::Update(const Row& row, const std::string& sealed) {
   const Session& session = row.session;
   Statement update = database_.Prepare(
-      "UPDATE session SET log = ?, tokens = ?, version = ?, moved_to = ?, used_ms = ?, "
+      "UPDATE session SET log = ?, tokens = ?, version = ?, epoch = ?, moved_to = ?, used_ms = ?, "
       "pinned_until_ms = ?, expires_ms = ?, state = ? WHERE serial = ?");
   update.Int(static_cast<int64_t>(row.place.log)).Int(row.place.tokens);
-  update.Int(static_cast<int64_t>(session.version)).Text(session.moved_to).Int(session.used_ms);
+  update.Int(static_cast<int64_t>(session.version)).Int(static_cast<int64_t>(session.epoch));
+  update.Text(session.moved_to).Int(session.used_ms);
   update.Int(session.pinned_until_ms);
   BindExpiry(session, update);
   return update.Blob(sealed).Int(row.serial).Run();
@@ -179,6 +169,7 @@ Result<LogPlace> SessionStore::PlaceOf(const SessionSpace& space, const Draft& d
     return LogPlace{log, 0};
   }
   QUIRE_TRY(const Row from, Load(space, draft.from, now_ms));
+  if (Status here = CheckHere(from.session); !here) return std::unexpected(here.error());
   if (from.session.version != draft.from_version || draft.keep_tokens > from.place.tokens) {
     return Refuse(ErrorCode::kConflict,
                   fmt::format("'{}' was changed meanwhile; read it and try again", draft.from));
@@ -189,6 +180,7 @@ Result<LogPlace> SessionStore::PlaceOf(const SessionSpace& space, const Draft& d
 // An id whose session has gone but for its rows is free again.
 Status SessionStore::FreeId(const SessionSpace& space, const std::string& id, int64_t now_ms) {
   if (Status fits = CheckSessionId(id); !fits) return fits;
+  if (Status settled = CheckNoArrival(space, id); !settled) return settled;
   Statement query = database_.Prepare(
       "SELECT serial, generation, ifnull(expires_ms <= ?, 0) FROM session "
       "WHERE tenant = ? AND kind = ? AND id = ?");
@@ -263,6 +255,7 @@ Result<SessionStore::Content> SessionStore::Read(const SessionSpace& space, cons
   // One view of all rows: another process may write meanwhile.
   return InTransaction([&]() -> Result<Content> {
     QUIRE_TRY(Row row, Load(space, id, now_ms));
+    if (Status here = CheckHere(row.session); !here) return std::unexpected(here.error());
     const Seal seal(secret_, space.tenant, space.generation);
     const TokenLogs logs(database_, {space.tenant, space.generation, seal});
     QUIRE_TRY(std::vector<TokenId> tokens, logs.Read(row.place));
@@ -274,10 +267,7 @@ Result<Session> SessionStore::WriteIn(const SessionSpace& space, const std::stri
                                       const Change& change, int64_t now_ms) {
   QUIRE_TRY(Row row, Load(space, id, now_ms));
   Session& session = row.session;
-  if (!session.moved_to.empty()) {
-    return Refuse(ErrorCode::kConflict,
-                  fmt::format("this session has moved to {}; go on there", session.moved_to));
-  }
+  if (Status here = CheckHere(session); !here) return std::unexpected(here.error());
   if (session.version != change.version || change.keep_tokens > session.tokens) {
     return Refuse(ErrorCode::kConflict,
                   "the session was changed by somebody else meanwhile; nothing was written: read "
@@ -327,6 +317,7 @@ Result<Session> SessionStore::Pin(const SessionSpace& space, const std::string& 
                                   int64_t until_ms, int64_t now_ms) {
   return InTransaction([&]() -> Result<Session> {
     QUIRE_TRY(Row row, Load(space, id, now_ms));
+    if (Status here = CheckHere(row.session); !here) return std::unexpected(here.error());
     row.session.pinned_until_ms = until_ms;
     row.session.used_ms = now_ms;
     Statement update = database_.Prepare(
@@ -412,7 +403,8 @@ Status SessionStore::Purge(const std::string& tenant, uint64_t generation) {
          {"DELETE FROM run WHERE log IN (SELECT serial FROM log WHERE tenant = ? AND generation "
           "<> ?)",
           "DELETE FROM log WHERE tenant = ? AND generation <> ?",
-          "DELETE FROM session WHERE tenant = ? AND generation <> ?"}) {
+          "DELETE FROM session WHERE tenant = ? AND generation <> ?",
+          "DELETE FROM arrival WHERE tenant = ? AND generation <> ?"}) {
       Statement statement = database_.Prepare(sql);
       const Status done = statement.Text(tenant).Int(static_cast<int64_t>(generation)).Run();
       if (!done) return std::unexpected(done.error());

@@ -35,6 +35,8 @@
 
 namespace quire {
 
+inline constexpr size_t kHandoffIdBytes = 16;
+
 class SessionStore {
  public:
   // Of each tenant; sessions and responses are counted apart. Of responses the longest unused make
@@ -90,6 +92,49 @@ class SessionStore {
   Result<std::vector<Session>> List(const SessionSpace& space, const Search& search,
                                     int64_t now_ms);  // by id
 
+  // ---- Hand-off to another server and from one (docs/formats.md, "Hand-off"). A hand-off has
+  // an id of kHandoffIdBytes that is drawn for it.
+
+  // Gives a session away, unless it was changed since `version`: from now on it lives at `address`.
+  // Its tokens stay until Settle. kConflict.
+  struct Departure {
+    std::string handoff;
+    std::string peer;  // name
+    uint64_t version = 0;
+    std::string address;
+  };
+  Result<Session> Depart(const SessionSpace& space, const std::string& id,
+                         const Departure& departure, int64_t now_ms);
+  Result<bool> HasDeparted(const std::string& handoff);
+  struct Departed {
+    std::string handoff;
+    std::string peer;
+    std::string tenant;
+    std::string id;
+    uint64_t epoch = 0;  // of the new owner
+  };
+  Result<std::vector<Departed>> Departures();  // that are not settled
+  // Whether that session is or was ours, at this epoch or a later one.
+  Result<bool> HasBeen(const std::string& tenant, const std::string& id, uint64_t epoch);
+  // The receiver has it: what was kept for it goes.
+  Status Settle(const std::string& handoff, int64_t now_ms);
+
+  // Keeps a copy of what another server owns, so that it may become ours: until Activate or Discard
+  // nobody sees it, and nobody else gets its id. kConflict if there is one of that id already.
+  struct Arrival {
+    std::string handoff;
+    std::string peer;    // name
+    std::string origin;  // store_id() of the peer
+    SessionSpace space;
+    std::string id;
+  };
+  Status Stage(const Arrival& arrival, const Draft& draft, int64_t now_ms);
+  Result<Session> Activate(const std::string& handoff, int64_t now_ms);
+  Status Discard(const std::string& handoff);
+  Result<std::vector<Arrival>> Arrivals();
+  // Tells this database from all others, also from one that takes its place.
+  Result<std::string> StoreId();
+
   // Closes at most so many whose time is over; returns how many.
   Result<uint32_t> Expire(int64_t now_ms, uint32_t at_most);
   // Removes all that the tenant kept under generations other than this one.
@@ -120,6 +165,13 @@ class SessionStore {
   Result<std::string> SealState(const Row& row, const TokenLogs& logs, const Seal& seal) const;
   Result<Session> WriteIn(const SessionSpace& space, const std::string& id, const Change& change,
                           int64_t now_ms);
+  // kUnavailable if one of that id has come, but not yet become ours.
+  Status CheckNoArrival(const SessionSpace& space, const std::string& id);
+  Result<Arrival> LoadArrival(const std::string& handoff);
+  Status CheckPlaceFor(const Arrival& arrival, uint64_t epoch, int64_t now_ms);
+  Status Forget(const char* table, const std::string& handoff);
+  Result<Session> ActivateIn(const Arrival& arrival, int64_t now_ms);
+  Status Empty(Row row);
   Status FreeId(const SessionSpace& space, const std::string& id, int64_t now_ms);
   Status Insert(const Row& row, const std::string& sealed);
   Status Update(const Row& row, const std::string& sealed);

@@ -84,6 +84,16 @@ TEST(SessionStore, KeepsWhatWasWritten) {
   store->CheckInvariants();
 }
 
+TEST(SessionStore, BringsAFileOfTheFirstVersionUp) {
+  const Folder folder;
+  ASSERT_TRUE(OpenStore(folder)->Create(kAcme, New("one", {1, 2, 3}), 1));
+  ASSERT_TRUE(OpenStore(folder)->database().Execute(
+      "DROP TABLE departure; DROP TABLE arrival; PRAGMA user_version=1"));
+  const auto store = OpenStore(folder);
+  EXPECT_EQ(store->Read(kAcme, "one", 1)->tokens, (Tokens{1, 2, 3}));
+  EXPECT_TRUE(store->Arrivals()->empty());
+}
+
 TEST(SessionStore, AnotherTenantOrKindFindsNothing) {
   const Folder folder;
   const auto store = OpenStore(folder);

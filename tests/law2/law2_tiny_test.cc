@@ -55,6 +55,11 @@ TEST_P(TinyModels, AnswerTheSameAfterARestart) {
   ExpectSame({.threads = 2, .chunk = 7, .others = 3, .memory = Memory::kDisk});
 }
 
+TEST_P(TinyModels, AnswerTheSameWithKvOfAnotherEngine) {
+  ExpectSame({.memory = Memory::kBrought});
+  ExpectSame({.threads = 2, .chunk = 7, .others = 3, .memory = Memory::kBrought});
+}
+
 TEST_P(TinyModels, AnswerTheSamePacedAndAmongStrangers) {
   ExpectSame({.chunk = 512, .paced = true});
   ExpectSame({.chunk = 512, .others = 5, .paced = true, .strangers = true});

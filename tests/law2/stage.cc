@@ -13,6 +13,7 @@
 #include "base/size.h"
 #include "engine/disk/kv_disk.h"
 #include "engine/step_loop.h"
+#include "engine/transfer/kv_courier.h"
 #include "model/forward.h"
 #include "tier/kv_arena.h"
 
@@ -25,6 +26,7 @@ constexpr uint32_t kOlderPrompt = 30;  // two blocks, and soon a third
 constexpr uint32_t kOlderAnswer = 80;
 constexpr uint32_t kOtherPrompt = 60;  // at most
 constexpr uint32_t kSpareBlocks = 2;   // where memory is tight
+constexpr std::string_view kWay = "from stage to stage";
 
 uint32_t BlocksFor(size_t tokens) {
   return static_cast<uint32_t>((tokens + kBlockTokens - 1) / kBlockTokens);
@@ -66,6 +68,28 @@ class Stage {
     disk_->Flush();
   }
 
+  // Reads the prompt, and hands out its KV.
+  std::vector<std::string> Send() {
+    Finish(Start(Ours()));
+    KvCourier courier(CourierParts());
+    const KvChainPtr chain = courier.Chain("default", prompt_);
+    std::vector<std::string> parcels;
+    for (uint32_t at = 0; at < chain->num_blocks();
+         at += 2) {  // small ones, so that there are some
+      parcels.push_back(courier.Collect(chain, at, 2, kWay, at % 4 == 0));
+    }
+    return parcels;
+  }
+
+  void Receive(std::vector<std::string> parcels) {
+    KvCourier courier(CourierParts());
+    const KvChainPtr chain = courier.Chain("default", prompt_);
+    for (std::string& parcel : parcels) {
+      const auto bytes = std::as_writable_bytes(std::span(parcel.data(), parcel.size()));
+      EXPECT_GT(courier.Place(chain, courier.Open(chain, kWay, bytes)).taken, 0u);
+    }
+  }
+
   Outcome Play() {
     if (conditions_.memory == Memory::kWarm || conditions_.memory == Memory::kPartlyEvicted) {
       Finish(Start(Ours()));
@@ -95,6 +119,15 @@ class Stage {
                              arena_.view());
     QUIRE_CHECK(disk, "a test's disk must open");
     return *std::move(disk);
+  }
+
+  KvCourier::Parts CourierParts() {
+    return {.loop = &loop_,
+            .disk = disk_.get(),
+            .view = arena_.view(),
+            .identity = {},
+            .scope_secret = std::string(32, 's'),
+            .post = [](const std::function<void()>& task) { task(); }};
   }
 
   StepLoopOptions LoopOptions() const {
@@ -233,7 +266,8 @@ class Stage {
   void ProveConditions(const Outcome& outcome) const {
     const uint32_t full = (static_cast<uint32_t>(prompt_.size()) - 1) / kBlockTokens * kBlockTokens;
     EXPECT_EQ(outcome.tokens.size(), kAnswerTokens);
-    if (conditions_.memory == Memory::kWarm && !conditions_.preempt) {
+    const bool warm = conditions_.memory == Memory::kWarm || conditions_.memory == Memory::kBrought;
+    if (warm && !conditions_.preempt) {
       EXPECT_EQ(outcome.receipt.cached_tokens, full);
     }
     if (IsOnDisk(conditions_.memory) && conditions_.others == 0) {
@@ -296,8 +330,8 @@ class DiskFolder {
 }  // namespace
 
 std::string Describe(const Conditions& conditions) {
-  constexpr const char* kMemory[] = {"cold", "warm", "partly evicted", "on disk",
-                                     "on disk, not encrypted"};
+  constexpr const char* kMemory[] = {
+      "cold", "warm", "partly evicted", "on disk", "on disk, not encrypted", "brought"};
   return fmt::format("{}, {} threads, chunk {}, {} others{}, {}{}{}{}{}, {} choices, seed {}",
                      IsaName(conditions.isa), conditions.threads, conditions.chunk,
                      conditions.others, conditions.strangers ? " and strangers" : "",
@@ -318,7 +352,14 @@ Outcome Run(const Subject& subject, const std::vector<TokenId>& prompt,
     alone.others = 0;
     std::make_unique<Stage>(subject, prompt, alone, folder.path())->LeaveOnDisk();
   }
+  std::vector<std::string> parcels;
+  if (conditions.memory == Memory::kBrought) {
+    Conditions alone = conditions;
+    alone.others = 0;
+    parcels = std::make_unique<Stage>(subject, prompt, alone, folder.path())->Send();
+  }
   auto stage = std::make_unique<Stage>(subject, prompt, conditions, folder.path());
+  stage->Receive(std::move(parcels));
   Outcome outcome = stage->Play();
   stage.reset();
   SelectIsa(before);

@@ -19,7 +19,8 @@ enum class Memory {
   kWarm,           // the same prompt was read before
   kPartlyEvicted,  // and then a part of it was evicted
   kDisk,           // or by a process that is gone, which left it on disk
-  kPlainDisk       // likewise, not encrypted
+  kPlainDisk,      // likewise, not encrypted
+  kBrought         // or by another engine, which sent it
 };
 
 struct Conditions {

@@ -8,8 +8,8 @@
 
 #include "base/check.h"
 #include "base/size.h"
+#include "engine/disk/block_shape.h"
 #include "engine/disk/disk_owner.h"
-#include "kernels/numerics.h"
 
 namespace quire {
 namespace {
@@ -20,18 +20,6 @@ constexpr auto kFlushPatience = std::chrono::seconds(10);
 
 double Seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-BlockShape ShapeOf(const KvShape& shape) {
-  BlockShape block{.layers = shape.layers,
-                   .layer_bytes = static_cast<uint32_t>(shape.block_layer_bytes()),
-                   .note_bytes = kBlockTokens * sizeof(TokenId),
-                   .numerics_version = kNumericsVersion,
-                   .kv_format = {}};
-  const std::string_view name = KvFormatName(shape.format);
-  QUIRE_CHECK(name.size() <= block.kv_format.size());
-  std::ranges::copy(std::as_bytes(std::span(name)), block.kv_format.begin());
-  return block;
 }
 
 }  // namespace
@@ -54,7 +42,7 @@ Result<std::unique_ptr<KvDisk>> KvDisk::Open(const KvDiskOptions& options, const
   QUIRE_TRY(auto tier, SsdTier::Open({.folder = options.folder,
                                       .limit_bytes = options.limit_bytes,
                                       .floor_bytes = kFloorBytes,
-                                      .shape = ShapeOf(view.shape),
+                                      .shape = BlockShapeOf(view.shape),
                                       .encrypt = options.encrypt,
                                       .log = options.log,
                                       .notify = [news] { news->Tell(); }},
@@ -68,7 +56,10 @@ KvDisk::KvDisk(const KvDiskOptions& options, const KvView& view, std::unique_ptr
       news_(std::move(news)),
       tier_(std::move(tier)),
       offloader_(std::make_unique<Offloader>(view, *tier_)),
-      onboarder_(std::make_unique<Onboarder>(view, *tier_)) {}
+      onboarder_(std::make_unique<Onboarder>(view, *tier_)),
+      fetches_(*tier_) {
+  onboarder_->PassOn([this](const ReadBlocks& blocks) { fetches_.Take(blocks); });
+}
 
 KvDisk::~KvDisk() {
   const std::lock_guard lock(news_->mutex);

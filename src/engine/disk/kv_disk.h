@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "cache/kv_cache.h"
+#include "engine/disk/block_fetches.h"
 #include "engine/disk/offloader.h"
 #include "engine/disk/onboarder.h"
 #include "kernels/kv_view.h"
@@ -60,6 +61,10 @@ class KvDisk : private CommitListener {
   void Cancel(RequestId request) { onboarder_->Cancel(*cache_, request); }
   size_t num_waiting() const { return onboarder_->num_waiting(); }
 
+  // For whoever wants the bytes of blocks, rather than to find them in memory.
+  uint32_t CountFirst(std::span<const BlockName> names) const { return tier_->CountFirst(names); }
+  void Fetch(BlockFetches::Wish wish) { fetches_.Start(std::move(wish)); }
+
   // Between steps. `busy`: sequences are running, so that memory may come, and offloading is to
   // disturb nobody.
   std::vector<Onboarder::Ready> Work(double now, bool busy);
@@ -91,6 +96,7 @@ class KvDisk : private CommitListener {
   const std::unique_ptr<SsdTier> tier_;
   const std::unique_ptr<Offloader> offloader_;
   const std::unique_ptr<Onboarder> onboarder_;
+  BlockFetches fetches_;
   KvCache* cache_ = nullptr;
   std::unordered_map<OwnerId, BlockOwnerPtr> owners_;
 };

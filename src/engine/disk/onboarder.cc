@@ -122,7 +122,11 @@ void Onboarder::TakeArrived(KvCache&) {
     const auto found = std::ranges::find_if(entries_, [&](const auto& item) {
       return item.second.reading && item.second.ticket == blocks->ticket;
     });
-    if (found != entries_.end()) Place(found->second, *blocks);
+    if (found != entries_.end()) {
+      Place(found->second, *blocks);
+    } else if (others_) {
+      others_(*blocks);
+    }
     tier_.GiveBack(*std::move(blocks));
   }
 }

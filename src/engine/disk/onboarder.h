@@ -19,6 +19,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -65,6 +66,9 @@ class Onboarder {
 
   void Cancel(KvCache& cache, RequestId request);  // unknown ones are ignored
 
+  // Who hears of blocks that no request waits for.
+  void PassOn(std::function<void(const ReadBlocks&)> others) { others_ = std::move(others); }
+
   size_t num_waiting() const { return entries_.size(); }
   const OnboardCounts& counts() const { return counts_; }
 
@@ -95,6 +99,7 @@ class Onboarder {
   SsdTier& tier_;
   Entries entries_;
   OnboardCounts counts_;
+  std::function<void(const ReadBlocks&)> others_;
   uint64_t last_ticket_ = 0;
   uint32_t computed_in_a_row_ = 0;
 };

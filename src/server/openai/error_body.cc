@@ -20,6 +20,8 @@ ApiError Classify(const Error& error) {
       return {404, kInvalid, error.param == "model" ? "model_not_found" : "not_found", {}, {}};
     case ErrorCode::kConflict:
       return {409, kInvalid, "conflict", {}, {}};
+    case ErrorCode::kMoved:
+      return {409, kInvalid, "moved", {}, {}};
     case ErrorCode::kNeverFits:
       return {413, kInvalid, "never_fits", {}, {}};
     case ErrorCode::kTooLarge:
@@ -28,6 +30,8 @@ ApiError Classify(const Error& error) {
       return {429, "rate_limit_error", "overloaded", {}, {}};
     case ErrorCode::kQuotaExceeded:
       return {429, "rate_limit_error", "quota_exceeded", {}, {}};
+    case ErrorCode::kPeer:
+      return {502, kServer, "peer_failed", {}, {}};
     case ErrorCode::kUnavailable:
       return {503, kServer, "unavailable", {}, {}};
     case ErrorCode::kUnsupported:

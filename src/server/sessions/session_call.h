@@ -20,6 +20,7 @@ struct SessionCall {
   std::string request_id = {};
   std::string signing_key = {};  // of exports of this tenant
   int64_t now_ms = 0;
+  uint64_t most_file_bytes = 0;  // of an export: as much as may be sent back
 };
 
 // Names the pins of a session to the engine.

@@ -166,6 +166,15 @@ Result<std::string> ParseForkId(const std::string& body) {
   return *std::move(id);
 }
 
+Result<std::string> ParseHandoffTo(const std::string& body) {
+  QUIRE_TRY(const Json json, ParseBody(body));
+  QUIRE_TRY(FieldReader reader, FieldReader::Of(json));
+  QUIRE_TRY(const auto to, reader.String("to"));
+  if (const Status known = RefuseUnknown(reader); !known) return std::unexpected(known.error());
+  if (!to || to->empty()) return Bad("to", "must name a peer");
+  return *to;
+}
+
 Result<uint32_t> ParsePinSeconds(const std::string& body) {
   QUIRE_TRY(const Json json, ParseBody(body));
   QUIRE_TRY(FieldReader reader, FieldReader::Of(json));

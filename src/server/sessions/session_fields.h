@@ -48,6 +48,8 @@ Result<Truncation> ParseTruncation(const std::string& body);
 Result<std::string> ParseForkId(const std::string& body);   // empty: to be drawn
 Result<uint32_t> ParsePinSeconds(const std::string& body);  // from now
 
+Result<std::string> ParseHandoffTo(const std::string& body);  // name of a peer
+
 // An answer to be generated: the fields of a completion without a prompt, those of the session's
 // settings where the body has none.
 Result<GenerationFields> ParseSessionGeneration(const std::string& body,

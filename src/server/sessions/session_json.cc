@@ -33,6 +33,8 @@ void WriteSessionFields(const Session& session, JsonWriter& json) {
   json.Field("tokens", session.tokens).Field("messages", state.message_ends.size());
   json.Field("model", state.model).Field("seed", static_cast<int64_t>(state.seed));
   json.Field("version", session.version).Field("epoch", session.epoch);
+  json.Key("moved_to");
+  session.moved_to.empty() ? json.Null() : json.String(session.moved_to);
   json.Key("settings").Raw(state.settings.empty() ? "{}" : state.settings);
   json.Key("stream");
   if (state.stream == StreamWindow()) {

@@ -13,9 +13,9 @@
 #include "server/sessions/log_rendering.h"
 #include "server/sessions/session_fields.h"
 #include "server/sessions/session_json.h"
+#include "server/sessions/session_kv.h"
 #include "server/sessions/stream_summary.h"
 #include "server/sessions/stream_window.h"
-#include "session/session_file.h"
 #include "text/tokenizer.h"
 
 namespace quire {
@@ -30,11 +30,11 @@ uint64_t DrawSeed() {
   return ((uint64_t{device()} << 32) | device()) >> 11;
 }
 
-Status CheckVocabulary(const SessionCall& call, const SessionState& state) {
-  if (state.vocabulary == call.model->vocabulary) return {};
+Status CheckVocabulary(const ReadyModel& model, const SessionState& state) {
+  if (state.vocabulary == model.vocabulary) return {};
   return Refuse(ErrorCode::kConflict, "this session holds tokens of the model '" + state.model +
                                           "', whose vocabulary is another one than that of '" +
-                                          call.model->names.front() +
+                                          model.names.front() +
                                           "'; serve that model, or begin a new session");
 }
 
@@ -280,7 +280,7 @@ Result<std::string> CloseSession(const SessionCall& call) {
 Result<std::string> AppendTo(const SessionCall& call) {
   QUIRE_TRY(const Appended appended, ParseAppend(call.body));
   QUIRE_TRY(const auto content, call.store.Read(call.space, call.id, call.now_ms));
-  if (const Status same = CheckVocabulary(call, content.session.state); !same) {
+  if (const Status same = CheckVocabulary(*call.model, content.session.state); !same) {
     return std::unexpected(same.error());
   }
   SessionStore::Change change;
@@ -318,6 +318,7 @@ Result<std::string> AppendTo(const SessionCall& call) {
 Result<std::string> TruncateTo(const SessionCall& call) {
   QUIRE_TRY(const Truncation truncation, ParseTruncation(call.body));
   QUIRE_TRY(const Session before, call.store.Get(call.space, call.id, call.now_ms));
+  if (const Status here = CheckHere(before); !here) return std::unexpected(here.error());
   QUIRE_TRY(const uint32_t length, LengthOf(truncation, before));
   SessionStore::Change change;
   change.version = before.version;
@@ -343,7 +344,7 @@ Result<std::string> ForkSession(const SessionCall& call) {
 Result<std::string> PinSession(const SessionCall& call) {
   QUIRE_TRY(const uint32_t seconds, ParsePinSeconds(call.body));
   QUIRE_TRY(auto content, call.store.Read(call.space, call.id, call.now_ms));
-  if (const Status same = CheckVocabulary(call, content.session.state); !same) {
+  if (const Status same = CheckVocabulary(*call.model, content.session.state); !same) {
     return std::unexpected(same.error());
   }
   content.session.pinned_until_ms = call.now_ms + seconds * kMsPerSecond;
@@ -362,19 +363,22 @@ Result<std::string> UnpinSession(const SessionCall& call) {
 }
 
 Result<std::string> ExportSession(const SessionCall& call) {
+  const auto wanted = QueryValue(call.query, "kv");
+  const bool with_kv = wanted && *wanted != "false" && *wanted != "0";
   QUIRE_TRY(const auto content, call.store.Read(call.space, call.id, call.now_ms));
-  return WriteSessionFile(content, call.signing_key);
+  std::string file = WriteSessionFile(content, call.signing_key, with_kv);
+  if (with_kv) AppendKv(call, content.tokens, file);
+  return file;
 }
 
-Result<std::string> ImportSession(const SessionCall& call) {
-  QUIRE_TRY(ReadSession read, ReadSessionFile(call.body, call.signing_key));
+Result<SessionStore::Draft> CheckSessionFile(const ReadyModel& model, ReadSession read) {
   SessionState& state = read.content.session.state;
-  if (const Status same = CheckVocabulary(call, state); !same) {
+  if (const Status same = CheckVocabulary(model, state); !same) {
     return std::unexpected(same.error());
   }
   for (const auto* tokens : {&read.content.tokens, &state.opening}) {
     if (tokens->empty()) continue;
-    const Status known = call.model->encoder.CheckTokens(*tokens, "tokens");
+    const Status known = model.encoder.CheckTokens(*tokens, "tokens");
     if (!known) return std::unexpected(known.error());
   }
   // What it says about answers must be what a client may say.
@@ -383,32 +387,41 @@ Result<std::string> ImportSession(const SessionCall& call) {
   settings.Raw(state.settings.empty() ? "{}" : state.settings).EndObject();
   QUIRE_TRY(const NewSession checked, ParseNewSession(settings.text()));
   SessionStore::Draft draft;
-  draft.id = QueryValue(call.query, "id").value_or(read.content.session.id);
+  draft.id = read.content.session.id;
   draft.ttl_seconds = read.content.session.ttl_seconds;
   draft.epoch = read.content.session.epoch + 1;
   draft.state = std::move(state);
   draft.state.settings = checked.settings.dump();
   draft.state.text.clear();
   draft.tokens = std::move(read.content.tokens);
+  return draft;
+}
+
+Result<std::string> ImportSession(const SessionCall& call) {
+  QUIRE_TRY(ReadSession read, ReadSessionFile(call.body, call.signing_key));
+  const bool is_signed = read.is_signed;
+  const size_t kv_at = read.kv_at;
+  QUIRE_TRY(SessionStore::Draft draft, CheckSessionFile(*call.model, std::move(read)));
+  draft.id = QueryValue(call.query, "id").value_or(draft.id);
   QUIRE_TRY(const Session session, call.store.Create(call.space, draft, call.now_ms));
+  const ImportedKv kv = TakeKv(call, draft.tokens, kv_at);
   JsonWriter json;
   json.BeginObject();
   WriteSessionFields(session, json);
-  json.Field("signed_here", read.is_signed).EndObject();
+  json.Field("signed_here", is_signed).Key("kv");
+  WriteImportedKv(kv, json);
+  json.EndObject();
   return json.Take();
 }
 
 Result<SessionTurn> PrepareTurn(const SessionCall& call) {
   QUIRE_TRY(const auto content, call.store.Read(call.space, call.id, call.now_ms));
   const Session& session = content.session;
-  if (const Status same = CheckVocabulary(call, session.state); !same) {
+  if (const Status same = CheckVocabulary(*call.model, session.state); !same) {
     return std::unexpected(same.error());
   }
   QUIRE_TRY(GenerationFields fields, ParseSessionGeneration(call.body, session.state.settings));
   QUIRE_TRY([[maybe_unused]] const std::string name, call.model->NameFor(fields.model));
-  if (!session.moved_to.empty()) {
-    return Refuse(ErrorCode::kConflict, "this session has moved to " + session.moved_to);
-  }
   SessionTurn turn;
   turn.change.version = session.version;
   turn.change.state = session.state;

@@ -16,6 +16,7 @@
 #include "server/prepare.h"
 #include "server/sessions/session_answer.h"
 #include "server/sessions/session_call.h"
+#include "session/session_file.h"
 
 namespace quire {
 
@@ -31,6 +32,8 @@ Result<std::string> PinSession(const SessionCall& call);
 Result<std::string> UnpinSession(const SessionCall& call);
 Result<std::string> ExportSession(const SessionCall& call);  // the bytes of a file
 Result<std::string> ImportSession(const SessionCall& call);
+// What a file brings, checked as if a client had sent it; owned anew.
+Result<SessionStore::Draft> CheckSessionFile(const ReadyModel& model, ReadSession read);
 
 // An answer to be generated, and what keeping it will change.
 struct SessionTurn {

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "server/generation.h"
 #include "server/parse_pool.h"
+#include "server/peers/peers.h"
 #include "server/service.h"
 #include "session/seal.h"
 
@@ -56,6 +57,7 @@ const Sessions::Action Sessions::kActions[] = {
     {.method = "POST", .name = "fork", .work = ForkSession, .status = 201},
     {.method = "POST", .name = "pin", .work = PinSession},
     {.method = "POST", .name = "unpin", .work = UnpinSession},
+    {.method = "POST", .name = "handoff", .hands_over = true, .alone = true},
     {.method = "GET", .name = "export", .work = ExportSession},
     {.method = "POST", .name = "import", .work = ImportSession, .status = 201},
 };
@@ -81,8 +83,11 @@ class Sessions::Busy {
 };
 
 Sessions::Sessions(std::shared_ptr<SessionStore> store, std::string signing_secret,
-                   std::function<void(std::string_view)> log)
-    : store_(std::move(store)), signing_secret_(std::move(signing_secret)), log_(std::move(log)) {
+                   std::function<void(std::string_view)> log, Peers* peers)
+    : store_(std::move(store)),
+      signing_secret_(std::move(signing_secret)),
+      log_(std::move(log)),
+      peers_(peers) {
   asio::post(pool_, [this] { SweepLater(); });
 }
 
@@ -148,6 +153,7 @@ SessionCall Sessions::CallOf(Exchange& exchange, const Context& context, std::st
   call.request_id = exchange.request().request_id;
   call.signing_key = SignatureOf(signing_secret_, context.space.tenant);
   call.now_ms = NowMs();
+  call.most_file_bytes = context.max_body_bytes;
   return call;
 }
 
@@ -169,7 +175,9 @@ asio::awaitable<void> Sessions::Handle(Exchange& exchange, Context context) {
     HttpResponse response = ToResponse(BusyError(call.id), 1);
     co_return co_await exchange.Respond(std::move(response));
   }
-  if (found->work == nullptr) {
+  if (found->hands_over) {
+    co_await HandOver(exchange, std::move(call));
+  } else if (found->work == nullptr) {
     co_await Answer(exchange, context, std::move(call));
   } else {
     co_await Run(exchange, *found, std::move(call));
@@ -191,6 +199,20 @@ asio::awaitable<void> Sessions::Run(Exchange& exchange, const Action& action, Se
     response = ToResponse(done.error(), call.model->engine->RetryAfterSeconds());
   }
   if (done && action.name == "export") response.content_type = "application/octet-stream";
+  co_await exchange.Respond(std::move(response));
+}
+
+asio::awaitable<void> Sessions::HandOver(Exchange& exchange, SessionCall call) {
+  Result<std::string> done =
+      Refuse(ErrorCode::kUnsupported,
+             "this server has no peers to hand sessions to; name them with --peer");
+  if (peers_ != nullptr) done = co_await peers_->HandOff(call);
+  HttpResponse response;
+  if (done) {
+    response.body = *std::move(done);
+  } else {
+    response = ToResponse(done.error(), call.model->engine->RetryAfterSeconds());
+  }
   co_await exchange.Respond(std::move(response));
 }
 

@@ -26,11 +26,13 @@
 
 namespace quire {
 
+class Peers;
+
 class Sessions {
  public:
-  // `log` hears of failures of the disk.
+  // `log` hears of failures of the disk. `peers` null: sessions cannot be handed over.
   Sessions(std::shared_ptr<SessionStore> store, std::string signing_secret,
-           std::function<void(std::string_view)> log);
+           std::function<void(std::string_view)> log, Peers* peers);
   ~Sessions();
 
   struct Context {
@@ -38,6 +40,7 @@ class Sessions {
     ServerMetrics& metrics;
     SessionSpace space;
     int stall_seconds = 30;
+    uint64_t max_body_bytes = 0;
   };
   // Answers a request whose path is /v1/sessions or below.
   boost::asio::awaitable<void> Handle(Exchange& exchange, Context context);
@@ -56,8 +59,9 @@ class Sessions {
   struct Action {
     std::string_view method;
     std::string_view name;  // behind the id; "*": none, but there is an id; "": no id either
-    Work work = nullptr;    // null: an answer is generated
-    bool alone = false;     // makes the session busy
+    Work work = nullptr;    // null: an answer is generated, or
+    bool hands_over = false;
+    bool alone = false;  // makes the session busy
     int status = 200;
   };
   static const Action kActions[];
@@ -68,6 +72,7 @@ class Sessions {
   SessionCall CallOf(Exchange& exchange, const Context& context, std::string id) const;
   boost::asio::awaitable<void> Run(Exchange& exchange, const Action& action, SessionCall call);
   boost::asio::awaitable<void> Answer(Exchange& exchange, const Context& context, SessionCall call);
+  boost::asio::awaitable<void> HandOver(Exchange& exchange, SessionCall call);
   boost::asio::awaitable<Status> Keep(SessionCall& call, SessionTurn& turn);
   boost::asio::awaitable<void> AnswerResponse(Exchange& exchange, const Context& context,
                                               SessionCall call);
@@ -78,6 +83,7 @@ class Sessions {
   const std::shared_ptr<SessionStore> store_;
   const std::string signing_secret_;
   const std::function<void(std::string_view)> log_;
+  Peers* const peers_;
   std::set<std::string> busy_;  // tenant, newline, id
   mutable std::mutex counts_mutex_;
   std::vector<SessionStore::TenantCount> counts_;

@@ -1,0 +1,79 @@
+// server/peers/handoff_receiver.h -- takes sessions from peers: the side that will own them.
+//
+//   offered --Pull, Stage--> staged --KV--> --Claim--> ours
+//                               \--(no answer)--> in doubt --Resolve--> ours, or forgotten
+//
+// A staged session is on the disk and nobody sees it. It becomes ours only by the owner's word that
+// it has given it away. If that word does not come, because either of us died or the network did,
+// the owner is asked until it answers, by Settle, which a restart begins with; until then the
+// session is kUnavailable here.
+//
+// Threads  any.
+// Bounds   kMostTaking hand-offs at once; KV for kKvPatience, kLanes parcels at once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "server/peers/handoff_messages.h"
+#include "server/peers/peer_link.h"
+#include "session/session_file.h"
+#include "session/session_store.h"
+
+namespace quire {
+
+class KvCourier;
+
+class HandoffReceiver {
+ public:
+  static constexpr size_t kMostTaking = 4;
+
+  // All outlive it.
+  HandoffReceiver(SessionStore& store, PeerLink& link, const PeerDirectory& peers,
+                  std::function<int64_t()> clock)
+      : store_(store), link_(link), peers_(peers), clock_(std::move(clock)) {}
+
+  struct Hosts {
+    // Where sessions of a tenant go; an error if there is no such tenant here.
+    std::function<Result<SessionSpace>(const std::string& tenant)> space_of;
+    // What comes, checked as if a client had sent it.
+    std::function<Result<SessionStore::Draft>(const SessionSpace&, ReadSession)> check;
+    KvCourier* courier = nullptr;  // null: KV is not taken
+  };
+  // Answers an offer. Refused, nothing is left of it, or it is in doubt, and the message says so.
+  Result<std::string> Take(const Peer& from, std::string_view body, const Hosts& hosts);
+
+  // An owner that was asks whether it has come: an error, unless it is ours or was.
+  Result<std::string> Arrived(std::string_view body);
+
+  // Asks for the fate of what is in doubt. Returns how many still are.
+  size_t Settle();
+
+ private:
+  class Taking;
+
+  Result<SessionStore::Arrival> Stage(const Peer& from, const OfferMessage& offer,
+                                      const Hosts& hosts, KvIdentity& kv,
+                                      std::vector<TokenId>& tokens);
+  Result<Session> Claim(const Peer& from, const SessionStore::Arrival& arrival);
+  // Ours, discarded (kNotFound), or in doubt (kPeer).
+  Result<Session> Resolve(const Peer& from, const SessionStore::Arrival& arrival);
+
+  SessionStore& store_;
+  PeerLink& link_;
+  const PeerDirectory& peers_;
+  const std::function<int64_t()> clock_;
+  std::mutex mutex_;
+  std::set<std::string> taking_;  // hand-offs under way
+};
+
+// Fetches what of `chain` is not here, from the peer that owns the session.
+KvReport FetchKv(PeerLink& link, const Peer& from, const std::string& handoff,
+                 const KvChainPtr& chain, KvCourier& courier);
+
+}  // namespace quire
