@@ -2,11 +2,13 @@
 MODEL ?= smollm2-135m
 PORT ?= 8080
 PREFIX ?= /usr/local
+KILLS ?= 500
+SEED ?= 1
 BUILD := build/release
 QUIRE := build/quire
 MODEL_FILE = models/$(MODEL).gguf
 
-.PHONY: all build run chat test test-clang test-asan test-tsan bench fuzz-smoke format tidy install clean help
+.PHONY: all build run chat test chaos test-clang test-asan test-tsan bench fuzz-smoke format tidy install clean help
 
 all: build
 
@@ -50,6 +52,12 @@ test-tsan:  ## tests under the thread sanitizer
 	@cmake --preset tsan -Wno-dev --log-level=WARNING >/dev/null
 	@cmake --build --preset tsan
 	@ctest --test-dir build/tsan --output-on-failure -R 'base|engine|server'
+
+chaos:  ## kill a server under load 500 times (KILLS=N SEED=N), and prove that nothing is lost or wrong
+	@tools/bootstrap test
+	@cmake --preset release -Wno-dev --log-level=WARNING -DQUIRE_TESTS=ON >/dev/null
+	@cmake --build --preset release --target quire write_tiny_model
+	@tools/python tests/e2e/chaos.py --kills $(KILLS) --seed $(SEED)
 
 bench: build  ## measure a model, the kernels and what KV formats cost (bench/report.py: and peers)
 	@tools/bootstrap bench

@@ -103,7 +103,7 @@ def test_kv_of_one_tenant_is_refused_to_another(tmp_path):
     file = tmp_path / "tenants.toml"
     acme, beta = add(file, "acme"), add(file, "beta")
     one = Exporter(tmp_path, "--tenants", str(file), key=acme)
-    with one.server:
+    try:
         headers = {"Authorization": f"Bearer {beta}"}
         kv, told = one.take("mine", headers=headers)
         assert kv["blocks"] > 5 and kv["taken"] == 0 and kv["held"] == 0
@@ -112,3 +112,5 @@ def test_kv_of_one_tenant_is_refused_to_another(tmp_path):
         assert (tokens, logit_hash, cached) == (*one.next[:2], 0)
         kv, told = one.take("copy")
         assert kv["held"] == kv["blocks"] and told["signed_here"]
+    finally:
+        one.server.__exit__(None, None, None)

@@ -78,8 +78,10 @@ Result<Peer> ParsePeer(std::string_view text, const std::string& secret_file) {
         fmt::format("'{}' is no name of a peer: letters, digits, '.', '_' and '-'", peer.name));
   }
   const bool plain = std::ranges::all_of(peer.url, [](char c) { return c > ' ' && c < 127; });
-  const bool http = peer.url.starts_with("http://") || peer.url.starts_with("https://");
-  if (!plain || !http || peer.url.size() <= std::string_view("https://").size()) {
+  const size_t scheme = peer.url.starts_with("http://")    ? std::string_view("http://").size()
+                        : peer.url.starts_with("https://") ? std::string_view("https://").size()
+                                                           : 0;
+  if (!plain || scheme == 0 || peer.url.size() == scheme) {
     return Bad(fmt::format("peer '{}': '{}' is no address; write it as http://host:port", peer.name,
                            peer.url));
   }
