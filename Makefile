@@ -2,13 +2,14 @@
 MODEL ?= smollm2-135m
 PORT ?= 8080
 PREFIX ?= /usr/local
+SOAK_SECONDS ?= 600
 KILLS ?= 500
 SEED ?= 1
 BUILD := build/release
 QUIRE := build/quire
 MODEL_FILE = models/$(MODEL).gguf
 
-.PHONY: all build run chat test chaos test-clang test-asan test-tsan bench fuzz-smoke format tidy install clean help
+.PHONY: all build run chat test chaos test-clang test-asan test-tsan soak bench fuzz-smoke format tidy install clean help
 
 all: build
 
@@ -58,6 +59,12 @@ chaos:  ## kill a server under load 500 times (KILLS=N SEED=N), and prove that n
 	@cmake --preset release -Wno-dev --log-level=WARNING -DQUIRE_TESTS=ON >/dev/null
 	@cmake --build --preset release --target quire write_tiny_model
 	@tools/python tests/e2e/chaos.py --kills $(KILLS) --seed $(SEED)
+
+soak: build  ## live with a server for SOAK_SECONDS (600): 64 clients, disconnects, bad input
+	@tools/bootstrap test
+	@tools/fetch_model smollm2-135m
+	@QUIRE_BINARY=$(CURDIR)/$(QUIRE) PYTHONDONTWRITEBYTECODE=1 \
+	  tools/python tests/soak/soak.py --seconds $(SOAK_SECONDS)
 
 bench: build  ## measure a model, the kernels and what KV formats cost (bench/report.py: and peers)
 	@tools/bootstrap bench

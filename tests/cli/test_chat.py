@@ -119,7 +119,7 @@ def test_ctrl_c_stops_an_answer_and_clears_a_line(open_chat, backend):
     chat.expect("\n> ")
     for typed in ("half a line\x03", "\x03", "\x03\x03\x03"):
         chat.type(typed)
-        chat.expect("\n> ", seconds=3)
+        chat.expect("\n> ", seconds=10)
     chat.line("/tokens")
     chat.expect(r"cached \+" if backend[0] != "--server" else "no answer yet")
     chat.line("/quit")

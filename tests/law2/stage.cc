@@ -139,7 +139,7 @@ class Stage {
             .num_blocks = arena_.num_blocks(),
             .block_bytes = arena_.view().shape.block_bytes(),
             .prefix_cache = true,
-            .target_itl_seconds = conditions_.paced ? 0.1 : 0,
+            .target_itl_seconds = conditions_.paced ? 0.002 : 0,
             .model_digest = subject_.model->digest(),
             .kv_format = std::string(KvFormatName(subject_.kv_format)),
             .scope_secret = std::string(32, 's'),
