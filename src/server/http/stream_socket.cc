@@ -15,6 +15,38 @@ namespace quire {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
+namespace {
+
+// Small, so that a client that stops reading is noticed after kilobytes, not megabytes.
+constexpr int kSendBuffer = 32 << 10;
+// But through a buffer of about one segment large answers pass at a few MB/s, in fits and starts.
+constexpr int kLargeSendBuffer = 1 << 20;
+constexpr size_t kLargeBytes = size_t{256} << 10;
+
+// Has a large buffer while it lives, if one is wanted.
+class Widened {
+ public:
+  Widened(asio::ip::tcp::socket& socket, bool wanted) : socket_(socket), wanted_(wanted) {
+    if (wanted_) Set(kLargeSendBuffer);
+  }
+  ~Widened() {
+    if (wanted_) Set(kSendBuffer);
+  }
+  Widened(const Widened&) = delete;
+  Widened& operator=(const Widened&) = delete;
+
+ private:
+  void Set(int bytes) {
+    error_code ignored;
+    socket_.set_option(asio::socket_base::send_buffer_size(bytes), ignored);
+  }
+
+  asio::ip::tcp::socket& socket_;
+  const bool wanted_;
+};
+
+}  // namespace
+
 StreamSocket::StreamSocket(asio::ip::tcp::socket socket)
     : socket_(std::move(socket)),
       waiting_{Waiting(socket_.get_executor()), Waiting(socket_.get_executor())} {
@@ -22,8 +54,7 @@ StreamSocket::StreamSocket(asio::ip::tcp::socket socket)
   socket_.non_blocking(true, ignored);
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket_.set_option(asio::socket_base::keep_alive(true), ignored);
-  // Small, so that a client that stops reading is noticed after kilobytes, not megabytes.
-  socket_.set_option(asio::socket_base::send_buffer_size(32 << 10), ignored);
+  socket_.set_option(asio::socket_base::send_buffer_size(kSendBuffer), ignored);
 }
 
 StreamSocket::~StreamSocket() { Close(); }
@@ -79,6 +110,7 @@ asio::awaitable<IoResult> StreamSocket::ReadSome(std::span<char> buffer, Millise
 
 asio::awaitable<IoResult> StreamSocket::WriteAll(std::string_view bytes, Milliseconds stall) {
   size_t written = 0;
+  const Widened widened(socket_, bytes.size() > kLargeBytes);
   while (written < bytes.size()) {
     if (!socket_.is_open()) co_return IoResult{IoEnd::kClosed, written};
     error_code error;
