@@ -120,7 +120,7 @@ async def flood(setting, flooders=24, count=25):
     async with setting.start(threads=1) as server:
         word = await setting.word(server)
         half, _ = await victim_times(setting, server, word, count)
-    tenants = [["victim", "--kv-guaranteed", "160MiB"], ["flooder"]]
+    tenants = [["victim", "--kv-guaranteed", "200MiB"], ["flooder"]]
     async with setting.start(tenants=tenants, kv_tokens=20000) as server:
         word = await setting.word(server)
         key = server.keys["victim"]
