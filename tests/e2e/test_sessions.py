@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 
 import httpx
 import openai
@@ -277,8 +278,10 @@ def test_pins_are_revocable(kept):
     call(server, f"/{session}/append", {"text": TEXT})
     pinned = call(server, f"/{session}/pin", {"ttl_seconds": 600})
     assert pinned["pinned_until"] > pinned["created"]
-    server.wait_until_free(seconds=5)
-    assert server.metric("quire_kv_blocks", state="pinned") > 0
+    end = time.monotonic() + 10  # its KV is read first
+    while server.metric("quire_kv_blocks", state="pinned") == 0:
+        assert time.monotonic() < end, "nothing is pinned"
+        time.sleep(0.01)
     assert call(server, f"/{session}/unpin", {})["pinned_until"] is None
     for _ in range(200):
         if server.metric("quire_kv_blocks", state="pinned") == 0:
