@@ -13,7 +13,8 @@ EvictionOrder::EvictionOrder(const BlockPool& pool, std::unique_ptr<EvictionPoli
       kept_places_(pool.capacity()),
       latest_places_(pool.capacity()),
       held_(pool.capacity(), Hold::kNot),
-      uses_(pool.capacity()) {
+      uses_(pool.capacity()),
+      awaited_until_(pool.capacity()) {
   quotas_.emplace_back();
   AddHeaps();
 }
@@ -30,19 +31,32 @@ void EvictionOrder::AddOwner(const Quota& quota) {
   policy_->AddOwner();
 }
 
+void EvictionOrder::Hand(BlockId leaf, OwnerId owner) {
+  held_[Index(leaf)] = Hold::kByPolicy;
+  policy_->Add(leaf, owner, uses_[Index(leaf)]);
+}
+
+void EvictionOrder::HoldAwaited(BlockId leaf, OwnerId owner) {
+  const TickMs until = awaited_until_[Index(leaf)];
+  held_[Index(leaf)] = Hold::kAwaited;
+  awaited_[Index(owner)].Add(leaf, until);
+  latest_[Index(owner)].Add(leaf, UINT64_MAX - until);
+}
+
 void EvictionOrder::Add(BlockId leaf, const BlockUse& use, const Keeping& keeping) {
   QUIRE_CHECK(!Holds(leaf), "E1: a leaf is held twice");
-  const auto owner = Index(pool_.owner_of(leaf));
+  const OwnerId owner = pool_.owner_of(leaf);
   ++num_held_;
-  if (keeping.until <= use.last_use) {
-    held_[Index(leaf)] = Hold::kByPolicy;
-    policy_->Add(leaf, OwnerId{owner}, use);
-    return;
-  }
   uses_[Index(leaf)] = use;
-  held_[Index(leaf)] = keeping.for_return ? Hold::kAwaited : Hold::kKept;
-  (keeping.for_return ? awaited_ : kept_)[owner].Add(leaf, keeping.until);
-  if (keeping.for_return) latest_[owner].Add(leaf, UINT64_MAX - keeping.until);
+  awaited_until_[Index(leaf)] = keeping.awaited_until;
+  if (keeping.kept_until > use.last_use) {
+    held_[Index(leaf)] = Hold::kKept;
+    kept_[Index(owner)].Add(leaf, keeping.kept_until);
+  } else if (keeping.awaited_until > use.last_use) {
+    HoldAwaited(leaf, owner);
+  } else {
+    Hand(leaf, owner);
+  }
 }
 
 void EvictionOrder::RemoveKept(BlockId leaf, OwnerId owner) {
@@ -84,18 +98,23 @@ BlockId EvictionOrder::Victim(OwnerId wanted_by, TickMs now) {
   return VictimOf(from, now);
 }
 
-void EvictionOrder::ReleaseExpired(LeafHeap& heap, OwnerId owner, TickMs now) {
-  while (!heap.empty() && heap.first_key() <= now) {
-    const BlockId leaf = heap.first();
+void EvictionOrder::ReleaseExpired(OwnerId owner, TickMs now) {
+  LeafHeap& kept = kept_[Index(owner)];
+  while (!kept.empty() && kept.first_key() <= now) {
+    const BlockId leaf = kept.first();
+    kept.Remove(leaf);
+    awaited_until_[Index(leaf)] > now ? HoldAwaited(leaf, owner) : Hand(leaf, owner);
+  }
+  LeafHeap& awaited = awaited_[Index(owner)];
+  while (!awaited.empty() && awaited.first_key() <= now) {
+    const BlockId leaf = awaited.first();
     RemoveKept(leaf, owner);
-    held_[Index(leaf)] = Hold::kByPolicy;
-    policy_->Add(leaf, owner, uses_[Index(leaf)]);
+    Hand(leaf, owner);
   }
 }
 
 BlockId EvictionOrder::VictimOf(OwnerId owner, TickMs now) {
-  ReleaseExpired(kept_[Index(owner)], owner, now);
-  ReleaseExpired(awaited_[Index(owner)], owner, now);
+  ReleaseExpired(owner, now);
   const BlockId victim = policy_->Victim(owner, now);
   if (victim != kNoBlock) return victim;
   const LeafHeap& awaited = latest_[Index(owner)];

@@ -32,10 +32,10 @@
 
 namespace quire {
 
-// A wish that a block be kept until some time; 0: there is none.
+// Until when a block is to be kept; 0: nobody asked.
 struct Keeping {
-  TickMs until = 0;
-  bool for_return = false;  // the conversation goes on when a tool comes back
+  TickMs kept_until = 0;     // as a client wants
+  TickMs awaited_until = 0;  // the conversation probably goes on by then, when a tool comes back
 };
 
 class EvictionOrder {
@@ -68,7 +68,9 @@ class EvictionOrder {
  private:
   enum class Hold : uint8_t { kNot, kByPolicy, kKept, kAwaited };
   void AddHeaps();
-  void ReleaseExpired(LeafHeap& heap, OwnerId owner, TickMs now);
+  void Hand(BlockId leaf, OwnerId owner);  // to the policy
+  void HoldAwaited(BlockId leaf, OwnerId owner);
+  void ReleaseExpired(OwnerId owner, TickMs now);
   void RemoveKept(BlockId leaf, OwnerId owner);
   uint32_t Excess(OwnerId owner) const;
 
@@ -81,7 +83,9 @@ class EvictionOrder {
   std::vector<LeafHeap> awaited_;  // by owner, for tools; the key is the time
   std::vector<LeafHeap> latest_;   // the same leaves, latest first
   std::vector<Hold> held_;         // by block
-  std::vector<BlockUse> uses_;     // of kept leaves, by block: for the policy when the time is over
+  // Of leaves, by block: for when the time to keep them is over.
+  std::vector<BlockUse> uses_;
+  std::vector<TickMs> awaited_until_;
   uint32_t num_held_ = 0;
 };
 

@@ -133,10 +133,8 @@ bool KvCache::IsOrdered(BlockId block) const {
 }
 
 void KvCache::OnIdle(BlockId block) {
-  const Keeping& keeping = keeping_[Index(block)];
-  if (keeping.for_return && keeping.until > now_) {
-    awaited_.Add(block, pool_.owner_of(block), keeping.until);
-  }
+  const TickMs awaited_until = keeping_[Index(block)].awaited_until;
+  if (awaited_until > now_) awaited_.Add(block, pool_.owner_of(block), awaited_until);
   uses_[Index(block)].serial = ++last_serial_;
   if (IsOrdered(block)) order_.Add(block, uses_[Index(block)], keeping_[Index(block)]);
 }
@@ -193,7 +191,8 @@ void KvCache::NoteText(const BlockNames& names, std::span<const TokenId> tokens,
 void KvCache::Keep(const BlockTable& table, const Keeping& keeping) {
   for (uint32_t i = 0; i < table.num_named(); ++i) {
     Keeping& before = keeping_[Index(table[i])];
-    if (keeping.until > before.until) before = keeping;
+    before.kept_until = std::max(before.kept_until, keeping.kept_until);
+    before.awaited_until = std::max(before.awaited_until, keeping.awaited_until);
   }
 }
 

@@ -77,13 +77,14 @@ class NaiveQuotas {
   void Keep(uint32_t owner, uint32_t text, uint32_t num_blocks, const Keeping& keeping) {
     for (uint32_t i = 1; i <= num_blocks; ++i) {
       Keeping& before = blocks_.at(Path(owner, text, i)).keeping;
-      if (keeping.until > before.until) before = keeping;
+      before.kept_until = std::max(before.kept_until, keeping.kept_until);
+      before.awaited_until = std::max(before.awaited_until, keeping.awaited_until);
     }
   }
 
   uint32_t Awaited(uint32_t owner) const {
     return Count(owner, [&](const Block& block) {
-      return block.idle() && block.keeping.for_return && block.keeping.until > now_;
+      return block.idle() && block.keeping.awaited_until > now_;
     });
   }
 
@@ -167,9 +168,9 @@ class NaiveQuotas {
   void EvictFrom(uint32_t owner) {
     const auto key = [&](const Block& block) {
       const Keeping& keeping = block.keeping;
-      if (keeping.until <= now_) return std::pair(0, block.idle_since);
-      return keeping.for_return ? std::pair(1, UINT64_MAX - keeping.until)
-                                : std::pair(2, uint64_t{keeping.until});
+      if (keeping.kept_until > now_) return std::pair(2, uint64_t{keeping.kept_until});
+      if (keeping.awaited_until <= now_) return std::pair(0, block.idle_since);
+      return std::pair(1, UINT64_MAX - keeping.awaited_until);
     };
     auto victim = blocks_.end();
     for (auto it = blocks_.begin(); it != blocks_.end(); ++it) {
@@ -306,7 +307,9 @@ class QuotaTwins {
     if (open_.empty()) return;
     const Text& text = open_[number % open_.size()];
     const TickMs until = now_ + number / 8 % 64 * kTick + now_ / kTick % kTick;
-    const Keeping keeping{.until = until, .for_return = number % 2 == 0};
+    Keeping keeping;
+    if (number % 3 != 1) keeping.kept_until = until;
+    if (number % 3 != 2) keeping.awaited_until = until + number / 16 % 32 * kTick;
     cache_.Keep(text.table, keeping);
     naive_.Keep(text.owner, text.text, text.num_blocks, keeping);
   }

@@ -40,7 +40,7 @@ bool Leave(KvCache& cache, OwnerId owner, TokenId text, uint32_t num_blocks,
   const uint32_t num_tokens = num_blocks * kTokensPerBlock;
   const bool grown = cache.Grow(table, num_tokens, kReason);
   if (grown) cache.Commit(scope, tokens, num_tokens, table);
-  if (grown && keep_until > 0) cache.Keep(table, {.until = keep_until});
+  if (grown && keep_until > 0) cache.Keep(table, {.kept_until = keep_until});
   cache.Release(table);
   return grown;
 }
@@ -208,8 +208,8 @@ class World {
         if (tables_.empty()) return;
         std::swap(tables_[random_() % tables_.size()], tables_.back());
         if (random_() % 4 == 0)
-          cache_.Keep(tables_.back(),
-                      {.until = now_ + random_() % 200, .for_return = random_() % 2 == 0});
+          cache_.Keep(tables_.back(), {.kept_until = random_() % 2 * (now_ + random_() % 200),
+                                       .awaited_until = random_() % 2 * (now_ + random_() % 200)});
         cache_.Release(tables_.back());
         return tables_.pop_back();
     }

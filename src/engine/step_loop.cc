@@ -64,7 +64,7 @@ bool StepLoop::Step() {
   const Scheduler::Decodes decodes = scheduler_.decodes();
   const StepRoom room =
       pace_.Room({decodes.sequences, decodes.positions}, scheduler_.prefill_is_behind());
-  const auto plan = scheduler_.Plan(TickOf(step_started_), room);
+  const auto plan = scheduler_.Plan(Now(), room);
   if (plan.empty()) {
     const bool refused = RefuseUnfit();
     if (options_.disk != nullptr) Publish();  // it works on when nothing else does
@@ -255,9 +255,12 @@ bool StepLoop::WaitsForDisk() const {
          (options_.disk->num_waiting() > 0 || options_.disk->has_work());
 }
 
+// KV that is placed while a step is prepared may have set the clock of the cache beyond its start.
+TickMs StepLoop::Now() const { return std::max(cache_.now(), TickOf(step_started_)); }
+
 void StepLoop::WorkDisk() {
   if (options_.disk == nullptr) return;
-  cache_.SetTime(TickOf(step_started_));
+  cache_.SetTime(Now());
   const bool busy = scheduler_.num_running() > 0;
   for (const Onboarder::Ready& ready : options_.disk->Work(step_started_, busy)) {
     AdmitFromDisk(ready.request, ready.tokens, ready.seconds);

@@ -125,6 +125,7 @@ class StepLoop {
   Status Enqueue(std::unique_ptr<ActiveRequest> request);
   void AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader);
   bool HoldForDisk(ActiveRequest& request, const SequenceSpec& spec);
+  TickMs Now() const;
   void WorkDisk();
   void AdmitFromDisk(RequestId id, uint32_t tokens, double seconds);
   bool RefuseUnfit();

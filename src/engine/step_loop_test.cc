@@ -49,6 +49,14 @@ TEST(StepLoop, SecondTimeReadsOnlyTheLastBlock) {
   EXPECT_EQ(harness.loop.stats().prompt_tokens_computed, 48u);
 }
 
+// KV from another server is placed while a step is being prepared, by a later clock than its start.
+TEST(StepLoop, AStepMayBeginBeforeTheTimeOfTheCache) {
+  LoopHarness harness(16);
+  harness.RunToEnd(Ask(Prompt(20, 1), 2));
+  harness.loop.cache().SetTime(harness.loop.cache().now() + 1'000'000);
+  EXPECT_FALSE(harness.RunToEnd(Ask(Prompt(20, 2), 5)).done[0].error);
+}
+
 TEST(StepLoop, TenantsSaltsAndNoStoreDoNotShare) {
   LoopHarness harness(64);
   GenerationRequest request = Ask(Prompt(40, 1), 2);

@@ -79,6 +79,10 @@ void Admission::Admit(bool preempted) {
       closed_[Index(owner)] = true;
       continue;
     }
+    if (MayWait(*next) && RoomBesideAwaited(owner) <= next->put_off_room) {
+      next->put_off = true;
+      continue;
+    }
     const Attempt attempt = TryStart(*next, held_up);
     tried_tokens += next->num_tokens();
     closed_[Index(owner)] = attempt == Attempt::kNoRoom || attempt == Attempt::kNever;
@@ -102,6 +106,7 @@ Admission::Attempt Admission::TryStart(Sequence& sequence, bool held_up) {
   if (IsPutOff(sequence)) {
     cache_.Release(sequence.table);
     sequence.put_off = true;
+    sequence.put_off_room = RoomBesideAwaited(sequence.owner());
     return Attempt::kPutOff;
   }
   if (!HasRoom(sequence, held_up) ||
@@ -134,16 +139,22 @@ int64_t Admission::RoomFor(OwnerId owner) const {
   return int64_t{cache_.available(owner)} - roster_.num_running();
 }
 
-// While anybody runs, memory will come: what is kept for the return of a tool is not given up for
-// one who may wait, or none of it would ever be found. Others may pass it meanwhile.
+int64_t Admission::RoomBesideAwaited(OwnerId owner) const {
+  return RoomFor(owner) - cache_.awaited(owner);
+}
+
+// While anybody runs, memory will come.
+bool Admission::MayWait(const Sequence& sequence) const {
+  return roster_.num_running() > 0 && cache_.now() < sequence.arrival + kPatienceMs;
+}
+
+// What is kept for the return of a tool is not given up for one who may wait, or none of it would
+// ever be found. Others may pass it meanwhile.
 bool Admission::IsPutOff(const Sequence& sequence) const {
   const OwnerId owner = sequence.owner();
-  const uint32_t awaited = cache_.awaited(owner);
-  const bool may_wait = roster_.num_running() > 0 && cache_.now() < sequence.arrival + kPatienceMs;
   const uint32_t missing = cache_.BlocksFor(sequence.num_tokens()) - sequence.table.size();
-  if (missing <= sequence.table.size()) return false;
-  return awaited > 0 && may_wait && RoomFor(owner) < int64_t{missing} + awaited &&
-         RoomFor(owner) >= missing;
+  return MayWait(sequence) && missing > sequence.table.size() && RoomFor(owner) >= missing &&
+         RoomBesideAwaited(owner) < missing;
 }
 
 // From the first start on nothing of a sequence allocates.

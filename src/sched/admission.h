@@ -76,6 +76,8 @@ class Admission {
   Attempt TryStart(Sequence& sequence, bool held_up);
   bool HasRoom(const Sequence& sequence, bool held_up) const;
   int64_t RoomFor(OwnerId owner) const;
+  int64_t RoomBesideAwaited(OwnerId owner) const;
+  bool MayWait(const Sequence& sequence) const;
   bool IsPutOff(const Sequence& sequence) const;
   void Start(Sequence& sequence, uint32_t found_tokens);
   const Sequence* SiblingOf(const Sequence& sequence) const;

@@ -60,5 +60,26 @@ TEST(Awaited, WhatLeftLastIsGivenUpFirst) {
   EXPECT_EQ(harness.cache.CountCached(AnyScope(), Prompt(13, 3)), 12u);
 }
 
+// A client's wish to keep a conversation is no weaker because a tool will go on with it.
+TEST(Awaited, WhatAClientWantsKeptStaysKeptWhileAToolWorks) {
+  Harness harness(12, {});
+  harness.await_ms = 60'000;
+  SequenceSpec both = Spec(Prompt(17, 1), 1);  // 4 named blocks
+  both.keep_ms = 10'000;
+  ASSERT_TRUE(harness.scheduler.Submit(std::move(both)));
+  harness.RunAll();
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(17, 2), 1)));  // awaited alone
+  harness.RunAll();
+  harness.await_ms = 0;
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(24, 3), 1)));
+  harness.RunAll();
+  EXPECT_EQ(harness.cache.CountCached(AnyScope(), Prompt(17, 1)), 16u);
+  EXPECT_LT(harness.cache.CountCached(AnyScope(), Prompt(17, 2)), 16u);
+  harness.now += 10'001;  // awaited still, but it is as the others now
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(40, 4), 1)));
+  harness.RunAll();
+  EXPECT_LT(harness.cache.CountCached(AnyScope(), Prompt(17, 1)), 16u);
+}
+
 }  // namespace
 }  // namespace quire

@@ -238,9 +238,9 @@ void Scheduler::KeepBlocks(const Sequence& sequence) {
       keep_ms = std::max(keep_ms, sequence.pin_ms);
     }
   }
-  if (keep_ms > 0) cache_.Keep(sequence.table, {.until = now_ + keep_ms});
+  if (keep_ms > 0) cache_.Keep(sequence.table, {.kept_until = now_ + keep_ms});
   if (sequence.await_ms > 0) {
-    cache_.Keep(sequence.table, {.until = now_ + sequence.await_ms, .for_return = true});
+    cache_.Keep(sequence.table, {.awaited_until = now_ + sequence.await_ms});
   }
 }
 

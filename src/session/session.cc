@@ -110,6 +110,14 @@ Status CheckState(const SessionState& state, uint64_t tokens) {
     return Broken("kept parts that are not in the log");
   }
   const StreamWindow& stream = state.stream;
+  const LogSpan& summary = state.summary;
+  const auto crosses = [&](const LogSpan& span) {
+    return span.begin < summary.end && summary.begin < span.end;
+  };
+  if (summary.begin < summary.end &&
+      (summary.begin < stream.sink_tokens || std::ranges::any_of(state.kept, crosses))) {
+    return Broken("a summary where something is kept");
+  }
   if (stream != StreamWindow() && stream.window_tokens / 2 <= stream.sink_tokens) {
     return Broken("a window too small for what it keeps");
   }

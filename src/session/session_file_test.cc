@@ -24,7 +24,7 @@ SessionStore::Content Sample() {
   state.opening = {9, 8};
   state.message_ends = {1, 4};
   state.settings = "{}";
-  state.stream = {4, 128, 6, "In short:"};
+  state.stream = {1, 128, 6, "In short:"};
   state.kept = {{1, 2}, {3, 4}};
   state.summary = {2, 3};
   state.next_summary = {77, 78};
@@ -105,6 +105,8 @@ TEST(SessionFile, PartsThatContradictEachOtherAreRefused) {
   EXPECT_TRUE(refused([](auto& c) { c.session.state.kept = {{2, 2}}; }));
   EXPECT_TRUE(refused([](auto& c) { c.session.state.kept = {{1, 3}, {2, 4}}; }));
   EXPECT_TRUE(refused([](auto& c) { c.session.state.summary = {3, 2}; }));
+  EXPECT_TRUE(refused([](auto& c) { c.session.state.summary = {0, 1}; })) << "in the sink";
+  EXPECT_TRUE(refused([](auto& c) { c.session.state.summary = {2, 4}; })) << "in what is kept";
   EXPECT_TRUE(refused([](auto& c) { c.session.state.summary = {3, 5}; }));
   EXPECT_TRUE(refused([](auto& c) { c.session.state.next_summary = {-1}; }));
 }

@@ -256,7 +256,8 @@ def test_listing_search_and_what_is_refused(kept):
     call(server, "", {"id": "list.a"}, 409)
     for body in ({"id": "a/b"}, {"id": ""}, {"ttl_seconds": 0}, {"colour": 1},
                  {"settings": {"temperature": 9}}, {"settings": {"prompt": "x"}},
-                 {"stream": {"window_tokens": 64, "sink_tokens": 17}}):
+                 {"stream": {"window_tokens": 64, "sink_tokens": 17}},
+                 {"stream": {"window_tokens": 1}}, {"stream": {"window_tokens": 4096}}):
         call(server, "", body, 400)
     call(server, "/nobody", method="GET", status=404)
     call(server, "/nobody/generate", SAMPLED, 404)

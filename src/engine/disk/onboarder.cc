@@ -164,7 +164,7 @@ uint32_t Onboarder::Finish(KvCache& cache, Entry& entry) {
   counts_.failed_blocks += entry.arrived.size() - good;
   const uint32_t tokens = (entry.first + good) * cache.block_tokens();
   cache.Commit(entry.wish.names, entry.wish.prompt, tokens, entry.table);
-  cache.Keep(entry.table, {.until = cache.now() + kKeepMs});
+  cache.Keep(entry.table, {.kept_until = cache.now() + kKeepMs});
   cache.Release(entry.table);
   return good * cache.block_tokens();
 }

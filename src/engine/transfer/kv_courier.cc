@@ -186,7 +186,7 @@ uint32_t KvCourier::PlaceNow(const KvChain& chain, uint32_t first, uint32_t coun
       CopyToArena(blocks + (i - first) * shape_.block_bytes(), parts_.view, table[i]);
     }
     cache.Commit(chain.names, tokens, end * kBlockTokens, table);
-    cache.Keep(table, {.until = cache.now() + kKeepMs});
+    cache.Keep(table, {.kept_until = cache.now() + kKeepMs});
   }
   cache.Release(table);
   return goes_on ? count : held;

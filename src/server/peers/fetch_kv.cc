@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -35,7 +36,11 @@ class Fetch {
 
   void Run() {
     std::vector<std::thread> lanes;
-    for (uint32_t i = 1; i < kLanes; ++i) lanes.emplace_back([this] { Lane(); });
+    try {
+      for (uint32_t i = 1; i < kLanes; ++i) lanes.emplace_back([this] { Lane(); });
+    } catch (const std::system_error&) {
+      // No thread is left on this machine: fewer lanes do it too.
+    }
     Lane();
     for (std::thread& lane : lanes) lane.join();
   }

@@ -47,9 +47,12 @@ Result<std::string> HandoffSender::Open(Offer offer) {
   return handoff;
 }
 
-void HandoffSender::Close(const std::string& handoff) {
+bool HandoffSender::Close(const std::string& handoff) {
   const std::lock_guard lock(mutex_);
-  offers_.erase(handoff);
+  const auto found = offers_.find(handoff);
+  const bool departed = found != offers_.end() && found->second.departed;
+  if (found != offers_.end()) offers_.erase(found);
+  return departed;
 }
 
 Result<HandoffSender::Offer> HandoffSender::Find(const Peer& from, const std::string& handoff) {
@@ -68,24 +71,26 @@ Result<HandoffSender::Outcome> HandoffSender::HandOff(const SessionSpace& space,
   QUIRE_TRY(const std::string handoff, Open(std::move(offer)));
   const auto answer =
       link_.Ask(to, "offer", Encode(OfferMessage{handoff, space.tenant, id}), kOfferPatience);
-  Close(handoff);
-  QUIRE_TRY(Outcome outcome, Judge(handoff, space, id, answer));
+  const bool departed = Close(handoff);
+  QUIRE_TRY(Outcome outcome, Judge(handoff, departed, space, id, answer));
   outcome.tokens = session.tokens;
   return outcome;
 }
 
-// What we have written down counts, whatever the receiver said or did not say.
-Result<HandoffSender::Outcome> HandoffSender::Judge(const std::string& handoff,
+// What we have written down counts, whatever the receiver said or did not say. If it has departed
+// and is written down no more, the receiver has already said that it came.
+Result<HandoffSender::Outcome> HandoffSender::Judge(const std::string& handoff, bool departed,
                                                     const SessionSpace& space,
                                                     const std::string& id,
                                                     const Result<PeerAnswer>& answer) {
-  QUIRE_TRY(const bool departed, store_.HasDeparted(handoff));
-  if (!departed) {
+  QUIRE_TRY(const bool unsettled, store_.HasDeparted(handoff));
+  if (!departed && !unsettled) {
     if (!answer) return std::unexpected(answer.error());
     if (answer->refusal) return std::unexpected(*answer->refusal);
     return Refuse(ErrorCode::kPeer, "the peer says that it has the session, but never claimed it");
   }
   Outcome outcome;
+  outcome.settled = !unsettled;
   if (answer && !answer->refusal) {
     const auto taken = DecodeTaken(answer->body);
     if (taken) outcome.kv = taken->kv;
@@ -149,14 +154,20 @@ std::string HandoffSender::Blocks(const Peer& from, std::string_view body) {
 Result<std::string> HandoffSender::Claim(const Peer& from, std::string_view body) {
   const std::string handoff(body);
   const std::lock_guard lock(mutex_);
-  const auto found = offers_.find(handoff);
-  if (found == offers_.end() || found->second.to.name != from.name) return Closed();
-  const Offer& offer = found->second;
+  // A claim may come twice, and the second after the offer is closed.
   QUIRE_TRY(const bool departed, store_.HasDeparted(handoff));
   if (departed) return std::string();
-  QUIRE_TRY([[maybe_unused]] const Session session,
-            store_.Depart(offer.space, offer.id,
-                          {handoff, offer.to.name, offer.version, offer.to.url}, clock_()));
+  const auto found = offers_.find(handoff);
+  if (found == offers_.end() || found->second.to.name != from.name) return Closed();
+  Offer& offer = found->second;
+  if (offer.departed) return std::string();
+  const auto session = store_.Depart(
+      offer.space, offer.id, {handoff, offer.to.name, offer.version, offer.to.url}, clock_());
+  if (!session) {
+    offers_.erase(found);  // the receiver forgets it now: no second claim may succeed
+    return std::unexpected(session.error());
+  }
+  offer.departed = true;
   return std::string();
 }
 

@@ -9,7 +9,8 @@
 // that is lost, by asking again (Resolve). A claim is heard only while its hand-off is open, which
 // no restart survives: so "kept", once said, stays true whatever else comes in late.
 //
-// Questions may be repeated, and mean the same.
+// Questions may be repeated, also late, and mean the same: a claim that was heard is heard again,
+// and one that was refused closes the offer, since the receiver forgets the session then.
 //
 // Threads  any.
 // Bounds   kMostOffers hand-offs at once.
@@ -69,12 +70,13 @@ class HandoffSender {
     Peer to;
     KvCourier* courier = nullptr;
     uint64_t version = 0;  // that was pulled; 0: none yet
+    bool departed = false;
     KvChainPtr chain;
   };
   Result<std::string> Open(Offer offer);
-  void Close(const std::string& handoff);
+  bool Close(const std::string& handoff);  // whether it has departed
   Result<Offer> Find(const Peer& from, const std::string& handoff);
-  Result<Outcome> Judge(const std::string& handoff, const SessionSpace& space,
+  Result<Outcome> Judge(const std::string& handoff, bool departed, const SessionSpace& space,
                         const std::string& id, const Result<PeerAnswer>& answer);
 
   SessionStore& store_;

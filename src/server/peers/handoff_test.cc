@@ -296,8 +296,12 @@ TEST_P(HandoffFaults, LeaveExactlyOneOwner) {
     const auto again = world.HandOff(owner, "one");
     EXPECT_TRUE(again) << again.error().message;
     EXPECT_EQ(world.Owners("one"), 1);
+    const bool nobody_dies = GetParam() == Fault::kLost || GetParam() == Fault::kLate ||
+                             GetParam() == Fault::kAnswerLost;
     if (outcome) {
       EXPECT_NE(owner, 0) << "what was said is true";
+    } else if (nobody_dies) {
+      EXPECT_EQ(owner, 0) << "what was said is true: " << outcome.error().message;
     }
   }
   const bool late = GetParam() == Fault::kAnswerLost || GetParam() == Fault::kOwnerDiesLate ||
@@ -320,6 +324,57 @@ TEST(Handoff, AClaimThatIsLateIsNotHeard) {
   const auto outcome = world.HandOff(0, "one");
   ASSERT_FALSE(outcome);
   EXPECT_EQ(world.Owners("one"), 1);
+  EXPECT_TRUE(Append(world, 0, 9));
+}
+
+// A receiver that pulls and claims, whose answer to the offer is lost.
+class Claimer : public PeerLink {
+ public:
+  explicit Claimer(SessionStore& store) : sender(store, *this, [] { return kNow; }) {}
+
+  Result<PeerAnswer> Ask(const Peer&, std::string_view, std::string_view body,
+                         std::chrono::seconds) override {
+    handoff = DecodeOffer(body)->handoff;
+    EXPECT_TRUE(sender.Pull(peer, handoff));
+    if (between) between();
+    claimed = sender.Claim(peer, handoff).has_value();
+    return Refuse(ErrorCode::kPeer, "lost");
+  }
+  Result<std::string> Fetch(const Peer&, std::string_view, std::string_view,
+                            std::chrono::seconds) override {
+    return std::string();
+  }
+
+  const Peer peer{"b", "http://b", std::string(32, 'p')};
+  HandoffSender sender;
+  std::string handoff;
+  std::function<void()> between;
+  bool claimed = false;
+};
+
+// Who gets no answer to a claim may send it again, and forgets the session if that is refused.
+TEST(Handoff, AClaimThatWasHeardIsHeardAgainWhenTheOfferIsClosed) {
+  World world;
+  (void)NewSession(world);
+  Claimer claimer(world.store(0));
+  ASSERT_TRUE(claimer.sender.HandOff(kAcme, "one", claimer.peer, nullptr));
+  ASSERT_TRUE(claimer.claimed);
+  EXPECT_TRUE(claimer.sender.Claim(claimer.peer, claimer.handoff));
+  EXPECT_FALSE(claimer.sender.Claim(claimer.peer, std::string(kHandoffIdBytes, 'x')));
+}
+
+TEST(Handoff, AClaimThatWasRefusedIsNeverHeardAfterwards) {
+  World world;
+  (void)NewSession(world);
+  Claimer claimer(world.store(0));
+  claimer.between = [&] {
+    ASSERT_TRUE(Append(world, 0, 9));
+    EXPECT_FALSE(claimer.sender.Claim(claimer.peer, claimer.handoff)) << "it was changed";
+    EXPECT_TRUE(claimer.sender.Pull(claimer.peer, claimer.handoff).error().code ==
+                ErrorCode::kNotFound);
+  };
+  EXPECT_FALSE(claimer.sender.HandOff(kAcme, "one", claimer.peer, nullptr));
+  EXPECT_FALSE(claimer.claimed);
   EXPECT_TRUE(Append(world, 0, 9));
 }
 

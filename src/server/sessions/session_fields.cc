@@ -11,6 +11,7 @@ namespace quire {
 namespace {
 
 constexpr int64_t kMostTokens = std::numeric_limits<int32_t>::max();
+constexpr int64_t kLeastWindow = 16;
 constexpr uint32_t kSummaryShare = 16;  // of the window, if the client says nothing
 
 std::unexpected<Error> Bad(const std::string& path, const std::string& what) {
@@ -46,7 +47,7 @@ Status ReadSummary(const Json& summary, StreamWindow& stream) {
 Result<StreamWindow> ReadStream(const Json& stream) {
   QUIRE_TRY(FieldReader reader, FieldReader::Of(stream, "stream"));
   QUIRE_TRY(const auto sink, reader.Integer("sink_tokens", 0, kMostTokens));
-  QUIRE_TRY(const auto window, reader.Integer("window_tokens", 1, kMostTokens));
+  QUIRE_TRY(const auto window, reader.Integer("window_tokens", kLeastWindow, kMostTokens));
   const Json* const summary = reader.Any("summary");
   if (const Status known = RefuseUnknown(reader); !known) return std::unexpected(known.error());
   if (!window) return Bad("stream.window_tokens", "is missing");

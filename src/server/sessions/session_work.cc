@@ -167,10 +167,10 @@ Result<uint32_t> LengthOf(const Truncation& truncation, const Session& session) 
 
 // What a shorter log no longer has.
 void CutStreamParts(uint32_t length, SessionState& state) {
+  if (length < TailBegin(state)) state.next_summary.clear();
   for (LogSpan& span : state.kept) span.end = std::min(span.end, length);
   std::erase_if(state.kept, [](const LogSpan& span) { return span.begin >= span.end; });
   state.summary = {std::min(state.summary.begin, length), std::min(state.summary.end, length)};
-  if (length < TailBegin(state)) state.next_summary.clear();
 }
 
 bool BeginsAnswer(const SessionStore::Content& content) {
@@ -202,14 +202,7 @@ Result<std::string> CreateSession(const SessionCall& call) {
   QUIRE_TRY(NewSession wanted, ParseNewSession(call.body));
   SessionStore::Draft draft;
   QUIRE_TRY(draft.state.model, call.model->NameFor(wanted.model));
-  const uint32_t context = call.model->engine->context_tokens();
-  if (wanted.stream.window_tokens > context) {
-    return Refuse(ErrorCode::kContextLength,
-                  "a window of " + std::to_string(wanted.stream.window_tokens) +
-                      " tokens is more than the context of " + std::to_string(context),
-                  "stream.window_tokens");
-  }
-  if (const Status fits = CheckSummary(call, wanted.stream); !fits) {
+  if (const Status fits = CheckWindow(*call.model, wanted.stream); !fits) {
     return std::unexpected(fits.error());
   }
   draft.id = wanted.id.empty() ? FreshId("sess_") : std::move(wanted.id);
@@ -376,7 +369,10 @@ Result<SessionStore::Draft> CheckSessionFile(const ReadyModel& model, ReadSessio
   if (const Status same = CheckVocabulary(model, state); !same) {
     return std::unexpected(same.error());
   }
-  for (const auto* tokens : {&read.content.tokens, &state.opening}) {
+  if (const Status fits = CheckWindow(model, state.stream); !fits) {
+    return std::unexpected(fits.error());
+  }
+  for (const auto* tokens : {&read.content.tokens, &state.opening, &state.next_summary}) {
     if (tokens->empty()) continue;
     const Status known = model.encoder.CheckTokens(*tokens, "tokens");
     if (!known) return std::unexpected(known.error());

@@ -51,15 +51,15 @@ const Sessions::Action Sessions::kActions[] = {
     {.method = "GET", .name = "", .work = ListSessions},
     {.method = "GET", .name = "*", .work = ShowSession},
     {.method = "DELETE", .name = "*", .work = CloseSession, .alone = true},
-    {.method = "POST", .name = "append", .work = AppendTo, .alone = true},
+    {.method = "POST", .name = "append", .work = AppendTo, .alone = true, .waits = true},
     {.method = "POST", .name = "generate", .alone = true},
     {.method = "POST", .name = "truncate", .work = TruncateTo, .alone = true},
     {.method = "POST", .name = "fork", .work = ForkSession, .status = 201},
     {.method = "POST", .name = "pin", .work = PinSession},
     {.method = "POST", .name = "unpin", .work = UnpinSession},
     {.method = "POST", .name = "handoff", .hands_over = true, .alone = true},
-    {.method = "GET", .name = "export", .work = ExportSession},
-    {.method = "POST", .name = "import", .work = ImportSession, .status = 201},
+    {.method = "GET", .name = "export", .work = ExportSession, .waits = true},
+    {.method = "POST", .name = "import", .work = ImportSession, .status = 201, .waits = true},
 };
 
 class Sessions::Busy {
@@ -92,8 +92,10 @@ Sessions::Sessions(std::shared_ptr<SessionStore> store, std::string signing_secr
 }
 
 Sessions::~Sessions() {
-  pool_.stop();  // drops the timer; whoever works finishes
-  pool_.join();
+  for (asio::thread_pool* pool : {&waiting_, &pool_}) {
+    pool->stop();  // drops the timer; whoever works finishes
+    pool->join();
+  }
 }
 
 // On a thread of the pool.
@@ -190,7 +192,7 @@ asio::awaitable<void> Sessions::Run(Exchange& exchange, const Action& action, Se
     if (result && (action.status == 201 || action.method == "DELETE")) Recount();
     return result;
   };
-  Result<std::string> done = co_await RunIn(pool_, work);
+  Result<std::string> done = co_await RunIn(action.waits ? waiting_ : pool_, work);
   HttpResponse response;
   if (done) {
     response.status = action.status;
@@ -225,7 +227,7 @@ asio::awaitable<Status> Sessions::Keep(SessionCall& call, SessionTurn& turn) {
 asio::awaitable<void> Sessions::Answer(Exchange& exchange, const Context& context,
                                        SessionCall call) {
   auto prepare = [&] { return PrepareTurn(call); };
-  Result<SessionTurn> turn = co_await RunIn(pool_, prepare);
+  Result<SessionTurn> turn = co_await RunIn(waiting_, prepare);
   const std::string& tenant = call.space.tenant;
   if (!turn) {
     context.metrics.Count(Outcome::kInvalid, tenant);

@@ -63,6 +63,7 @@ class Sessions {
     bool hands_over = false;
     bool alone = false;  // makes the session busy
     int status = 200;
+    bool waits = false;  // may wait for the engine
   };
   static const Action kActions[];
   // Takes the session's name in while it lives.
@@ -87,7 +88,8 @@ class Sessions {
   std::set<std::string> busy_;  // tenant, newline, id
   mutable std::mutex counts_mutex_;
   std::vector<SessionStore::TenantCount> counts_;
-  boost::asio::thread_pool pool_{2};
+  boost::asio::thread_pool pool_{2};     // waits for the disk alone
+  boost::asio::thread_pool waiting_{4};  // may wait for the engine too: nobody else waits for it
   boost::asio::steady_timer sweep_{pool_};
 };
 

@@ -56,10 +56,17 @@ Status SummariseInTime(const SessionCall& call, const std::vector<TokenId>& toke
   return {};
 }
 
-Status CheckSummary(const SessionCall& call, const StreamWindow& stream) {
+Status CheckWindow(const ReadyModel& model, const StreamWindow& stream) {
+  const uint32_t context = model.engine->context_tokens();
+  if (stream.window_tokens > context) {
+    return Refuse(ErrorCode::kContextLength,
+                  "a window of " + std::to_string(stream.window_tokens) +
+                      " tokens is more than the context of " + std::to_string(context),
+                  "stream.window_tokens");
+  }
   if (stream.summary_tokens == 0) return {};
-  const auto asked = call.model->tokenizer->Encode(stream.summary_prompt,
-                                                   {.add_special = false, .parse_special = true});
+  const auto asked =
+      model.tokenizer->Encode(stream.summary_prompt, {.add_special = false, .parse_special = true});
   const uint64_t room = stream.window_tokens / 4;
   if (asked.size() + stream.summary_tokens <= room) return {};
   return Refuse(ErrorCode::kContextLength,

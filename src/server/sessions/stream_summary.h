@@ -17,9 +17,9 @@
 
 namespace quire {
 
-// kContextLength if prompt and summary are more than there will be room for behind what is to be
-// summarised.
-Status CheckSummary(const SessionCall& call, const StreamWindow& stream);
+// kContextLength if this model has no context for the window, or if prompt and summary are more
+// than there will be room for behind what is to be summarised.
+Status CheckWindow(const ReadyModel& model, const StreamWindow& stream);
 
 // Writes state.next_summary when it is time to; waits for it. One that cannot be had is tried again
 // with the next piece; an error, that of Engine::Submit, only when it is needed now.

@@ -114,6 +114,7 @@ Status KeepLast(uint64_t more, uint64_t tokens, SessionState& state) {
                       std::to_string(already) + ", and this has " + std::to_string(more),
                   "keep");
   }
+  state.next_summary.clear();  // it was of less than what is now before the tail
   const auto begin = static_cast<uint32_t>(tokens - more);
   const auto end = static_cast<uint32_t>(tokens);
   if (!state.kept.empty() && state.kept.back().end == begin) {
