@@ -5,6 +5,7 @@ import statistics
 import time
 
 import traffic
+from servers import sum_of
 from concurrency_cases import Figure, Watcher, mean, milliseconds, percentile, whole
 
 
@@ -200,27 +201,29 @@ async def timing_probe(setting, arm=250, tokens=96):
 async def kv_waste(setting, count=64):
     """KV memory that is allocated and not used, of 64 sequences of all lengths.
 
-    What is used is what the clients know of: prompts and the tokens that came. A token or so of
-    each is still on its way, so the waste is a little overstated."""
-    samples = []
-    async with setting.start(kv_tokens=60000) as server:
+    All of it is the server's own count, of one moment: what the clients got is behind it or ahead."""
+    allocated, unused, ahead = [], [], []
+    async with setting.start(kv_tokens=60000, flags_more=["--max-sequences", count]) as server:
         word = await setting.word(server)
         watchers = [Watcher() for _ in range(count)]
-        lengths = [setting.rng.randrange(20, 500) for _ in watchers]
         streams = [asyncio.create_task(server.complete(
-            setting.prompt(length), 2000, watch=watcher, **word))
-            for length, watcher in zip(lengths, watchers)]
+            setting.prompt(setting.rng.randrange(20, 300)), 2000, watch=watcher, **word))
+            for watcher in watchers]
         for watcher in watchers:
-            await watcher.wait_for(3)
-        for _ in range(10):
+            await watcher.wait_for(3, setting.limit_seconds)
+        while len(allocated) < 10:
             await asyncio.sleep(0.2)
-            allocated = 16 * await server.metric("quire_kv_blocks", state="live")
-            used = sum(lengths) + sum(len(watcher.answer.times) for watcher in watchers)
-            samples.append((allocated, allocated - used))
+            scrape = await server.scrape()
+            allocated.append(16 * sum_of(scrape, "quire_kv_blocks", state="live"))
+            unused.append(allocated[-1] - sum_of(scrape, "quire_kv_tokens", state="used"))
+            ahead.append(sum_of(scrape, "quire_kv_tokens", state="reserved"))
+        lost = sum(stream.done() for stream in streams)
         for watcher in watchers:
             watcher.leave = True
         await asyncio.gather(*streams)
-    allocated, unused = (statistics.fmean(column) for column in zip(*samples))
-    return [Figure("allocated", allocated, "tokens"),
-            Figure("of it not used", unused, "tokens", bar=0.01 * allocated + 8 * count),
-            Figure("not used, per sequence", unused / count, "tokens")]
+    most = 0.01 * mean(allocated) + 8 * count
+    return [Figure("allocated", mean(allocated), "tokens"),
+            Figure("of it not used", mean(unused), "tokens", bar=most),
+            Figure("of that, the next step's", mean(ahead), "tokens"),
+            Figure("not used, per sequence", mean(unused) / count, "tokens", bar=most / count),
+            Figure("streams that ended before", lost, "", bar=0)]

@@ -19,6 +19,16 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def sum_of(scrape, name, **labels):
+    """The sum over all series of a metric that carry these labels."""
+    total = 0.0
+    for found in re.finditer(rf"^{name}(?:\{{(.*)\}})? (\S+)$", scrape, re.M):
+        series = dict(re.findall(r'(\w+)="([^"]*)"', found[1] or ""))
+        if all(series.get(key) == value for key, value in labels.items()):
+            total += float(found[2])
+    return total
+
+
 class Server:
     """A process that serves the OpenAI API; `async with` starts and stops it."""
 
@@ -74,15 +84,12 @@ class Quire(Server):
     async def complete(self, prompt, tokens, **more):
         return await super().complete(prompt, tokens, **({"key": self.key} | more))
 
+    async def scrape(self):
+        """/metrics as it is now, for sum_of."""
+        return (await traffic.ask(self.port, "/metrics", key=self.key)).body["text"]
+
     async def metric(self, name, **labels):
-        """The sum over all series of a metric that carry these labels."""
-        answer = await traffic.ask(self.port, "/metrics", key=self.key)
-        total = 0.0
-        for found in re.finditer(rf"^{name}(?:\{{(.*)\}})? (\S+)$", answer.body["text"], re.M):
-            series = dict(re.findall(r'(\w+)="([^"]*)"', found[1] or ""))
-            if all(series.get(key) == value for key, value in labels.items()):
-                total += float(found[2])
-        return total
+        return sum_of(await self.scrape(), name, **labels)
 
     async def ended_early(self):
         """Requests whose client went away before their end, and which hold nothing any more."""

@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 import concurrency  # noqa: E402
 import concurrency_cases as cases  # noqa: E402
 import concurrency_memory as memory  # noqa: E402
+import servers  # noqa: E402
 import traffic  # noqa: E402
 
 
@@ -88,6 +89,14 @@ def test_the_test_of_distributions():
     assert memory.kolmogorov_smirnov(same[0], [x - 3 for x in same[1]]) < 1e-8
     # A distance of 0.3: 2 exp(-2 * 50 * 0.3^2) without the correction for small samples.
     assert memory.kolmogorov_smirnov(range(100), range(30, 130)) == pytest.approx(2.5e-4, rel=0.35)
+
+
+def test_series_of_a_scrape_are_summed():
+    scrape = ('# HELP a_b x\na_b{state="live",tenant="x"} 3\na_b{state="live",tenant="y"} 4\n'
+              'a_b{state="idle"} 10\na_bc 100\nplain 2.5\n')
+    assert servers.sum_of(scrape, "a_b", state="live") == 7
+    assert servers.sum_of(scrape, "a_b") == 17
+    assert servers.sum_of(scrape, "plain") == 2.5 and servers.sum_of(scrape, "none") == 0
 
 
 def test_percentiles():
