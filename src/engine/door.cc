@@ -13,10 +13,11 @@ namespace quire {
 namespace {
 
 constexpr double kMinute = 60;
-constexpr uint32_t kMostRetrySeconds = 600;
+constexpr uint32_t kMostRetrySeconds = 600;        // of a queue: by then it is another one
+constexpr uint32_t kMostQuotaSeconds = 24 * 3600;  // of a quota, whose end is known
 
-uint32_t WholeSeconds(double seconds) {
-  return static_cast<uint32_t>(std::clamp(std::ceil(seconds), 1.0, double{kMostRetrySeconds}));
+uint32_t WholeSeconds(double seconds, uint32_t most) {
+  return static_cast<uint32_t>(std::clamp(std::ceil(seconds), 1.0, static_cast<double>(most)));
 }
 
 std::unexpected<Error> Later(ErrorCode code, std::string message, uint32_t seconds) {
@@ -95,8 +96,9 @@ Status Door::CheckTenant(const GenerationRequest& request, double now) {
   Fill(account, now);
   if (account.bucket.level > 0) return {};
   const double rate = static_cast<double>(tenant.tokens_per_minute) / kMinute;
-  const uint32_t seconds =
-      rate > 0 ? WholeSeconds((1 - account.bucket.level) / rate) : kMostRetrySeconds;
+  const uint32_t seconds = rate > 0
+                               ? WholeSeconds((1 - account.bucket.level) / rate, kMostQuotaSeconds)
+                               : kMostQuotaSeconds;
   return Later(ErrorCode::kQuotaExceeded,
                fmt::format("the {} tokens that may be computed in a minute with this key are used "
                            "up; retry in {} s (cached tokens do not count)",
@@ -165,13 +167,27 @@ Forecast Door::ForecastOf(const GenerationRequest& request, const Arriving& arri
   const bool no_memory = load_.running > 0 && request.prompt.size() > load_.free_tokens;
   const uint64_t ends = std::max<uint64_t>(beyond, no_memory ? ahead + 1 : 0);
   seconds = std::max(seconds, static_cast<double>(ends) * load_.seconds_per_choice);
-  return {ahead, seconds};
+  return {ahead, std::max(seconds, OwnTurn(request))};
+}
+
+// Who may run few at once waits for its own to end, which are as rare among all ends as they are
+// among those that run.
+double Door::OwnTurn(const GenerationRequest& request) const {
+  const auto found = accounts_.find(request.tenant);
+  const auto present = present_.find(request.tenant);
+  if (found == accounts_.end() || present == present_.end()) return 0;
+  const uint64_t most = found->second.tenant.max_concurrent;
+  const uint64_t before = present->second - request.choices;  // it is counted already
+  if (most == 0 || before < most) return 0;
+  const double share =
+      std::max(1.0, static_cast<double>(load_.running) / static_cast<double>(most));
+  return static_cast<double>(before + 1 - most) * load_.seconds_per_choice * share;
 }
 
 uint32_t Door::RetryAfterSeconds(uint32_t arriving_choices) const {
   // Half of the queue: one place is soon taken by somebody else.
   const uint32_t waiting = load_.unstarted + arriving_choices;
-  return WholeSeconds(load_.seconds_per_choice * (waiting / 2 + 1));
+  return WholeSeconds(load_.seconds_per_choice * (waiting / 2 + 1), kMostRetrySeconds);
 }
 
 }  // namespace quire

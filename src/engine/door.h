@@ -8,7 +8,7 @@
 //           each with the arithmetic, the first two with when to try again
 //
 // The forecast uses measured rates: what is ahead in the order of the queue, and if no place or no
-// memory is free, how fast answers end.
+// memory is free, or its tenant may run no more at once, how fast answers end.
 //
 // Threads  none: the engine guards it with its mutex. Times are arguments, in seconds.
 #pragma once
@@ -85,6 +85,7 @@ class Door {
   Status CheckQueue(const GenerationRequest& request, const Arriving& arriving) const;
   static void Fill(Account& account, double now);
   Status CheckTenant(const GenerationRequest& request, double now);
+  double OwnTurn(const GenerationRequest& request) const;
   Forecast ForecastOf(const GenerationRequest& request, const Arriving& arriving) const;
 
   const Limits limits_;

@@ -39,6 +39,12 @@ TEST(Door, TheTokensOfAMinuteComeBackWithTime) {
   door.Describe(std::vector{tenant});
   EXPECT_FALSE(door.Enter(Request("a"), {}, 105)) << "a reload gives nothing back";
   EXPECT_TRUE(door.Enter(Request("a"), {}, 111)) << "the promise holds";
+  door.NoteComputed("a", 20'000, 111);
+  const auto later = door.Enter(Request("a"), {}, 111);
+  ASSERT_FALSE(later);
+  const uint32_t seconds = later.error().retry_after_seconds;
+  EXPECT_FALSE(door.Enter(Request("a"), {}, 111 + seconds - 2)) << "not a second too many";
+  EXPECT_TRUE(door.Enter(Request("a"), {}, 111 + seconds)) << "also where it is long";
 }
 
 TEST(Door, WhatIsNoWishIsCutToTheTenant) {
@@ -129,6 +135,26 @@ TEST(Door, ForecastsFromWhatIsAheadAndTheMeasuredRates) {
   EXPECT_NEAR(small->wait_seconds, 0.3, 1e-9) << "short work passes long work";
   const auto hungry = door.Enter(Request("a", 20000), {}, 0);
   EXPECT_GE(hungry->wait_seconds, 6) << "memory comes free as answers end";
+}
+
+TEST(Door, WhoMayRunFewAtOnceIsToldToWaitForItsOwn) {
+  Door door(kLimits);
+  Tenant narrow = Named("narrow");
+  narrow.max_concurrent = 1;
+  door.Describe(std::vector{narrow, Named("wide")});
+  door.SetLoad(
+      {.running = 2, .free_tokens = 10000, .tokens_per_second = 1000, .seconds_per_choice = 3});
+  const auto wait = [&door](const char* tenant) {
+    const auto entered = door.Enter(Request(tenant), {}, 0);
+    EXPECT_TRUE(entered);
+    return entered ? entered->wait_seconds : -1;
+  };
+  EXPECT_LT(wait("narrow"), 1) << "nothing of it runs";
+  EXPECT_NEAR(wait("narrow"), 6, 1e-9) << "every other end is one of its own";
+  EXPECT_NEAR(wait("narrow"), 12, 1e-9);
+  EXPECT_LT(wait("wide"), 1);
+  door.NoteEnded("narrow", 2);
+  EXPECT_NEAR(wait("narrow"), 6, 1e-9);
 }
 
 }  // namespace
