@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Lives with a server for a while: 64 clients that ask, leave in the middle, and talk nonsense.
 
-    tests/soak/soak.py [--seconds 600] [--clients 64] [--seed N]
+    tests/soak/soak.py [--seconds 600] [--clients 64] [--drips N] [--seed N]
 
 Three tenants share a KV memory that is much too small for them, and that is full before they begin.
 While it runs, every answer must be whole or a refusal that says why, and every scrape of the metrics
 must add up. Afterwards all blocks are free or idle, the resident memory of the last fifth of the
 time is within 5 % and 16 MiB of that of the second fifth, the server ends with 0, and sampled
-requests give, computed alone by another server, the logits that they gave in the crowd. A run in
-which nobody was served, left, refused or evicted proves nothing, and fails.
+requests give, computed alone by another server, the logits that they gave in the crowd. What one
+tenant had read is never found by another. Small requests that follow, thousands of them, leave
+nothing that adds up. A run in which nobody was served, left, refused or evicted proves nothing, and
+fails.
 
 QUIRE_BINARY, QUIRE_MODEL  as tests/e2e. Ends with 1 and says what was wrong, or with 0.
 """
@@ -34,6 +36,10 @@ MOST_TOKENS = 400    # of a prompt
 SAMPLES = (8, 60)    # compared after a run: one for each ten seconds of it, within these
 RSS_GROWTH = 1.05
 RSS_GROWTH_KIB = 16 * 1024
+DRIPS_PER_SECOND = 20     # small requests after the crowd, for each second of it
+MOST_DRIPS = 12000
+DRIP_KIB = 0.1            # more than this left by each is a leak
+DRIP_NOISE_KIB = 3 * 512
 VERDICTS = (400, 401, 404, 405, 408, 413, 415, 422, 429, 431)
 COMPLETIONS = "/v1/completions"
 
@@ -121,6 +127,15 @@ class Soak:
             self.wrong.append(f"{tokens} tokens: {answer.status}")
         self.outcomes[f"too much {answer.status}"] += 1
 
+    async def share(self):
+        """A text that one tenant has read is new to another, and under another salt."""
+        body = {"prompt": self.tokens(80), "max_tokens": 1}
+        first, other = self.rng.sample(["one", "two", "three"], 2)
+        for who, more in ((first, {}), (other, {}), (first, {"cache_salt": "another"})):
+            answer = await self.ask(COMPLETIONS, body | more, key=self.keys[who])
+            if self.judge("shared text", answer) and answer.cached > 0:
+                self.wrong.append(f"{who} finds {answer.cached} tokens that it never read {more}")
+
     async def nonsense(self):
         """Bytes that are no request, or half of one; then the connection is closed."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
@@ -150,7 +165,7 @@ class Soak:
 
     async def client(self):
         actions = [(self.complete, 50), (self.leave, 20), (self.chat, 8), (self.nonsense, 15),
-                   (self.too_much, 3), (self.stranger, 2)]
+                   (self.too_much, 3), (self.stranger, 2), (self.share, 4)]
         await asyncio.sleep(2 * self.rng.random())
         while time.monotonic() < self.end:
             action = self.rng.choices([a for a, _ in actions], [w for _, w in actions])[0]
@@ -181,9 +196,31 @@ class Soak:
             now = await self.blocks()
             if sum(now.values()) != capacity:
                 self.wrong.append(f"blocks do not add up to {capacity}: {now}")
-            status = pathlib.Path(f"/proc/{self.server.process.pid}/status").read_text()
-            self.rss.append((time.monotonic(), int(re.search(r"VmRSS:\s+(\d+)", status)[1])))
+            self.rss.append((time.monotonic(), self.resident()))
             await asyncio.sleep(1)
+
+    def resident(self):
+        """KiB."""
+        status = pathlib.Path(f"/proc/{self.server.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+    async def drip(self, count):
+        """Small requests one after the other: what each of them leaves adds up."""
+        async def some(share):
+            for i in range(share):
+                completion = (COMPLETIONS, {"prompt": [1000 + i], "max_tokens": 1})
+                refusal = (COMPLETIONS, {"prompt": "a", "max_tokens": -1})
+                tokens = ("/tokenize", {"content": "a"})
+                kinds = (completion, refusal, completion, tokens, completion)
+                self.judge("drip", await self.ask(*kinds[i % 5]))
+
+        await asyncio.gather(*(some(count // 40) for _ in range(8)))  # a fifth of them, to settle
+        before = self.resident()
+        await asyncio.gather(*(some(count // 10) for _ in range(8)))
+        grown = self.resident() - before
+        if grown > DRIP_KIB * 0.8 * count + DRIP_NOISE_KIB:
+            self.wrong.append(f"{0.8 * count:.0f} small requests left {grown} KiB")
+        return f"{grown} KiB more after {0.8 * count:.0f} small requests"
 
     async def run(self, clients, seconds):
         await self.fill()
@@ -250,6 +287,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--drips", type=int, help="small requests after the crowd")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     flags = parser.parse_args()
     print(f"{flags.clients} clients for {flags.seconds:.0f} s, seed {flags.seed}", flush=True)
@@ -261,6 +299,8 @@ def main():
             soak = Soak(server, keys, rng)
             asyncio.run(soak.run(flags.clients, flags.seconds))
             memory = soak.check_memory(flags.seconds)
+            drips = flags.drips or min(int(flags.seconds * DRIPS_PER_SECOND), MOST_DRIPS)
+            memory += ", " + asyncio.run(soak.drip(drips))
             asyncio.run(soak.check_meaning(flags.clients))
             server.process.terminate()
             if (code := server.process.wait(timeout=30)) != 0:
