@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <new>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -22,6 +23,7 @@
 #include "apps/flags/flag_values.h"
 #include "apps/flags/settings.h"
 #include "base/size.h"
+#include "base/spare_memory.h"
 #include "base/threads.h"
 #include "kernels/dispatch.h"
 #include "reply/reply_format.h"
@@ -36,6 +38,9 @@ namespace {
 // Beside the workers: engine, signals, loading, parsing, masks, check of the file, disk.
 constexpr uint32_t kOtherThreads = 16;
 constexpr uint32_t kPeerThreads = 24;  // where sessions may be handed over
+// A quarter is for the engine and the connections, some hundred times what their bookkeeping needs;
+// the rest holds the largest body that is parsed, once more while it is destroyed.
+constexpr size_t kSpareBytes = size_t{128} << 20;
 
 struct ServeFlags {
   EngineFlags engine;
@@ -100,9 +105,13 @@ class SignalWatch {
 
  private:
   void ReadTenants(Server& server) {
-    auto file = TenantsFile::Load(tenants_);
-    if (!file) return NoteTenants(Status(std::unexpected(file.error())));
-    server.SetTenants(*std::move(file), [](const Status& taken) { NoteTenants(taken); });
+    try {
+      auto file = TenantsFile::Load(tenants_);
+      if (!file) return NoteTenants(Status(std::unexpected(file.error())));
+      server.SetTenants(*std::move(file), [](const Status& taken) { NoteTenants(taken); });
+    } catch (const std::bad_alloc&) {
+      spdlog::error("the tenants stay as they were: the system gave no memory");
+    }
   }
 
   static void NoteTenants(const Status& taken) {
@@ -188,6 +197,8 @@ class Loader {
     return StartModel(flags.engine, [this, &server] { StopAtOnce(server); });
   } catch (const std::system_error& failure) {
     return Refuse(ErrorCode::kIo, failure.what());
+  } catch (const std::bad_alloc&) {
+    return Refuse(ErrorCode::kIo, "the system gave no memory for the model");
   }
 
   // More may be guaranteed than there is: better to say so now than to serve without limits.
@@ -295,6 +306,7 @@ int Serve(ServeFlags& flags) {
   spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
   spdlog::set_level(spdlog::level::from_str(flags.log_level));
   SignalWatch signals(flags.tenants);
+  SpareMemory::Keep(kSpareBytes);
   // A file that cannot be a model is refused before the port is taken.
   if (auto file = GgufFile::Open(flags.engine.model); !file) return Fail(file.error(), kExitModel);
   const uint32_t peers = flags.server.peers.peers().empty() ? 0 : kPeerThreads;

@@ -10,12 +10,14 @@
 #include <cstring>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "base/spare_memory.h"
 #include "base/worker_pool.h"
 #include "engine/disk/kv_disk.h"
 #include "engine/metrics.h"
@@ -138,6 +140,7 @@ struct Engine::Impl {
   void WarmUp();
   void ThreadMain();
   bool WaitForWork();
+  void RunErrand(const std::function<void()>& errand);
   bool ShouldLeaveStep();
   void Publish(const EngineStats& snapshot);
   void Describe(std::span<const Tenant> tenants);
@@ -323,6 +326,7 @@ void Engine::Impl::Describe(std::span<const Tenant> tenants) {
 }
 
 void Engine::Impl::ThreadMain() {
+  const SparePermit permit(SpareUse::kAll);
   pool->PinCaller();
   while (WaitForWork()) loop.Step();
   loop.CancelAll();
@@ -369,7 +373,7 @@ bool Engine::Impl::WaitForWork() {
     }
   }
   if (tenants) Describe(*tenants);
-  for (const auto& errand : errands) errand();
+  for (const auto& errand : errands) RunErrand(errand);
   for (auto& prefix : prefixes) loop.SharePrefix(std::move(prefix));
   for (Arrival& arrival : started) loop.Start(std::move(arrival));
   if (!started.empty()) loop.Publish();
@@ -377,6 +381,15 @@ bool Engine::Impl::WaitForWork() {
   for (const uint64_t group : unpinned) loop.Unpin(group);
   if (!unpinned.empty()) loop.Publish();
   return true;
+}
+
+// Whoever finds no memory for it is not answered, and does without.
+void Engine::Impl::RunErrand(const std::function<void()>& errand) {
+  try {
+    errand();
+  } catch (const std::bad_alloc&) {
+    options.log("out of memory: KV is not handed on");
+  }
 }
 
 // Between two layers of a step, on the engine thread. Others' tokens in the step are computed
@@ -446,6 +459,7 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
 }
 
 void Engine::Cancel(RequestId id) {
+  const SparePermit permit(SpareUse::kAll);  // it gives memory back
   {
     const std::lock_guard lock(impl_->mutex);
     if (static_cast<uint64_t>(id) > impl_->last_request) return;
@@ -456,6 +470,7 @@ void Engine::Cancel(RequestId id) {
 }
 
 void Engine::Unpin(uint64_t group) {
+  const SparePermit permit(SpareUse::kAll);
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->unpins.push_back(group);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/spare_memory.h"
 #include "engine/disk/kv_disk.h"
 #include "kernels/numerics.h"
 
@@ -60,6 +61,7 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
 
 bool StepLoop::Step() {
   step_started_ = options_.clock();
+  if (SpareMemory::scarce()) FailNewest();
   WorkDisk();
   const Scheduler::Decodes decodes = scheduler_.decodes();
   const StepRoom room =
@@ -199,6 +201,7 @@ void StepLoop::Start(Arrival arrival) {
   try {
     origin.tenant = arrival.request.tenant;
     origin.choices = choices;
+    const SparePermit none(SpareUse::kNone);
     started = Enqueue(std::make_unique<ActiveRequest>(std::move(arrival), tokenizer_));
   } catch (const std::exception& failure) {
     started = std::unexpected(ErrorOf(failure));
@@ -227,6 +230,7 @@ Status StepLoop::Enqueue(std::unique_ptr<ActiveRequest> request) {
   try {
     AddPlaces(std::move(request), leader);
   } catch (...) {
+    const SparePermit permit(SpareUse::kAll);
     for (uint32_t i = 0; i < sequences; ++i) {
       const SequenceId sequence{static_cast<uint64_t>(leader) + i};
       places_.erase(sequence);
@@ -322,6 +326,7 @@ void StepLoop::Choose(std::span<const PlanItem> plan, std::span<const float> log
     const Place place = places_.at(item.sequence);
     Choice choice;
     try {
+      const SparePermit none(SpareUse::kNone);
       choice = ChooseOne(item, place, rows);
     } catch (const std::exception& failure) {
       place.request->Fail(ErrorOf(failure));
@@ -424,6 +429,18 @@ void StepLoop::Cancel(RequestId id) {
   CancelSequences(*found->second);
   found->second->EndAnswers(FinishReason::kCancelled);
   settling_.push_back(found->second.get());
+  Settle();
+}
+
+// What is held together by the spare memory needs less of it then.
+void StepLoop::FailNewest() {
+  const auto newest =
+      std::ranges::max_element(requests_, {}, [](const auto& one) { return one.first; });
+  if (newest == requests_.end()) return;
+  ActiveRequest* const request = newest->second.get();
+  if (options_.disk != nullptr) options_.disk->Cancel(request->id());
+  request->Fail(ErrorOf(std::bad_alloc()));
+  settling_.push_back(request);
   Settle();
 }
 

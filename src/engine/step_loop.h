@@ -7,10 +7,11 @@
 //
 // Threads  none: one thread calls everything.
 // Errors   when memory runs out while a request is taken in (Start) or while a token is chosen for
-//          it, that request ends with kUnavailable and no other is touched. When it runs out
-//          anywhere else (a table grows, an end is told) std::bad_alloc leaves Step, and the
-//          engine's thread lets it end the process: KV is a cache, nothing is lost that a restart
-//          does not bring back.
+//          it, that request ends with kUnavailable and no other is touched. What a step needs for
+//          all (a table grows, an end is told) may come from spare memory (base/spare_memory.h), if
+//          the thread has a permit; when that becomes scarce, the newest request ends likewise,
+//          step by step. If all of it is used up std::bad_alloc leaves Step and ends the process:
+//          KV is a cache, nothing is lost that a restart does not bring back.
 #pragma once
 
 #include <cstdint>
@@ -138,6 +139,7 @@ class StepLoop {
   TickMs NoteCall(const PlanItem& item, const GenerationRequest& request);
   OpenCalls::Turn TurnOf(const Sequence& sequence, const GenerationRequest& request) const;
   void Leave(SequenceId id);
+  void FailNewest();
   void CancelSequences(ActiveRequest& request);
   void Settle();
 

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "base/spare_memory.h"
 #include "base/worker_pool.h"
 #include "model/digest.h"
 
@@ -23,6 +24,7 @@ ContentCheck::ContentCheck(std::shared_ptr<const GgufFile> file, const ContentDi
                            std::function<void()> changed)
     : thread_([this, file = std::move(file), remembered, changed = std::move(changed)] {
         TakeIdleTimeOnly();
+        const SparePermit permit(SpareUse::kAll);
         WorkerPool alone(1);
         const ContentDigest found = DigestContent(*file, alone, &stop_);
         if (!stop_.load() && found != remembered) changed();

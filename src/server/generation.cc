@@ -34,6 +34,10 @@ class Submissions {
   Status Add(GenerationRequest request, std::function<void()> notify) {
     auto queue = std::make_shared<EventQueue>(std::move(notify));
     Forecast forecast;
+    // What may find no memory comes before the engine has it: nobody would cancel it.
+    ids_.reserve(ids_.size() + 1);
+    forecasts_.reserve(ids_.size() + 1);
+    queues_.reserve(ids_.size() + 1);
     QUIRE_TRY(const RequestId id, engine_.Submit(std::move(request), queue, &forecast));
     ids_.push_back(id);
     forecasts_.push_back(forecast);

@@ -11,6 +11,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/spare_memory.h"
+
 namespace quire {
 
 // Calls `function` on a thread of `pool`; what it returns or throws reaches the caller. The
@@ -24,10 +26,12 @@ auto RunIn(boost::asio::thread_pool& pool, Function function)
   auto start = [&](auto handler) {
     auto work = [&result, &thrown, &function, handler = std::move(handler)]() mutable {
       try {
+        const SparePermit permit(SpareUse::kRequest);
         result.emplace(function());
       } catch (...) {
         thrown = std::current_exception();
       }
+      const SparePermit permit(SpareUse::kAll);  // the caller must hear of it
       auto executor = asio::get_associated_executor(handler);
       asio::post(executor, std::move(handler));
     };

@@ -3,9 +3,11 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <new>
 #include <utility>
 
 #include "base/check.h"
+#include "base/spare_memory.h"
 #include "server/http/listener.h"
 #include "server/public_texts.h"
 #include "server/service.h"
@@ -105,7 +107,18 @@ void Server::SetTenants(TenantsFile tenants, std::function<void(const Status&)> 
              });
 }
 
-void Server::Run() { impl_->io.run(); }
+// A connection that finds no memory ends by itself (http/connection.cc). What leaves its coroutine
+// nevertheless must not end the others.
+void Server::Run() {
+  const SparePermit permit(SpareUse::kServer);
+  while (!impl_->io.stopped()) {
+    try {
+      impl_->io.run();
+    } catch (const std::bad_alloc&) {
+      impl_->options.log("out of memory: something was left undone");
+    }
+  }
+}
 
 void Server::Stop() {
   asio::post(impl_->io, [impl = impl_.get()] {

@@ -3,6 +3,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <charconv>
+#include <new>
 
 #include "base/check.h"
 
@@ -75,7 +76,11 @@ namespace {
 
 // Outlives neither the exchange nor the reader: the connection stops watching before they die.
 asio::awaitable<void> WatchPeer(RequestReader& reader, std::function<void(bool)> ended) {
-  const bool gone = co_await reader.ReadAhead();
+  bool gone = false;
+  try {
+    gone = co_await reader.ReadAhead();
+  } catch (const std::bad_alloc&) {  // whether it goes is seen when something is written
+  }
   ended(gone);
 }
 
@@ -93,7 +98,12 @@ void Exchange::Watch(std::function<void()> changed) {
     changed_();
     context_.socket.Close();  // a write that waits for a reader ends with it
   };
-  asio::co_spawn(context_.executor, WatchPeer(context_.reader, std::move(ended)), asio::detached);
+  try {
+    asio::co_spawn(context_.executor, WatchPeer(context_.reader, std::move(ended)), asio::detached);
+  } catch (...) {
+    watching_ = false;  // nobody is waited for
+    throw;
+  }
 }
 
 asio::awaitable<void> Exchange::StopWatching() {

@@ -6,6 +6,8 @@
 #include <mutex>
 #include <utility>
 
+#include "base/spare_memory.h"
+
 namespace quire {
 
 namespace asio = boost::asio;
@@ -37,7 +39,7 @@ std::function<void()> WakeUp::Remote() {
   return [link = link_] {
     const std::lock_guard lock(link->mutex);
     if (link->sleeper == nullptr || link->posted) return;
-    link->posted = true;
+    const SparePermit permit(SpareUse::kAll);  // who is not woken hears of nothing
     asio::post(link->executor, [link] {
       // The sleeper dies on this thread only, so it cannot vanish after the lock is given back.
       WakeUp* sleeper = nullptr;
@@ -48,6 +50,7 @@ std::function<void()> WakeUp::Remote() {
       }
       if (sleeper != nullptr) sleeper->Notify();
     });
+    link->posted = true;
   };
 }
 

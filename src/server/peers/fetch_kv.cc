@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -37,11 +38,11 @@ class Fetch {
   void Run() {
     std::vector<std::thread> lanes;
     try {
-      for (uint32_t i = 1; i < kLanes; ++i) lanes.emplace_back([this] { Lane(); });
+      for (uint32_t i = 1; i < kLanes; ++i) lanes.emplace_back([this] { TryLane(); });
     } catch (const std::system_error&) {
       // No thread is left on this machine: fewer lanes do it too.
     }
-    Lane();
+    TryLane();
     for (std::thread& lane : lanes) lane.join();
   }
 
@@ -66,6 +67,17 @@ class Fetch {
     }
     asked_ += static_cast<uint32_t>(names.size());
     return names;
+  }
+
+  // Without memory for a parcel there is none, and none after it.
+  void TryLane() {
+    try {
+      Lane();
+    } catch (const std::bad_alloc&) {
+      const std::lock_guard lock(mutex_);
+      stopped_ = true;
+      turn_.notify_all();
+    }
   }
 
   void Lane() {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/spare_memory.h"
 #include "engine/engine.h"
 #include "server/openai/json_writer.h"
 #include "server/parse_pool.h"
@@ -84,6 +85,7 @@ void Peers::SettleLater(int64_t wait_seconds) {
   settle_.expires_after(std::chrono::seconds(wait_seconds));
   settle_.async_wait([this, wait_seconds](const boost::system::error_code& error) {
     if (error) return;
+    const SparePermit permit(SpareUse::kAll);  // nobody would hear of a failure
     const size_t in_doubt = receiver_.Settle();
     sender_.SettleDeparted(directory_);
     if (in_doubt > 0 && log_ && wait_seconds != kSettleSoon) {

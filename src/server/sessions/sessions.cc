@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/spare_memory.h"
 #include "engine/engine.h"
 #include "server/generation.h"
 #include "server/parse_pool.h"
@@ -100,6 +101,7 @@ Sessions::~Sessions() {
 
 // On a thread of the pool.
 void Sessions::SweepLater() {
+  const SparePermit permit(SpareUse::kAll);  // nobody would hear of a failure
   const auto swept = store_->Expire(NowMs(), kSweptAtOnce);
   if (!swept && log_) log_("sessions: " + swept.error().message);
   Recount();
@@ -122,6 +124,7 @@ std::vector<SessionStore::TenantCount> Sessions::counts() const {
 
 void Sessions::Purge(std::vector<std::pair<std::string, uint64_t>> generations) {
   asio::post(pool_, [this, generations = std::move(generations)] {
+    const SparePermit permit(SpareUse::kAll);
     for (const auto& [tenant, generation] : generations) {
       const Status purged = store_->Purge(tenant, generation);
       if (!purged && log_) log_("sessions: " + purged.error().message);

@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/spare_memory.h"
+
 namespace quire {
 namespace {
 
@@ -75,6 +77,7 @@ class ThreadQueue : public IoQueue {
  private:
   // What was submitted is done before a thread leaves: buffers are the owner's again then.
   void ThreadMain() {
+    const SparePermit permit(SpareUse::kAll);
     std::unique_lock lock(mutex_);
     for (;;) {
       work_.wait(lock, [this] { return stopping_ || !requests_.empty(); });

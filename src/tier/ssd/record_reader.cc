@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/spare_memory.h"
 
 namespace quire {
 namespace {
@@ -83,6 +84,7 @@ void RecordReader::GiveBack(ReadBlocks blocks) {
 }
 
 void RecordReader::ThreadMain() {
+  const SparePermit permit(SpareUse::kAll);
   std::unique_lock lock(mutex_);
   for (;;) {
     const auto can_begin = [this] { return !pieces_.empty() && !buffers_.empty(); };

@@ -6,10 +6,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "base/check.h"
 #include "base/size.h"
+#include "base/spare_memory.h"
 
 namespace quire {
 namespace {
@@ -96,6 +98,7 @@ void RecordWriter::GiveBack(std::vector<RecordIndex::Record> records) {
 }
 
 void RecordWriter::ThreadMain() {
+  const SparePermit permit(SpareUse::kAll);
   std::unique_lock lock(mutex_);
   for (;;) {
     work_.wait(lock, [this] { return stopping_ || !runs_.empty() || !dead_.empty(); });
@@ -110,9 +113,9 @@ void RecordWriter::ThreadMain() {
     lock.unlock();
     for (const RecordIndex::Record& record : dead) Punch(record);
     if (!dead.empty()) DropEmptySegments();
-    if (run) Write(*run);
+    if (run) Try([&] { Write(*run); });
     if (last) {
-      CloseSegment();
+      Try([&] { CloseSegment(); });
       if (stopped_.load()) folder_.Delete(segment_);  // opened just then
       return;
     }
@@ -120,6 +123,15 @@ void RecordWriter::ThreadMain() {
     lock.lock();
     if (run) buffers_.push_back(std::move(run->buffer));
     if (run) options_.notify();
+  }
+}
+
+// A lack of memory passes, as that of room on the disk does.
+void RecordWriter::Try(const std::function<void()>& write) {
+  try {
+    write();
+  } catch (const std::bad_alloc&) {
+    Fail(ENOMEM);
   }
 }
 

@@ -87,6 +87,7 @@ class RecordWriter {
 
   void ThreadMain();
   void Write(WriteRun& run);
+  void Try(const std::function<void()>& write);
   bool IsDead(const WriteRun& run);
   bool MakeRoom(uint64_t bytes);
   void EvictOldest();

@@ -2,38 +2,15 @@
 // told, nothing is left behind, and the engine serves on.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
 #include "tests/engine/fake_model.h"
-
-namespace {
-
-long allocations_left = -1;  // -1: as many as wanted
-
-void* Allocate(std::size_t bytes) {
-  if (allocations_left == 0) {
-    allocations_left = -1;
-    throw std::bad_alloc();
-  }
-  if (allocations_left > 0) --allocations_left;
-  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t bytes) { return Allocate(bytes); }
-void* operator new[](std::size_t bytes) { return Allocate(bytes); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+#include "tests/memory/failing_malloc.h"
 
 namespace quire {
 namespace {
 
 using test::Ask;
+using test::FailNth;
+using test::has_failed;
 using test::LoopHarness;
 using test::Story;
 
@@ -46,12 +23,12 @@ GenerationRequest ThreeChoices() {
 }
 
 // Starts a request whose allocation number `k` fails. Returns whether that many were made.
-bool StartWithFailureAt(LoopHarness& harness, long k, const std::shared_ptr<EventQueue>& events) {
-  Arrival arrival{RequestId{1000 + static_cast<uint64_t>(k)}, ThreeChoices(), events, 0};
-  allocations_left = k;
+bool StartWithFailureAt(LoopHarness& harness, uint64_t k,
+                        const std::shared_ptr<EventQueue>& events) {
+  Arrival arrival{RequestId{1000 + k}, ThreeChoices(), events, 0};
+  FailNth(k);
   harness.loop.Start(std::move(arrival));
-  const bool failed = allocations_left == -1;
-  allocations_left = -1;
+  const bool failed = has_failed();
   harness.loop.CheckInvariants();
   return failed;
 }
@@ -60,7 +37,7 @@ TEST(OutOfMemory, AStartThatFailsEndsOneRequestOnceAndTheEngineServesOn) {
   LoopHarness harness(64);
   const Story healthy = harness.RunToEnd(ThreeChoices());
   long failures = 0;
-  for (long k = 0;; ++k) {
+  for (uint64_t k = 0;; ++k) {
     const auto other = harness.Start(ThreeChoices());
     const auto events = std::make_shared<EventQueue>();
     const bool failed = StartWithFailureAt(harness, k, events);
