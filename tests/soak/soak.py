@@ -165,7 +165,7 @@ class Soak:
 
     async def client(self):
         actions = [(self.complete, 50), (self.leave, 20), (self.chat, 8), (self.nonsense, 15),
-                   (self.too_much, 3), (self.stranger, 2), (self.share, 4)]
+                   (self.too_much, 3), (self.stranger, 2), (self.share, 2)]
         await asyncio.sleep(2 * self.rng.random())
         while time.monotonic() < self.end:
             action = self.rng.choices([a for a, _ in actions], [w for _, w in actions])[0]
@@ -252,7 +252,7 @@ class Soak:
                     "refusals": sum(count for what, count in self.outcomes.items()
                                     if what.startswith("nonsense"))}
         for what, count in happened.items():
-            if count < clients / 4:
+            if count < clients / 8:
                 self.wrong.append(f"only {count:.0f} {what}")
 
 
