@@ -39,7 +39,7 @@ constexpr uint32_t kLeastLogitRows = 64;      // echo reduces a prompt's logits 
 constexpr uint32_t kMaxChoices = 128;
 constexpr uint32_t kLeastContext = 2;  // one token to read, one to answer
 constexpr size_t kSecretBytes = 32;
-constexpr uint32_t kWarmUpRows = 64;
+constexpr uint32_t kWarmUpRows = 40;  // more than the kernels for few tokens take
 constexpr auto kIdleBeforeCheck = std::chrono::seconds(1);
 // Something of the disk's may be due without news: what was held back for a while.
 constexpr auto kDiskPatience = std::chrono::milliseconds(50);
@@ -221,7 +221,7 @@ Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> m
     door.NoteEnded(request.tenant, request.choices);
   });
   loop.OnPublish([this](const EngineStats& snapshot) { Publish(snapshot); });
-  WarmUp();
+  if (this->options.warm_up) WarmUp();
   thread = std::thread([this] { ThreadMain(); });
 }
 

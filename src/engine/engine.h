@@ -54,6 +54,8 @@ struct EngineOptions {
   // with more choices than this is still accepted when nobody waits.
   uint32_t queue_limit = 256;
   bool prefix_cache = true;
+  // Pages and kernels are touched before the first request; else it pays for them.
+  bool warm_up = true;
   // 32 secret bytes from which scopes are derived; empty: drawn at random for this process.
   std::string scope_secret;
   // Where KV outlives memory and process, and how many bytes of it; empty or 0: nowhere.
