@@ -245,6 +245,7 @@ KvCourier::Parts Engine::Impl::CourierParts() {
       const std::lock_guard lock(mutex);
       if (stopping) return;
       tasks.push_back(std::move(task));
+      news.store(true, std::memory_order_relaxed);
     }
     work.notify_one();
   };
@@ -394,11 +395,12 @@ void Engine::Impl::RunErrand(const std::function<void()>& errand) {
 
 // Between two layers of a step, on the engine thread. Others' tokens in the step are computed
 // again, so it is left only if most of it was for those who have gone, or if somebody who has come
-// wins more than is lost.
+// wins more than is lost; a long one (pace.h) for whoever has news.
 bool Engine::Impl::ShouldLeaveStep() {
   if (!news.exchange(false, std::memory_order_relaxed)) return false;
   const std::lock_guard lock(mutex);
-  return stopping || loop.IsMostlyFor(cancels) ||
+  const bool waits = !cancels.empty() || !unpins.empty() || !tasks.empty();
+  return stopping || loop.IsMostlyFor(cancels) || (waits && loop.HasLongToGo()) ||
          std::ranges::any_of(arrivals, [this](const Arrival& arrival) {
            return loop.IsWorthLeavingFor(arrival.request);
          });
@@ -474,6 +476,7 @@ void Engine::Unpin(uint64_t group) {
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->unpins.push_back(group);
+    impl_->news.store(true, std::memory_order_relaxed);
   }
   impl_->work.notify_one();
 }

@@ -12,6 +12,8 @@ constexpr double kDecodeSteps = 5;     // that a step with prefill may take
 constexpr double kLeastShare = 0.25;   // of the decodes' time, for prefill beside them
 constexpr uint32_t kPrefillStep = 16;  // steps with fewer rows say little about prefill
 constexpr double kWeight = 0.2;        // of the newest measurement
+constexpr double kPauseShare = 0.05;   // of the time without a newcomer, for one step
+constexpr double kMostTargets = 8;     // that such a step may take
 constexpr double kLeastLeft = 0.01;    // a step shorter than this is not worth leaving, in seconds
 
 void Average(double& average, double value) {
@@ -30,6 +32,8 @@ void Pace::NoteStep(double seconds, const StepShape& shape, uint32_t prefill_row
 }
 
 void Pace::NoteBusy(double now_seconds) {
+  last_pause_seconds_ = now_seconds - last_came_seconds_;
+  last_came_seconds_ = now_seconds;
   if (last_end_seconds_ < 0) last_end_seconds_ = now_seconds;
 }
 
@@ -42,14 +46,18 @@ void Pace::NoteEnds(uint32_t choices, double now_seconds) {
   last_end_seconds_ = now_seconds;
 }
 
-StepRoom Pace::Room(const StepShape& decodes, bool prefill_is_behind) const {
+StepRoom Pace::Room(const StepShape& decodes, bool prefill_is_behind, double now_seconds) const {
   if (target_seconds_ == 0) return {};
   if (!cost_.measured()) return StepRoom(std::min<double>(step_tokens_, kUnmeasured));
   const double row = cost_.row_seconds();
   const double base =
       decodes.rows == 0 ? cost_.step_seconds() : cost_.Seconds(decodes);  // with no prefill
   double seconds = target_seconds_ - base;
-  if (decodes.rows > 0) {
+  if (decodes.rows == 0) {
+    const double pause = std::max(last_pause_seconds_, now_seconds - last_came_seconds_);
+    const double most = std::min(kPauseShare * pause, kMostTargets * target_seconds_);
+    seconds = std::max(seconds, most - base);
+  } else {
     seconds = std::min(seconds, (kDecodeSteps - 1) * base);
     const double most = std::min(base, target_seconds_);
     seconds = std::max(seconds, prefill_is_behind ? most : kLeastShare * most);
@@ -61,9 +69,15 @@ StepRoom Pace::Room(const StepShape& decodes, bool prefill_is_behind) const {
 
 bool Pace::IsWorthLeaving(const StepShape& step, double elapsed_seconds,
                           const StepShape& newcomer) const {
-  if (target_seconds_ == 0 || left_last_ || !cost_.measured()) return false;
+  if (target_seconds_ == 0 || !cost_.measured()) return false;
   const double left = cost_.Seconds(step) - elapsed_seconds;
-  return left >= kLeastLeft && elapsed_seconds <= left && cost_.Seconds(newcomer) <= left;
+  if (left < kLeastLeft || cost_.Seconds(newcomer) > left) return false;
+  return left > target_seconds_ || (!left_last_ && elapsed_seconds <= left);
+}
+
+bool Pace::HasLongToGo(const StepShape& step, double elapsed_seconds) const {
+  return target_seconds_ > 0 && cost_.measured() &&
+         cost_.Seconds(step) - elapsed_seconds > target_seconds_;
 }
 
 }  // namespace quire

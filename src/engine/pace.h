@@ -8,9 +8,14 @@
 // quarter of their time all the same, and as much as they where its tenant is behind in its share.
 // How a prompt is cut never changes a bit of the answer.
 //
+// But small steps of a long text are dear: each reads all weights, and its rows share no reading of
+// what is before them. So where nobody is being answered, and nobody has come for a while, a step
+// may take a twentieth of that while, up to eight targets: it is left when somebody comes.
+//
 // A step is left between two layers for work that is short beside it, and only in its first half:
 // then the newcomer wins more than is lost. The step after one that was left is not left again, so
-// two thirds of the time at least go into steps that are computed to their end.
+// two thirds of the time at least go into steps that are computed to their end. While more than a
+// target remains a step is left in any case; what is lost is a twentieth at most, see above.
 //
 // Threads  none: the engine thread owns it. Times are arguments, in seconds.
 #pragma once
@@ -31,16 +36,18 @@ class Pace {
   // A step of this shape took `seconds`; so many of its rows were prefill.
   void NoteStep(double seconds, const StepShape& shape, uint32_t prefill_rows);
   // Between NoteBusy and NoteIdle there is work; ends are measured only then.
-  void NoteBusy(double now_seconds);
+  void NoteBusy(double now_seconds);  // somebody has come
   void NoteIdle();
   void NoteEnds(uint32_t choices, double now_seconds);  // that many ended together
 
-  // What prefill the next step may hold, beside such decodes.
-  StepRoom Room(const StepShape& decodes, bool prefill_is_behind) const;
+  // What prefill a step that begins now may hold, beside such decodes.
+  StepRoom Room(const StepShape& decodes, bool prefill_is_behind, double now_seconds) const;
 
   // Whether to leave a step that has run for `elapsed_seconds`, for `newcomer`.
   bool IsWorthLeaving(const StepShape& step, double elapsed_seconds,
                       const StepShape& newcomer) const;
+  // More than a target remains of a step that has run for `elapsed_seconds`.
+  bool HasLongToGo(const StepShape& step, double elapsed_seconds) const;
   void NoteLeft() { left_last_ = true; }
 
   // 0 where nothing was measured yet.
@@ -55,6 +62,8 @@ class Pace {
   double prefill_rows_per_second_ = 0;  // 0: not measured yet
   double seconds_per_choice_ = 0;       // between ends of choices while there is work
   double last_end_seconds_ = -1;        // or when work began; -1: there is none
+  double last_came_seconds_ = 0;
+  double last_pause_seconds_ = 0;  // before that
 };
 
 }  // namespace quire

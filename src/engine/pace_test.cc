@@ -20,31 +20,32 @@ void Teach(Pace& pace) {
 
 TEST(Pace, WithoutATargetTheStepIsFilled) {
   const Pace pace(512, 0);
-  EXPECT_EQ(pace.Room({1, 100}, false).tokens, StepRoom().tokens);
+  EXPECT_EQ(pace.Room({1, 100}, false, 0).tokens, StepRoom().tokens);
 }
 
 TEST(Pace, NoStepTakesLongerThanTheTarget) {
   Pace pace(512, 0.1);
-  EXPECT_EQ(pace.Room({}, false).tokens, 64) << "careful before anything is measured";
+  EXPECT_EQ(pace.Room({}, false, 0).tokens, 64) << "careful before anything is measured";
   Teach(pace);
-  EXPECT_NEAR(pace.Room({}, false).tokens, (0.1 - 0.005) * kRowsPerSecond, 4);
+  EXPECT_NEAR(pace.Room({}, false, 0).tokens, (0.1 - 0.005) * kRowsPerSecond, 4);
   for (int i = 0; i < 100; ++i) pace.NoteStep(4.0, Rows(20), 20);
-  EXPECT_EQ(pace.Room({}, false).tokens, 16) << "a machine too slow for its target still goes on";
+  EXPECT_EQ(pace.Room({}, false, 0).tokens, 16)
+      << "a machine too slow for its target still goes on";
 }
 
 TEST(Pace, BesideDecodesAStepTakesFiveTimesTheirs) {
   Pace pace(512, 0.1);
   Teach(pace);
   const double eight = TimeOf(8);
-  EXPECT_NEAR(pace.Room(Rows(8), false).tokens, 4 * eight * kRowsPerSecond, 2);
+  EXPECT_NEAR(pace.Room(Rows(8), false, 0).tokens, 4 * eight * kRowsPerSecond, 2);
   const double many = TimeOf(130);  // 70 ms
-  EXPECT_NEAR(pace.Room(Rows(130), false).tokens, (0.1 - many) * kRowsPerSecond, 2)
+  EXPECT_NEAR(pace.Room(Rows(130), false, 0).tokens, (0.1 - many) * kRowsPerSecond, 2)
       << "what is left of the target";
-  EXPECT_NEAR(pace.Room(Rows(180), false).tokens, 0.25 * TimeOf(180) * kRowsPerSecond, 4)
+  EXPECT_NEAR(pace.Room(Rows(180), false, 0).tokens, 0.25 * TimeOf(180) * kRowsPerSecond, 4)
       << "nobody starves";
-  EXPECT_NEAR(pace.Room(Rows(180), true).tokens, TimeOf(180) * kRowsPerSecond, 8)
+  EXPECT_NEAR(pace.Room(Rows(180), true, 0).tokens, TimeOf(180) * kRowsPerSecond, 8)
       << "whoever is behind in its share gets as much as the decodes";
-  EXPECT_NEAR(pace.Room(Rows(400), true).tokens, 0.1 * kRowsPerSecond, 4)
+  EXPECT_NEAR(pace.Room(Rows(400), true, 0).tokens, 0.1 * kRowsPerSecond, 4)
       << "but no more than another step";
 }
 
@@ -57,6 +58,34 @@ TEST(Pace, AStepIsLeftForShortWorkInItsFirstHalf) {
   EXPECT_FALSE(pace.IsWorthLeaving(Rows(190), 0.055, Rows(10))) << "more is lost than won";
   EXPECT_FALSE(pace.IsWorthLeaving(Rows(190), 0.045, Rows(150))) << "no shorter than the rest";
   EXPECT_FALSE(pace.IsWorthLeaving(Rows(2), 0, Rows(1))) << "a short step is soon over";
+}
+
+TEST(Pace, WhereNobodyComesAStepMayTakeATwentiethOfThatTime) {
+  Pace pace(512, 0.1);
+  Teach(pace);
+  const auto room_of = [](double seconds) { return (seconds - 0.005) * kRowsPerSecond; };
+  pace.NoteBusy(1);
+  EXPECT_NEAR(pace.Room({}, false, 1.5).tokens, room_of(0.1), 4);
+  EXPECT_NEAR(pace.Room({}, false, 5).tokens, room_of(0.2), 8);
+  EXPECT_NEAR(pace.Room({}, false, 1000).tokens, room_of(0.8), 32) << "eight targets at most";
+  EXPECT_NEAR(pace.Room(Rows(8), false, 1000).tokens, 4 * TimeOf(8) * kRowsPerSecond, 2)
+      << "not beside somebody who is answered";
+  pace.NoteBusy(7);
+  EXPECT_NEAR(pace.Room({}, false, 7.1).tokens, room_of(0.3), 12) << "a pause says what is usual";
+  pace.NoteBusy(7.2);
+  EXPECT_NEAR(pace.Room({}, false, 7.3).tokens, room_of(0.1), 4);
+}
+
+TEST(Pace, ALongStepIsLeftUntilATargetRemains) {
+  Pace pace(2048, 0.1);
+  EXPECT_FALSE(pace.HasLongToGo(Rows(1000), 0)) << "nothing is known";
+  Teach(pace);  // 1000 rows: 505 ms
+  pace.NoteLeft();
+  EXPECT_TRUE(pace.HasLongToGo(Rows(1000), 0.35));
+  EXPECT_TRUE(pace.IsWorthLeaving(Rows(1000), 0.35, Rows(10)));
+  EXPECT_FALSE(pace.IsWorthLeaving(Rows(1000), 0.35, Rows(600))) << "no shorter than the rest";
+  EXPECT_FALSE(pace.HasLongToGo(Rows(1000), 0.45));
+  EXPECT_FALSE(pace.IsWorthLeaving(Rows(1000), 0.45, Rows(10)));
 }
 
 // What forbids a livelock: whoever is thrown out of a step computes the next one to its end.

@@ -64,8 +64,8 @@ bool StepLoop::Step() {
   if (SpareMemory::scarce()) FailNewest();
   WorkDisk();
   const Scheduler::Decodes decodes = scheduler_.decodes();
-  const StepRoom room =
-      pace_.Room({decodes.sequences, decodes.positions}, scheduler_.prefill_is_behind());
+  const StepRoom room = pace_.Room({decodes.sequences, decodes.positions},
+                                   scheduler_.prefill_is_behind(), step_started_);
   const auto plan = scheduler_.Plan(Now(), room);
   if (plan.empty()) {
     const bool refused = RefuseUnfit();
@@ -100,7 +100,11 @@ bool StepLoop::IsMostlyFor(std::span<const RequestId> requests) const {
   return theirs > 0 && 2 * theirs >= all;
 }
 
-// A step that gives somebody a token is short as it is, and leaving it would hold that one up. A
+bool StepLoop::HasLongToGo() const {
+  return pace_.HasLongToGo(ShapeOfBatch(), options_.clock() - step_started_);
+}
+
+// A step that gives somebody a token is mostly short, and leaving it would hold that one up. A
 // newcomer that would not run in the next one wins nothing. The prompt is hashed last: it is long
 // work for a place where others wait for the engine.
 bool StepLoop::IsWorthLeavingFor(const GenerationRequest& newcomer) const {
@@ -108,10 +112,10 @@ bool StepLoop::IsWorthLeavingFor(const GenerationRequest& newcomer) const {
       scheduler_.num_running() + newcomer.choices > options_.budget.step_sequences) {
     return false;
   }
-  const auto wants_logits = [](const BatchItem& item) { return item.num_logit_rows > 0; };
-  if (std::ranges::any_of(batch_, wants_logits)) return false;
   const StepShape step = ShapeOfBatch();
   const double elapsed = options_.clock() - step_started_;
+  const auto wants_logits = [](const BatchItem& item) { return item.num_logit_rows > 0; };
+  if (!pace_.HasLongToGo(step, elapsed) && std::ranges::any_of(batch_, wants_logits)) return false;
   if (!pace_.IsWorthLeaving(step, elapsed, {})) return false;
   uint32_t found = 0;
   const TenantAccounts::Account* account = accounts_.Find(newcomer.tenant);

@@ -83,8 +83,11 @@ class StepLoop {
   // that it is cheaper to compute the others again than to wait for the end of the step.
   bool IsMostlyFor(std::span<const RequestId> requests) const;
 
+  // While the model runs: so much of the step remains that nobody who has news should wait for it.
+  bool HasLongToGo() const;
+
   // While the model runs: whether to leave the step for a newcomer whose work is short beside what
-  // is left of it. Never if somebody gets a token by this step.
+  // is left of it. Only if that is long if somebody gets a token by this step.
   bool IsWorthLeavingFor(const GenerationRequest& newcomer) const;
 
   EngineStats stats() const { return stats_; }
