@@ -3,6 +3,7 @@
 
 #include <CLI/Option.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <string>
 
 #include "apps/command.h"
@@ -20,7 +21,15 @@ Result<std::string> KvFolder(const std::string& data) {
   if (folder.empty()) {
     return Refuse(ErrorCode::kInvalidArgument, "which folder? use --data DIR", "data");
   }
-  return folder + "/kv";
+  const std::string kv = folder + "/kv";
+  if (std::error_code ignored; !std::filesystem::is_directory(kv, ignored)) {
+    return Refuse(ErrorCode::kNotFound,
+                  fmt::format("there is no KV in {}; use --data to name the folder that the server "
+                              "has as its --data",
+                              folder),
+                  "data");
+  }
+  return kv;
 }
 
 std::string Hex(const ShortTag& tag) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "apps/command.h"
 #include "apps/exit_code.h"
@@ -122,9 +123,7 @@ std::string TimeOf(const json& session, const char* name) {
 
 Status List(const SessionFlags& flags, const Caller& caller) {
   constexpr auto kRow = "{:<36} {:>8} {:>8}  {:<16}  {:<16}  {}\n";
-  if (!flags.as_json) {
-    fmt::print(kRow, "ID", "TOKENS", "MESSAGES", "LAST USED", "EXPIRES", "MODEL");
-  }
+  bool has_head = flags.as_json;
   std::string after;
   for (;;) {
     QUIRE_TRY(const std::string answer,
@@ -133,6 +132,9 @@ Status List(const SessionFlags& flags, const Caller& caller) {
     const json page = json::parse(answer, nullptr, false);
     if (!page.is_object() || !page.contains("data") || !page["data"].is_array()) {
       return Refuse(ErrorCode::kIo, "this server's list of sessions cannot be read");
+    }
+    if (!std::exchange(has_head, true)) {
+      fmt::print(kRow, "ID", "TOKENS", "MESSAGES", "LAST USED", "EXPIRES", "MODEL");
     }
     for (const json& session : page["data"]) {
       after = session.value("id", "");
