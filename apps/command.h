@@ -25,6 +25,7 @@ Command AddRender(CLI::App& parent);
 Command AddInfo(CLI::App& parent);
 Command AddBench(CLI::App& parent);
 Command AddReplay(CLI::App& parent);
+Command AddPlan(CLI::App& parent);
 Command AddTenant(CLI::App& parent);
 Command AddCache(CLI::App& parent);
 Command AddSession(CLI::App& parent);

@@ -39,25 +39,28 @@ void AddDiskFlags(CLI::App& app, DiskFlags& flags) {
       ->capture_default_str();
 }
 
+Result<uint64_t> DiskBytes(const std::string& disk, const std::string& data) {
+  if (disk != "auto") return ParseSize(disk);
+  const std::string folder = data.empty() ? DefaultDataFolder() : data;
+  if (folder.empty()) return 0;
+  // What is there already is not free, but ours: the limit would shrink from start to start.
+  uint64_t ours = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator file(folder + "/kv", error), end; !error && file != end;
+       file.increment(error)) {
+    std::error_code no_size;
+    const uint64_t bytes = file->file_size(no_size);
+    if (!no_size) ours += bytes;
+  }
+  return std::min((FreeBytes(folder) + ours) / kShareByDefault, kMostByDefault);
+}
+
 Status ResolveDisk(const DiskFlags& flags, const std::string& data, EngineFlags& engine) {
   const std::string folder = data.empty() ? DefaultDataFolder() : data;
   engine.disk_encryption = flags.encryption == "on";
   engine.disk_required = !data.empty() || flags.disk != "auto";
-  if (flags.disk != "auto") {
-    QUIRE_TRY(engine.disk_bytes, ParseSize(flags.disk));
-    if (engine.disk_bytes == 0) return {};
-  } else if (!folder.empty()) {
-    // What is there already is not free, but ours: the limit would shrink from start to start.
-    uint64_t ours = 0;
-    std::error_code error;
-    for (std::filesystem::directory_iterator file(folder + "/kv", error), end;
-         !error && file != end; file.increment(error)) {
-      std::error_code no_size;
-      const uint64_t bytes = file->file_size(no_size);
-      if (!no_size) ours += bytes;
-    }
-    engine.disk_bytes = std::min((FreeBytes(folder) + ours) / kShareByDefault, kMostByDefault);
-  }
+  QUIRE_TRY(engine.disk_bytes, DiskBytes(flags.disk, data));
+  if (flags.disk != "auto" && engine.disk_bytes == 0) return {};
   if (folder.empty()) {
     if (!engine.disk_required) return {};
     return Refuse(ErrorCode::kInvalidArgument,

@@ -16,6 +16,9 @@ struct DiskFlags {
 
 void AddDiskFlags(CLI::App& app, DiskFlags& flags);
 
+// Bytes of KV that `disk` allows in the folder `data`, empty: the user's own.
+Result<uint64_t> DiskBytes(const std::string& disk, const std::string& data);
+
 // Says in `engine` where and how KV is kept. `data`: the folder that was asked for; empty: the
 // user's own. A place that was asked for must be usable, any other one need not.
 Status ResolveDisk(const DiskFlags& flags, const std::string& data, EngineFlags& engine);

@@ -22,6 +22,7 @@
 #include "apps/exit_code.h"
 #include "apps/flags/flag_values.h"
 #include "apps/flags/settings.h"
+#include "apps/plan_page.h"
 #include "base/size.h"
 #include "base/spare_memory.h"
 #include "base/threads.h"
@@ -183,7 +184,7 @@ class Loader {
     if (running) {
       check_ = std::move(running->check);
       server.SetReady({running->engine, running->tokenizer, running->chat_template,
-                       running->chat_template_error});
+                       running->chat_template_error, PlanPage(flags.engine, flags.data, *running)});
       if (!signals.stopping()) Announce(flags, *running, server.url());
     } else {
       error_ = running.error();

@@ -7,8 +7,8 @@
 
 namespace quire {
 
-// Reading `tokens` tokens (clients == 0), or each of `clients` sequences, `depth` tokens long at
-// the start, generating `tokens` tokens side by side.
+// Reading `tokens` tokens after `depth` others (clients == 0), or each of `clients` sequences,
+// `depth` tokens long at the start, generating `tokens` tokens side by side.
 struct BenchCase {
   uint32_t tokens = 0;
   uint32_t depth = 0;

@@ -120,7 +120,7 @@ void BenchStage::Prefill(const BenchCase& bench) {
     tokens_.resize(count);
     for (TokenId& token : tokens_) token = NextToken();
     const BatchItem item{.tokens = tokens_,
-                         .first_position = done,
+                         .first_position = bench.depth + done,
                          .table = tables_[0],
                          .num_logit_rows = done + count == bench.tokens ? 1u : 0u};
     forward_.Run({&item, 1});

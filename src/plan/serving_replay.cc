@@ -73,10 +73,9 @@ class ServingReplay {
     server.cache = {
         .capacity_blocks = static_cast<uint32_t>(options.capacity_tokens / options.block_tokens),
         .block_tokens = options.block_tokens};
-    server.budget = {
-        .step_tokens = 2048, .step_sequences = 256, .step_logit_rows = 256, .prefill_chunk = 2048};
-    server.prefill_beside_decodes = 1024;
-    server.queue_limit = 4096;
+    server.budget = options.budget;
+    server.prefill_beside_decodes = options.prefill_beside_decodes;
+    server.queue_limit = options.queue_limit;
     server.eviction = options.eviction;
     server.rates = options.rates;
     return server;

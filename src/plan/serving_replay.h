@@ -22,6 +22,10 @@ struct ServingOptions {
   uint32_t block_tokens = 64;  // of the cache
   EvictionKind eviction = EvictionKind::kAuto;
   VirtualRates rates = {};
+  StepBudget budget = {
+      .step_tokens = 2048, .step_sequences = 256, .step_logit_rows = 256, .prefill_chunk = 2048};
+  uint32_t prefill_beside_decodes = 1024;  // rows in one step
+  uint32_t queue_limit = 4096;
   double speed = 1;      // arrivals come so many times faster
   uint32_t tenants = 1;  // requests are dealt to so many, conversation by conversation
   std::function<void(uint64_t)> progress = {};  // requests that arrived

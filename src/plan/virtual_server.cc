@@ -65,10 +65,15 @@ std::span<const PlanItem> VirtualServer::Plan() {
 
 void VirtualServer::PassTime(std::span<const PlanItem> plan) {
   if (after_plan_) after_plan_();
+  const VirtualRates& rates = options_.rates;
   uint64_t rows = 0;
-  for (const PlanItem& item : plan) rows += item.num_tokens;
-  now_ms_ += options_.rates.step_ms +
-             1000 * static_cast<double>(rows) / options_.rates.prefill_tokens_per_s;
+  for (const PlanItem& item : plan) {
+    const double before = item.first_token + item.num_tokens / 2.0;
+    now_ms_ += item.num_tokens * before *
+               (item.num_tokens == 1 ? rates.decode_position_ms : rates.position_ms);
+    rows += item.num_tokens;
+  }
+  now_ms_ += rates.step_ms + 1000 * static_cast<double>(rows) / rates.prefill_tokens_per_s;
   ++num_steps_;
 }
 

@@ -2,8 +2,9 @@
 // takes as long as one would.
 //
 // A step takes `step_ms` and 1 / `prefill_rate` for each of its rows: so a lone decode takes about
-// step_ms, a batch of them hardly more, and a long prompt its length over the rate. What is chosen
-// is a function of the sequence's tokens alone, so who shares a prefix goes on alike.
+// step_ms, a batch of them hardly more, and a long prompt its length over the rate; and what the
+// positions before a row cost it, where that is given. What is chosen is a function of the
+// sequence's tokens alone, so who shares a prefix goes on alike.
 //
 // Deterministic. Threads  none. Errors  those of Scheduler::Submit.
 #pragma once
@@ -24,6 +25,8 @@ namespace quire {
 struct VirtualRates {
   double prefill_tokens_per_s = 1000;
   double step_ms = 20;
+  double position_ms = 0;         // of a row of several, for each position before it
+  double decode_position_ms = 0;  // of a row alone in its sequence
 };
 
 struct VirtualServerOptions {

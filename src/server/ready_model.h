@@ -1,6 +1,7 @@
 // server/ready_model.h -- a model with everything a request needs to be turned into work for it.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ struct ReadyModel {
         encoder(tokenizer, std::move(served.chat_template), std::move(served.chat_template_error),
                 engine->context_tokens()),
         names(std::move(model_names)),
+        plan(std::move(served.plan)),
         vocabulary(VocabularyDigest(*tokenizer)) {}
 
   std::shared_ptr<Engine> engine;
@@ -42,6 +44,7 @@ struct ReadyModel {
   std::shared_ptr<GrammarCache> grammars;  // that requests asked for
   PromptEncoder encoder;
   std::vector<std::string> names;  // the first is its own; "*" stands for any
+  std::function<Result<std::string>(const std::string& query)> plan;  // null: there is none
 
   std::string vocabulary;  // digest of all its tokens: equal, if ids mean the same
 

@@ -80,6 +80,8 @@ struct ServedModel {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null: chat refuses, completions work
   std::string chat_template_error;                    // why it is null, if the file has one
+  // The JSON of GET /v1/plan for its query; any thread. Null: there is no plan.
+  std::function<Result<std::string>(const std::string& query)> plan = nullptr;
 };
 
 class Server {

@@ -42,6 +42,11 @@ Tenant DefaultTenant(const Engine& engine) {
   return tenant;
 }
 
+Result<std::string> AnswerPlan(const ReadyModel& model, const std::string& query) {
+  if (model.plan) return model.plan(query);
+  return Refuse(ErrorCode::kNotFound, "this server makes no plans");
+}
+
 HttpResponse LongSession(size_t bytes) {
   return ToResponse({ErrorCode::kInvalidArgument,
                      "the header X-Quire-Session has " + std::to_string(bytes) +
@@ -75,6 +80,7 @@ const Service::Route Service::kRoutes[] = {
     {.path = "/version", .page = &Service::Version},
     {.path = "/openapi.json", .page = &Service::OpenApi},
     {.path = "/v1/cache", .when = When::kReady, .page = &Service::Cache},
+    {.path = "/v1/plan", .when = When::kReady, .work = AnswerPlan},
     {.path = "/v1/models", .when = When::kReady, .page = &Service::Models},
     {.path = "/v1/models/", .when = When::kReady, .page = &Service::OneModel},
     {.path = "/tokenize", .post = true, .when = When::kReady, .work = Tokenize},
@@ -279,9 +285,10 @@ asio::awaitable<std::optional<std::invoke_result_t<Function>>> Service::RunBesid
 
 asio::awaitable<void> Service::RunWork(Exchange& exchange, Work work) {
   const auto model = model_;
-  const std::string& body = exchange.request().body;
-  auto run = [&] { return work(*model, body); };
-  auto done = co_await RunBeside(exchange, body.size(), std::move(run));
+  const HttpRequest& request = exchange.request();
+  const std::string& input = request.method == "POST" ? request.body : request.query;
+  auto run = [&] { return work(*model, input); };
+  auto done = co_await RunBeside(exchange, input.size(), std::move(run));
   if (!done || exchange.gone()) co_return;
   Result<std::string> result = *std::move(done);
   HttpResponse response;

@@ -50,7 +50,7 @@ class Service {
     When when = When::kAlways;
     bool open = false;    // without a key
     Page page = nullptr;  // exactly one of these five
-    Work work = nullptr;
+    Work work = nullptr;  // over the body, or of GET the query
     Preparation generation = nullptr;
     // Alone: with every method but OPTIONS. Beside `generation`: instead, if sessions are kept.
     SessionHandler sessions = nullptr;

@@ -1,0 +1,41 @@
+// plan/capacity/memory_forecast.h -- how much memory a server of a model comes to use, part by
+// part.
+//
+// What is counted is what a server that has been busy holds (its resident set): weights, the KV
+// arena once every block was written, the buffers of a pass after the largest batch, the rows of
+// the embedding table (they are looked up in the file, whose pages count as ours), tokenizer, and
+// the program itself. Bodies of requests and answers on their way come and go, and are not counted.
+//
+// Threads  none. Errors  none.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "plan/capacity/model_shape.h"
+#include "plan/capacity/term.h"
+
+namespace quire {
+
+struct ServerSetting {
+  uint32_t threads = 1;
+  uint32_t context_tokens = 0;  // of one request; 0: the model's own
+  uint32_t step_tokens = 512;
+  uint32_t max_sequences = 64;
+  KvFormat kv_format = KvFormat::kK16V8;
+  uint64_t disk_bytes = 0;  // of KV on disk; 0: none
+};
+
+struct MemoryForecast {
+  std::vector<Term> fixed = {};    // bytes, whatever the KV memory is
+  uint64_t block_bytes = 0;        // of KV
+  uint64_t bookkeeping_bytes = 0;  // of each block of the arena, beside its KV
+
+  uint64_t fixed_bytes() const;
+  uint64_t BlocksIn(uint64_t memory_bytes) const;  // that fit beside what is fixed
+  uint64_t BytesWith(uint64_t blocks) const;       // of all
+};
+
+MemoryForecast ForecastMemory(const ModelShape& shape, const ServerSetting& setting);
+
+}  // namespace quire
