@@ -9,7 +9,7 @@ BUILD := build/release
 QUIRE := build/quire
 MODEL_FILE = models/$(MODEL).gguf
 
-.PHONY: all build run chat test chaos test-clang test-asan test-tsan soak bench fuzz-smoke format tidy install clean help
+.PHONY: all build run chat test chaos test-clang test-asan test-tsan soak bench dashboard fuzz-smoke format tidy install clean help
 
 all: build
 
@@ -72,6 +72,10 @@ bench: build  ## measure a model, the kernels and what KV formats cost (bench/re
 	@cmake --preset release -Wno-dev --log-level=WARNING -DQUIRE_BENCH=ON -DQUIRE_TESTS=OFF >/dev/null
 	@cmake --build --preset release --target benchmarks
 	@tools/run_bench $(BUILD) $(MODEL_FILE)
+
+dashboard:  ## build the dashboard's pages anew (dashboard/dist), after a change of dashboard/src
+	@tools/bootstrap test
+	@tools/dashboard build
 
 fuzz-smoke:  ## fuzz every input format for 60 s each
 	@tools/bootstrap fuzz

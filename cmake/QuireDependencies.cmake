@@ -17,5 +17,6 @@ pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 find_package(Boost 1.81 REQUIRED)
 if(QUIRE_TESTS)
   find_package(GTest REQUIRED)
+  find_package(ZLIB REQUIRED)  # reads what is served gzipped
   find_package(rapidcheck REQUIRED CONFIG)  # shrinks lists of random operations
 endif()

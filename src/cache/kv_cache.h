@@ -145,6 +145,11 @@ class KvCache : private IdleListener {
     return pool_.is_named(block) && prefixes_.name_of(block) == name;
   }
 
+  // Of a named block: the one before it in its chain, or kNoBlock; its name; how it was used.
+  BlockId parent_of(BlockId block) const { return prefixes_.parent_of(block); }
+  const BlockName& name_of(BlockId block) const { return prefixes_.name_of(block); }
+  const BlockUse& use_of(BlockId block) const { return uses_[Index(block)]; }
+
   const BlockPool& pool() const { return pool_; }
   const KvCacheCounts& counts() const { return counts_; }
   // Blocks that pins of `owner` hold, live ones too.

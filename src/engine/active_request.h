@@ -39,6 +39,7 @@ class ActiveRequest {
   void SetLeader(SequenceId leader) { leader_ = leader; }
   SequenceId leader() const { return leader_; }  // of choice 0; choice i has the id i higher
   const GenerationRequest& request() const { return arrival_.request; }
+  double arrived_seconds() const { return arrival_.arrived_seconds; }
   uint32_t num_choices() const { return static_cast<uint32_t>(answers_.size()); }
   Answer& answer(uint32_t choice) { return answers_[choice]; }
   bool all_ended() const;

@@ -20,10 +20,12 @@
 #include "base/spare_memory.h"
 #include "base/worker_pool.h"
 #include "engine/disk/kv_disk.h"
+#include "engine/engine_defaults.h"
 #include "engine/metrics.h"
 #include "engine/request_check.h"
 #include "engine/step_loop.h"
 #include "engine/transfer/kv_courier.h"
+#include "engine/view/engine_view.h"
 #include "kernels/numerics.h"
 #include "model/forward.h"
 #include "model/model.h"
@@ -34,11 +36,7 @@ namespace quire {
 
 namespace {
 
-constexpr uint32_t kDefaultStepTokens = 512;  // where the matmul's rate has long stopped growing
-constexpr uint32_t kLeastLogitRows = 64;      // echo reduces a prompt's logits in pieces of this
 constexpr uint32_t kMaxChoices = 128;
-constexpr uint32_t kLeastContext = 2;  // one token to read, one to answer
-constexpr size_t kSecretBytes = 32;
 constexpr uint32_t kWarmUpRows = 40;  // more than the kernels for few tokens take
 constexpr auto kIdleBeforeCheck = std::chrono::seconds(1);
 // Something of the disk's may be due without news: what was held back for a while.
@@ -54,65 +52,6 @@ Door::Arriving CountOf(const std::vector<Arrival>& arrivals) {
 }
 
 uint32_t NumChoices(const std::vector<Arrival>& arrivals) { return CountOf(arrivals).choices; }
-
-Result<EngineOptions> WithDefaults(EngineOptions options, const ModelConfig& model) {
-  if (options.context_tokens == 0) options.context_tokens = model.context_length;
-  if (options.context_tokens > model.context_length) {
-    return Refuse(ErrorCode::kInvalidArgument,
-                  fmt::format("a context of {} tokens is more than the {} this model was made for",
-                              options.context_tokens, model.context_length),
-                  "context");
-  }
-  if (options.context_tokens < kLeastContext) {
-    return Refuse(ErrorCode::kInvalidArgument,
-                  fmt::format("a context of {} tokens holds no question and answer; it needs {}",
-                              options.context_tokens, kLeastContext),
-                  "context");
-  }
-  if (options.max_sequences == 0 || options.queue_limit == 0) {
-    return Refuse(ErrorCode::kInvalidArgument, "at least one request must be able to run and wait");
-  }
-  if (options.step_tokens == 0) options.step_tokens = kDefaultStepTokens;
-  // A decode of every running sequence must fit into one step.
-  options.max_sequences = std::min(options.max_sequences, options.step_tokens);
-  if (options.scope_secret.empty()) {
-    options.scope_secret.resize(kSecretBytes);
-    randombytes_buf(options.scope_secret.data(), kSecretBytes);
-  }
-  if (options.scope_secret.size() != kSecretBytes) {
-    return Refuse(ErrorCode::kInvalidArgument, "the scope secret must have 32 bytes");
-  }
-  return options;
-}
-
-StepBudget BudgetOf(const EngineOptions& options) {
-  return {
-      .step_tokens = options.step_tokens,
-      .step_sequences = options.max_sequences,
-      .step_logit_rows = std::max(kLeastLogitRows, options.max_sequences),
-      .prefill_chunk = options.prefill_chunk == 0 ? options.step_tokens : options.prefill_chunk};
-}
-
-StepLoopOptions LoopOptions(const EngineOptions& options, const Model& model,
-                            const KvArena& arena) {
-  return {.budget = BudgetOf(options),
-          .queue_limit = options.queue_limit,
-          .num_blocks = arena.num_blocks(),
-          .block_bytes = arena.view().shape.block_bytes(),
-          .prefix_cache = options.prefix_cache,
-          .eviction = options.eviction,
-          .tool_keep_ms = TickMs{options.tool_keep_seconds} * 1000,
-          .target_itl_seconds = options.prefill_chunk == 0 ? options.target_itl_ms / 1000.0 : 0,
-          .model_digest = model.digest(),
-          .kv_format = std::string(KvFormatName(options.kv_format)),
-          .scope_secret = options.scope_secret};
-}
-
-ForwardLimits LimitsOf(const EngineOptions& options) {
-  return {.max_tokens = options.step_tokens,
-          .max_logit_rows = BudgetOf(options).step_logit_rows,
-          .max_context = options.context_tokens};
-}
 
 // Null: there is none, or it cannot be used and need not be.
 Result<std::unique_ptr<KvDisk>> OpenDisk(const EngineOptions& options, const KvView& view) {
@@ -141,10 +80,13 @@ struct Engine::Impl {
   void ThreadMain();
   bool WaitForWork();
   void RunErrand(const std::function<void()>& errand);
+  void Sleep(std::unique_lock<std::mutex>& lock);
+  void ShowLookers(std::unique_lock<std::mutex>& lock);
   bool ShouldLeaveStep();
   void Publish(const EngineStats& snapshot);
   void Describe(std::span<const Tenant> tenants);
   Door::Arriving Arriving() const;
+  void Post(std::vector<std::function<void()>>& queue, std::function<void()> task);
   KvCourier::Parts CourierParts();
 
   const EngineOptions options;
@@ -169,7 +111,8 @@ struct Engine::Impl {
   std::vector<Arrival> arrivals;
   std::vector<RequestId> cancels;
   std::vector<uint64_t> unpins;
-  std::vector<std::function<void()>> tasks;  // of the courier
+  std::vector<std::function<void()>> tasks;    // of the courier
+  std::vector<std::function<void()>> lookers;  // change nothing
   uint64_t last_request = 0;
   bool admitting = true;
   bool stopping = false;
@@ -239,16 +182,17 @@ StepLoopOptions Engine::Impl::MakeLoopOptions() {
   return made;
 }
 
+// To be run on the engine's thread, between steps; never, if the engine ends before.
+void Engine::Impl::Post(std::vector<std::function<void()>>& queue, std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex);
+    if (stopping) return;
+    queue.push_back(std::move(task));
+  }
+  work.notify_one();
+}
+
 KvCourier::Parts Engine::Impl::CourierParts() {
-  auto post = [this](std::function<void()> task) {
-    {
-      const std::lock_guard lock(mutex);
-      if (stopping) return;
-      tasks.push_back(std::move(task));
-      news.store(true, std::memory_order_relaxed);
-    }
-    work.notify_one();
-  };
   return {.loop = &loop,
           .disk = disk.get(),
           .view = arena.view(),
@@ -257,7 +201,10 @@ KvCourier::Parts Engine::Impl::CourierParts() {
                        .numerics = kNumericsVersion,
                        .scope = {}},
           .scope_secret = options.scope_secret,
-          .post = std::move(post)};
+          .post = [this](std::function<void()> task) {
+            Post(tasks, std::move(task));
+            news.store(true, std::memory_order_relaxed);
+          }};
 }
 
 Engine::Impl::~Impl() {
@@ -266,6 +213,7 @@ Engine::Impl::~Impl() {
     admitting = false;
     stopping = true;
     tasks.clear();
+    lookers.clear();
     news.store(true, std::memory_order_relaxed);
   }
   work.notify_one();
@@ -334,6 +282,40 @@ void Engine::Impl::ThreadMain() {
   if (disk != nullptr) disk->Flush();
 }
 
+void Engine::Impl::ShowLookers(std::unique_lock<std::mutex>& lock) {
+  std::vector<std::function<void()>> looking;
+  looking.swap(lookers);
+  lock.unlock();
+  for (const auto& look : looking) RunErrand(look);
+  lock.lock();
+}
+
+// Until there is something to do. Who looks meanwhile is shown what is here, and wakes nobody else.
+void Engine::Impl::Sleep(std::unique_lock<std::mutex>& lock) {
+  busy = stats.running + stats.waiting > 0;
+  const auto has_news = [this] {
+    return stopping || !arrivals.empty() || !cancels.empty() || !unpins.empty() || described ||
+           disk_news || !tasks.empty();
+  };
+  const bool waits_for_disk = loop.WaitsForDisk();
+  const auto ready = [&] { return (busy && !waits_for_disk) || !lookers.empty() || has_news(); };
+  for (bool checked = false;;) {
+    if (waits_for_disk) {
+      work.wait_for(lock, kDiskPatience, ready);
+    } else if (checked) {
+      work.wait(lock, ready);
+    } else if (!work.wait_for(lock, kIdleBeforeCheck, ready)) {
+      lock.unlock();
+      loop.CheckInvariants();
+      lock.lock();
+      checked = true;
+      continue;
+    }
+    if (!lookers.empty()) ShowLookers(lock);
+    if (busy || waits_for_disk || has_news()) return;
+  }
+}
+
 // Hands new requests and cancels to the loop; sleeps while there is nothing to do. False to stop.
 bool Engine::Impl::WaitForWork() {
   std::vector<Arrival> started;
@@ -344,20 +326,7 @@ bool Engine::Impl::WaitForWork() {
   std::vector<std::vector<TokenId>> prefixes;
   {
     std::unique_lock lock(mutex);
-    busy = stats.running + stats.waiting > 0;
-    const auto has_news = [this] {
-      return stopping || !arrivals.empty() || !cancels.empty() || !unpins.empty() || described ||
-             disk_news || !tasks.empty();
-    };
-    const auto ready = [&] { return busy || has_news(); };
-    if (loop.WaitsForDisk()) {
-      work.wait_for(lock, kDiskPatience, has_news);
-    } else if (!work.wait_for(lock, kIdleBeforeCheck, ready)) {
-      lock.unlock();
-      loop.CheckInvariants();
-      lock.lock();
-      work.wait(lock, ready);
-    }
+    Sleep(lock);
     started.swap(arrivals);
     cancelled.swap(cancels);
     unpinned.swap(unpins);
@@ -389,7 +358,7 @@ void Engine::Impl::RunErrand(const std::function<void()>& errand) {
   try {
     errand();
   } catch (const std::bad_alloc&) {
-    options.log("out of memory: KV is not handed on");
+    options.log("out of memory: KV is not handed on, or not shown");
   }
 }
 
@@ -559,6 +528,16 @@ std::string Engine::disk() const { return impl_->disk == nullptr ? "" : impl_->d
 
 std::string Engine::numerics() const {
   return fmt::format("{}/{}/full", kNumericsVersion, KvFormatName(impl_->options.kv_format));
+}
+
+void Engine::Look(std::function<void(EngineView)> take) {
+  impl_->Post(impl_->lookers,
+              [impl = impl_.get(), take = std::move(take)] { take(impl->loop.View()); });
+}
+
+void Engine::LookAtTree(std::optional<std::string> tenant, std::function<void(PrefixTree)> take) {
+  impl_->Post(impl_->lookers, [impl = impl_.get(), tenant = std::move(tenant),
+                               take = std::move(take)] { take(impl->loop.Tree(tenant)); });
 }
 
 KvCourier& Engine::courier() { return impl_->courier; }

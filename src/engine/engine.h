@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,8 @@ class KvCourier;
 class Model;
 class Tokenizer;
 class WorkerPool;
+struct EngineView;
+struct PrefixTree;
 
 struct EngineOptions {
   uint64_t kv_memory_bytes = 0;  // of the KV arena; refused if it cannot hold one block
@@ -131,6 +134,12 @@ class Engine {
     uint64_t limit_bytes = Tenant::kUnlimited;
   };
   std::vector<TenantUsage> tenant_usage() const;  // by name
+
+  // Hands to `take`, on the engine's thread, what is here at a moment between two steps
+  // (engine/view/engine_view.h); never, if the engine ends before. `take` must only pass it on.
+  void Look(std::function<void(EngineView)> take);
+  // The same of the prefix tree; of one tenant's blocks, if it is named.
+  void LookAtTree(std::optional<std::string> tenant, std::function<void(PrefixTree)> take);
 
   // Refuses new requests from now on.
   void StopAdmission();

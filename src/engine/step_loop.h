@@ -39,6 +39,9 @@
 namespace quire {
 
 class KvDisk;
+struct EngineView;
+struct PrefixTree;
+struct RequestView;
 
 // ForwardPass::RunUnless: logits [sum of num_logit_rows][vocab_size], or nullopt if the step was
 // left early. Then nothing was computed, and the next step is planned anew.
@@ -111,6 +114,11 @@ class StepLoop {
   SequenceSpec SpecOf(const GenerationRequest& request);
   KvCache& cache() { return cache_; }
 
+  // Between steps, for whoever looks (engine/view/engine_view.h). Tree: of one tenant's blocks, if
+  // it is named.
+  EngineView View() const;
+  PrefixTree Tree(const std::optional<std::string>& tenant) const;
+
   void CheckInvariants() const;  // for idle moments
 
   // Publishes the state as it is now; Step, Cancel do it by themselves.
@@ -124,6 +132,8 @@ class StepLoop {
     uint32_t choice = 0;
   };
 
+  std::vector<std::string> TenantNames() const;  // by OwnerId
+  RequestView ViewOf(const ActiveRequest& request) const;
   Scope ScopeOf(const GenerationRequest& request, uint64_t generation) const;
   BlockNames::PublicPrefix PublicPrefixOf(const GenerationRequest& request) const;
   Status Enqueue(std::unique_ptr<ActiveRequest> request);

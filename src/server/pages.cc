@@ -5,35 +5,13 @@
 #include "engine/engine.h"
 #include "kernels/dispatch.h"
 #include "kernels/numerics.h"
+#include "server/dashboard/dashboard_files.h"
 #include "server/openai/json_writer.h"
 #include "server/service.h"
 #include "server/tenant_usage.h"
 
 namespace quire {
 namespace {
-
-std::string EscapeHtml(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return ToValidUtf8(out);
-}
 
 // "2026-01-02T15:04:05Z"
 std::string Rfc3339(int64_t seconds) {
@@ -67,61 +45,11 @@ HttpResponse JsonPage(std::string body) {
   return response;
 }
 
-constexpr std::string_view kPageStart =
-    "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Quire</title>"
-    "<meta name=\"viewport\" content=\"width=device-width\"><style>body{font:16px/1.5 "
-    "system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem}"
-    "pre{background:#f4f4f4;color:#111;padding:1rem;overflow:auto}td{padding-right:2rem}</style>"
-    "</head><body><h1>Quire</h1>";
-
-constexpr std::string_view kPageEnd =
-    "<p><a href=\"/v1/models\">/v1/models</a> &middot; <a href=\"/health\">/health</a> &middot; "
-    "<a href=\"/metrics\">/metrics</a> &middot; <a href=\"/v1/cache\">/v1/cache</a> &middot; <a "
-    "href=\"/version\">/version</a> &middot; <a href=\"/openapi.json\">/openapi.json</a> &middot; "
-    "POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages, /v1/sessions, "
-    "/tokenize, /detokenize</p></body></html>\n";
-
 }  // namespace
 
-HttpResponse Service::Home(const HttpRequest&, const Caller& caller) {
-  HttpResponse response;
-  response.content_type = "text/html; charset=utf-8";
-  response.headers.emplace_back("Content-Security-Policy",
-                                "default-src 'none'; style-src 'unsafe-inline'");
-  std::string& page = response.body;
-  page = kPageStart;
-  if (model_ == nullptr) {
-    page += "<p>The model is still loading.</p>";
-  } else {
-    const EngineStats stats = model_->engine->stats();
-    const auto row = [&](std::string_view name, const std::string& value) {
-      page.append("<tr><td>").append(name).append("</td><td>").append(EscapeHtml(value));
-      page += "</td></tr>";
-    };
-    page += "<table>";
-    row("model", model_->names.front());
-    row("context", std::to_string(model_->engine->context_tokens()) + " tokens");
-    if (caller.admin) {
-      row("KV memory", std::to_string(stats.blocks) + " blocks of 16 tokens, " +
-                           std::to_string(stats.idle_blocks) + " kept for reuse, " +
-                           std::to_string(stats.pinned_blocks) + " pinned, " +
-                           std::to_string(stats.live_blocks) + " in use");
-      row("requests", std::to_string(stats.running) + " running, " + std::to_string(stats.waiting) +
-                          " waiting");
-    }
-    for (const Engine::TenantUsage& usage : model_->engine->tenant_usage()) {
-      if (tenants_.needs_key() && caller.MaySee(usage.tenant)) row(usage.tenant, InWords(usage));
-    }
-    row("kernels", std::string(IsaName(CurrentIsa())));
-    row("numerics", model_->engine->numerics());
-    row("version", options_.build.version);
-    page += "</table><p>Try it:</p><pre>curl http://" + EscapeHtml(options_.host) + ":" +
-            std::to_string(options_.port) +
-            "/v1/chat/completions -d '{\"messages\": [{\"role\": \"user\", \"content\": "
-            "\"Hello!\"}]}'</pre>";
-  }
-  page += kPageEnd;
-  return response;
+HttpResponse Service::Dashboard(const HttpRequest& request, const Caller&) {
+  if (auto file = ServeDashboard(request)) return *std::move(file);
+  return NoRoute(request, false);
 }
 
 HttpResponse Service::Health(const HttpRequest&, const Caller&) {

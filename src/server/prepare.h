@@ -54,6 +54,10 @@ Result<PreparedGeneration> PrepareMessages(const ReadyModel& model, const RawReq
 // POST /v1/messages/count_tokens: the JSON of the answer.
 Result<std::string> CountTokens(const ReadyModel& model, const std::string& body);
 
+// POST /render: the tokens of a conversation as the model reads it, and the text of each; what
+// begins a character inside of one is the text of the token that ends it.
+Result<std::string> Render(const ReadyModel& model, const std::string& body);
+
 // POST /tokenize and /detokenize: the JSON of the answer.
 Result<std::string> Tokenize(const ReadyModel& model, const std::string& body);
 Result<std::string> Detokenize(const ReadyModel& model, const std::string& body);

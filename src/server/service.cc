@@ -74,7 +74,12 @@ HttpResponse ToResponse(const Error& error, uint32_t retry_after_seconds) {
 
 // The whole face of the server, one line per path.
 const Service::Route Service::kRoutes[] = {
-    {.path = "/", .page = &Service::Home},
+    {.path = "/", .open = true, .page = &Service::Dashboard},
+    {.path = "/assets/", .open = true, .page = &Service::Dashboard},
+    {.path = "/favicon.svg", .open = true, .page = &Service::Dashboard},
+    {.path = "/licenses.txt", .open = true, .page = &Service::Dashboard},
+    {.path = "/v1/live", .when = When::kReady, .watching = &LiveFeed::Watch},
+    {.path = "/v1/cache/tree", .when = When::kReady, .watching = &LiveFeed::ShowTree},
     {.path = "/health", .open = true, .page = &Service::Health},
     {.path = "/metrics", .page = &Service::Metrics},
     {.path = "/version", .page = &Service::Version},
@@ -85,6 +90,7 @@ const Service::Route Service::kRoutes[] = {
     {.path = "/v1/models/", .when = When::kReady, .page = &Service::OneModel},
     {.path = "/tokenize", .post = true, .when = When::kReady, .work = Tokenize},
     {.path = "/detokenize", .post = true, .when = When::kReady, .work = Detokenize},
+    {.path = "/render", .post = true, .when = When::kReady, .work = Render},
     {.path = "/v1/completions",
      .post = true,
      .when = When::kReadyNotDraining,
@@ -204,9 +210,9 @@ HttpResponse Service::NoRoute(const HttpRequest& request, bool path_known) const
     if (route.any_method()) allowed = "GET, HEAD, POST, DELETE, OPTIONS";
   }
   if (!exists) {
-    return ErrorResponse(
-        404, "not_found",
-        "there is nothing at " + request.path.substr(0, 200) + "; GET / lists what there is");
+    return ErrorResponse(404, "not_found",
+                         "there is nothing at " + request.path.substr(0, 200) +
+                             "; GET /openapi.json lists what there is");
   }
   if (request.method == "OPTIONS") {
     HttpResponse response;
@@ -241,8 +247,9 @@ bool Service::MayRun(const Route& route, HttpResponse& refusal) const {
 
 asio::awaitable<void> Service::Handle(Exchange& exchange) {
   if (IsAnthropic(exchange.request().path)) exchange.set_error_form(UseAnthropicForm);
-  auto stranger = RefuseStrangers(exchange.request(), {options_.host, options_.cors_origin,
-                                                       options_.insecure || tenants_.needs_key()});
+  auto stranger = RefuseStrangers(
+      exchange.request(), {options_.host, options_.cors_origin,
+                           options_.insecure || tenants_.needs_key(), tenants_.needs_key()});
   if (stranger) co_return co_await exchange.Respond(*std::move(stranger));
   bool path_known = false;
   const Route* route = Find(exchange.request(), path_known);
@@ -256,6 +263,8 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
     if (route->generation != nullptr) metrics_.Count(Outcome::kRejected, caller->tenant);
   } else if (route->peers) {
     co_return co_await RunPeers(exchange);
+  } else if (route->watching != nullptr) {
+    co_return co_await RunWatching(exchange, route->watching, *std::move(caller));
   } else if (route->page != nullptr) {
     response = (this->*route->page)(exchange.request(), *caller);
   } else if (route->sessions != nullptr && (sessions_ || route->generation == nullptr)) {
@@ -340,6 +349,19 @@ asio::awaitable<void> Service::RunPeers(Exchange& exchange) {
   }
   Peers::Context context{model_, tenants_, draining_};
   co_await peers_->Handle(exchange, std::move(context));
+}
+
+asio::awaitable<void> Service::RunWatching(Exchange& exchange, Watching watching, Caller caller) {
+  const HttpRequest& request = exchange.request();
+  LiveFeed::Context context;
+  context.engine = model_->engine;
+  context.draining = [this] { return draining_; };
+  context.welcome = [this, &request, before = caller] {
+    const std::optional<Caller> now = tenants_.Find(request.keys);
+    return now && now->tenant == before.tenant && now->admin == before.admin;
+  };
+  context.caller = std::move(caller);
+  co_await (live_.*watching)(exchange, std::move(context));
 }
 
 asio::awaitable<void> Service::RunSessions(Exchange& exchange, SessionHandler handler,

@@ -15,6 +15,7 @@
 #include <string>
 #include <type_traits>
 
+#include "server/dashboard/live_feed.h"
 #include "server/http/exchange.h"
 #include "server/peers/peers.h"
 #include "server/prepare.h"
@@ -43,17 +44,19 @@ class Service {
   using Page = HttpResponse (Service::*)(const HttpRequest& request, const Caller& caller);
   using Work = Result<std::string> (*)(const ReadyModel&, const std::string&);
   using Preparation = Result<PreparedGeneration> (*)(const ReadyModel&, const RawRequest&);
+  using Watching = boost::asio::awaitable<void> (LiveFeed::*)(Exchange&, LiveFeed::Context);
   using SessionHandler = boost::asio::awaitable<void> (Sessions::*)(Exchange&, Sessions::Context);
   struct Route {
     std::string_view path;  // ends in "/": everything below it
     bool post = false;      // else GET and HEAD
     When when = When::kAlways;
     bool open = false;    // without a key
-    Page page = nullptr;  // exactly one of these five
+    Page page = nullptr;  // exactly one of these six
     Work work = nullptr;  // over the body, or of GET the query
     Preparation generation = nullptr;
     // Alone: with every method but OPTIONS. Beside `generation`: instead, if sessions are kept.
     SessionHandler sessions = nullptr;
+    Watching watching = nullptr;
     bool peers = false;  // instead of those: other servers
     bool any_method() const { return sessions != nullptr && generation == nullptr; }
   };
@@ -76,9 +79,10 @@ class Service {
   boost::asio::awaitable<void> RunSessions(Exchange& exchange, SessionHandler handler,
                                            Caller caller);
   boost::asio::awaitable<void> RunPeers(Exchange& exchange);
+  boost::asio::awaitable<void> RunWatching(Exchange& exchange, Watching watching, Caller caller);
   void PurgeSessions();
 
-  HttpResponse Home(const HttpRequest& request, const Caller& caller);
+  HttpResponse Dashboard(const HttpRequest& request, const Caller& caller);
   HttpResponse Health(const HttpRequest& request, const Caller& caller);
   HttpResponse Metrics(const HttpRequest& request, const Caller& caller);
   HttpResponse Version(const HttpRequest& request, const Caller& caller);
@@ -89,6 +93,7 @@ class Service {
 
   const ServerOptions& options_;
   ServerMetrics metrics_;
+  LiveFeed live_;
   TenantDirectory tenants_;
   std::unique_ptr<Peers> peers_;             // null: there are none
   std::unique_ptr<Sessions> sessions_;       // null: none are kept

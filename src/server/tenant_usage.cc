@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/size.h"
-
 namespace quire {
 namespace {
 
@@ -69,17 +67,6 @@ std::vector<MetricFamily> OnlyOf(const std::string& tenant, std::vector<MetricFa
   }
   std::erase_if(families, [](const MetricFamily& family) { return family.metric.empty(); });
   return families;
-}
-
-std::string InWords(const Engine::TenantUsage& usage) {
-  std::string text = FormatSize(usage.live_bytes) + " in use, " + FormatSize(usage.idle_bytes) +
-                     " kept for reuse, " + FormatSize(usage.pinned_bytes) + " pinned";
-  if (usage.disk_bytes > 0) text += ", " + FormatSize(usage.disk_bytes) + " on disk";
-  if (usage.guaranteed_bytes > 0) text += "; " + FormatSize(usage.guaranteed_bytes) + " guaranteed";
-  if (usage.limit_bytes != Tenant::kUnlimited) {
-    text += "; " + FormatSize(usage.limit_bytes) + " at most";
-  }
-  return text;
 }
 
 void WriteUsage(const Engine::TenantUsage& usage, uint64_t block_bytes, JsonWriter& json) {

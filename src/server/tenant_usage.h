@@ -23,9 +23,6 @@ std::vector<prometheus::MetricFamily> TenantFamilies(const std::vector<Engine::T
 std::vector<prometheus::MetricFamily> OnlyOf(const std::string& tenant,
                                              std::vector<prometheus::MetricFamily> families);
 
-// "1 MiB in use, 3 MiB kept for reuse, 0 B pinned; 4 MiB guaranteed, 8 MiB at most"
-std::string InWords(const Engine::TenantUsage& usage);
-
 // Fields of an object that is open: "tenant", "tiers", "guaranteed_bytes", "limit_bytes".
 void WriteUsage(const Engine::TenantUsage& usage, uint64_t block_bytes, JsonWriter& json);
 

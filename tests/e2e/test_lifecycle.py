@@ -15,8 +15,8 @@ from server_process import ServerProcess, raw_request, read_response
 
 def test_pages(server):
     home = server.get("/")
-    assert "smollm2-135m" in home.text and home.headers["content-type"].startswith("text/html")
-    assert "http" not in home.text.replace("curl http://127.0.0.1", "")  # nothing from elsewhere
+    assert "<title>Quire" in home.text and home.headers["content-type"].startswith("text/html")
+    assert "http" not in home.text  # nothing from elsewhere
     version = server.get("/version").json()
     assert version["version"] and version["numerics_version"] >= 1 and version["instruction_set"]
     assert server.get("/health").json() == {"status": "ok"}

@@ -485,8 +485,9 @@ def test_openapi_lists_every_path_and_nothing_else(kept):
     resolve(described)
     for path, methods in described["paths"].items():
         for method in set(methods) & {"get", "post", "delete"}:
+            once = {"once": "true"} if path == "/v1/live" else {}  # else it does not end
             answer = httpx.request(method, kept.server.url + path.replace("{id}", "none"),
-                                   timeout=30)
+                                   params=once, timeout=30)
             assert answer.status_code != 405, (method, path)
 
 

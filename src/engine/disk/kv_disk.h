@@ -61,6 +61,7 @@ class KvDisk : private CommitListener {
   void Cancel(RequestId request) { onboarder_->Cancel(*cache_, request); }
   size_t num_waiting() const { return onboarder_->num_waiting(); }
 
+  bool Contains(const BlockName& name) const { return tier_->Contains(name); }
   // For whoever wants the bytes of blocks, rather than to find them in memory.
   uint32_t CountFirst(std::span<const BlockName> names) const { return tier_->CountFirst(names); }
   void Fetch(BlockFetches::Wish wish) { fetches_.Start(std::move(wish)); }

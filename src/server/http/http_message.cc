@@ -1,5 +1,6 @@
 #include "server/http/http_message.h"
 
+#include <algorithm>
 #include <ctime>
 
 namespace quire {
@@ -11,6 +12,8 @@ std::string_view Reason(int status) {
       return "OK";
     case 204:
       return "No Content";
+    case 304:
+      return "Not Modified";
     case 400:
       return "Bad Request";
     case 401:
@@ -103,6 +106,21 @@ std::optional<std::string> QueryValue(std::string_view query, std::string_view n
   return std::nullopt;
 }
 
+bool AcceptsGzip(std::string_view accepted) {
+  while (!accepted.empty()) {
+    const size_t end = std::min(accepted.find(','), accepted.size());
+    std::string coding(accepted.substr(0, end));
+    accepted.remove_prefix(std::min(end + 1, accepted.size()));
+    std::erase(coding, ' ');
+    const size_t parameters = std::min(coding.find(';'), coding.size());
+    const std::string_view quality = std::string_view(coding).substr(parameters);
+    const bool refused =
+        quality.starts_with(";q=0") && quality.find_first_not_of("0.", 3) == std::string_view::npos;
+    if (coding.substr(0, parameters) == "gzip") return !refused;
+  }
+  return false;
+}
+
 std::string FormatHead(const HttpResponse& response, const HeadOptions& options) {
   std::string out = "HTTP/1.1 " + std::to_string(response.status) + " ";
   out.append(Reason(response.status)).append("\r\n");
@@ -117,10 +135,11 @@ std::string FormatHead(const HttpResponse& response, const HeadOptions& options)
     AppendHeader(out, "Vary", "Origin");
   }
   for (const auto& [name, value] : response.headers) AppendHeader(out, name, value);
-  if (response.status != 204) AppendHeader(out, "Content-Type", response.content_type);
+  const bool bodiless = response.status == 204 || response.status == 304;
+  if (!bodiless) AppendHeader(out, "Content-Type", response.content_type);
   if (options.chunked) {
     AppendHeader(out, "Transfer-Encoding", "chunked");
-  } else if (!options.until_close && response.status != 204) {
+  } else if (!options.until_close && !bodiless) {
     AppendHeader(out, "Content-Length", std::to_string(response.body.size()));
   }
   AppendHeader(out, "Connection", options.keep_alive ? "keep-alive" : "close");

@@ -22,7 +22,9 @@ struct HttpRequest {
   std::vector<std::string> keys;
   std::string session;  // X-Quire-Session: what the client calls its conversation
   std::string body;
-  std::string request_id;  // the client's X-Request-Id if it is harmless, else a fresh one
+  std::string request_id;     // the client's X-Request-Id if it is harmless, else a fresh one
+  std::string if_none_match;  // the header; empty: none
+  bool accepts_gzip = false;
   bool keep_alive = true;  // the client's wish
   bool http_1_1 = true;    // chunked transfer coding is understood
 };
@@ -41,6 +43,9 @@ std::optional<std::string> QueryValue(std::string_view query, std::string_view n
 
 // "%41" -> "A"; nullopt if an escape is broken.
 std::optional<std::string> PercentDecode(std::string_view text);
+
+// Whether an Accept-Encoding header allows gzip.
+bool AcceptsGzip(std::string_view accepted);
 
 // What a head needs beyond the response itself.
 struct HeadOptions {

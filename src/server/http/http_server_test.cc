@@ -423,6 +423,14 @@ TEST(TrustedOrigin, RefusesPagesOfStrangers) {
   EXPECT_TRUE(refused("localhost", "null", local));
   EXPECT_FALSE(refused("localhost", "https://evil.com", {"localhost", "*", false}));
   EXPECT_FALSE(refused("any.example", "", {"0.0.0.0", "", true}));
+  // Our own pages: only a key tells them from those of a name that was made to lead here.
+  const TrustedNames keyed{"0.0.0.0", "", true, true};
+  EXPECT_FALSE(refused("quire.example:8080", "http://quire.example:8080", keyed));
+  EXPECT_FALSE(refused("quire.example", "https://quire.example", keyed));
+  EXPECT_TRUE(refused("quire.example", "https://evil.example", keyed));
+  EXPECT_TRUE(refused("quire.example", "quire.example", keyed));
+  EXPECT_TRUE(refused("", "https://", keyed));
+  EXPECT_TRUE(refused("quire.example", "http://quire.example", {"0.0.0.0", "", true, false}));
 }
 
 }  // namespace

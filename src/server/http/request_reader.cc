@@ -239,6 +239,8 @@ asio::awaitable<std::expected<IncomingRequest, NoRequest>> RequestReader::Next()
   incoming.request.host = message[http::field::host];
   incoming.request.origin = message[http::field::origin];
   incoming.request.keys = KeysOf(message);
+  incoming.request.if_none_match = std::string(message[http::field::if_none_match]);
+  incoming.request.accepts_gzip = AcceptsGzip(message[http::field::accept_encoding]);
   incoming.request.session = std::string(message["X-Quire-Session"]);
   incoming.request.body = std::move(message.body());
   incoming.share = std::move(parse.share);

@@ -32,6 +32,12 @@ bool IsLoopbackOrigin(std::string_view origin) {
   return scheme != std::string_view::npos && IsLoopbackName(origin.substr(scheme + 3));
 }
 
+bool IsOwnOrigin(const HttpRequest& request) {
+  const size_t scheme = request.origin.find("://");
+  return scheme != std::string::npos && !request.host.empty() &&
+         boost::beast::iequals(request.origin.substr(scheme + 3), request.host);
+}
+
 }  // namespace
 
 bool IsLoopbackName(std::string_view authority) {
@@ -55,6 +61,7 @@ std::optional<HttpResponse> RefuseStrangers(const HttpRequest& request, const Tr
   }
   if (request.method != "POST" || request.origin.empty() || names.cors_origin == "*") return {};
   if (IsLoopbackOrigin(request.origin) || request.origin == names.cors_origin) return {};
+  if (names.needs_key && IsOwnOrigin(request)) return {};
   return ErrorResponse(403, "foreign_origin",
                        "pages from '" + Printable(request.origin) +
                            "' may not use this server; --cors-origin allows one");
