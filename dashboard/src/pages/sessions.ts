@@ -1,4 +1,4 @@
-// Sessions: conversations that the server keeps, and which was forked from which.
+// Sessions: conversations that the server keeps, and what can be done with them.
 
 import { ApiError, getJson, post, request } from "../api";
 import { announce, h, panel, setText } from "../dom";
@@ -15,8 +15,6 @@ interface Session {
   messages: number;
   model: string;
   moved_to: string | null;
-  forked_from?: string | null;
-  forked_at?: number | null;
   stream: { window_tokens: number } | null;
 }
 
@@ -27,35 +25,6 @@ interface Listed {
 
 const PAGE = 200;
 const PIN_SECONDS = 3600;
-
-/** In the order of a tree: forks below what they were forked from. */
-function asTree(sessions: Session[]): { session: Session; depth: number }[] {
-  const known = new Set(sessions.map(({ id }) => id));
-  const forks = new Map<string, Session[]>();
-  const roots: Session[] = [];
-  for (const session of sessions) {
-    const origin = session.forked_from;
-    if (!origin || !known.has(origin) || origin === session.id) {
-      roots.push(session);
-      continue;
-    }
-    const siblings = forks.get(origin);
-    if (siblings) siblings.push(session);
-    else forks.set(origin, [session]);
-  }
-  const order: { session: Session; depth: number }[] = [];
-  const placed = new Set<string>();
-  const place = (session: Session, depth: number): void => {
-    if (placed.has(session.id)) return;
-    placed.add(session.id);
-    order.push({ session, depth });
-    for (const fork of forks.get(session.id) ?? []) place(fork, depth + 1);
-  };
-  for (const root of roots) place(root, 0);
-  // An id that was used again may close a circle: nobody is left out.
-  for (const session of sessions) place(session, 0);
-  return order;
-}
 
 class Sessions {
   readonly element: HTMLElement;
@@ -113,10 +82,10 @@ class Sessions {
     this.table.hidden = this.sessions.length === 0;
     setText(this.empty, this.sessions.length > 0 ? ""
       : this.search.value === "" ? "No sessions yet: POST /v1/sessions begins one." : "No session has this in its id.");
-    this.body.replaceChildren(...asTree(this.sessions).map(({ session, depth }) => this.row(session, depth)));
+    this.body.replaceChildren(...this.sessions.map((session) => this.row(session)));
   }
 
-  private row(session: Session, depth: number): HTMLElement {
+  private row(session: Session): HTMLElement {
     const { id } = session;
     const now = Date.now() / 1000;
     const pinned = session.pinned_until !== null && session.pinned_until > now;
@@ -124,11 +93,6 @@ class Sessions {
     const button = (text: string, run: () => void) =>
       h("button", { type: "button", "aria-label": `${text} ${id}`, onclick: run }, text);
     const name = h("th", { scope: "row", class: "session-name" }, h("span", { class: "session-id" }, id));
-    name.style.setProperty("--depth", String(depth));
-    if (depth > 0) name.classList.add("fork");
-    if (session.forked_from) {
-      name.append(h("span", { class: "note" }, `forked from ${session.forked_from} at ${count(session.forked_at ?? 0)}`));
-    }
     if (session.moved_to) name.append(h("span", { class: "note" }, `moved to ${session.moved_to}`));
     if (session.stream) name.append(h("span", { class: "note" }, `stream, window of ${count(session.stream.window_tokens)}`));
     const cell = (text: string) => h("td", { class: "number" }, text);
