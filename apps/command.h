@@ -29,5 +29,6 @@ Command AddPlan(CLI::App& parent);
 Command AddTenant(CLI::App& parent);
 Command AddCache(CLI::App& parent);
 Command AddSession(CLI::App& parent);
+Command AddLedger(CLI::App& parent);
 
 }  // namespace quire

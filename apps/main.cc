@@ -90,10 +90,10 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", "quire " QUIRE_VERSION, "show the version and exit");
   app.set_help_flag("-h,--help", "show this help and exit");
   app.require_subcommand(1);
-  const std::vector<Command> commands = {AddServe(app),    AddChat(app),   AddRun(app),
-                                         AddTokenize(app), AddRender(app), AddInfo(app),
-                                         AddBench(app),    AddReplay(app), AddPlan(app),
-                                         AddTenant(app),   AddCache(app),  AddSession(app)};
+  const std::vector<Command> commands = {
+      AddServe(app), AddChat(app),    AddRun(app),    AddTokenize(app), AddRender(app),
+      AddInfo(app),  AddBench(app),   AddReplay(app), AddPlan(app),     AddTenant(app),
+      AddCache(app), AddSession(app), AddLedger(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& shown) {  // --help, --version

@@ -27,6 +27,7 @@
 #include "base/spare_memory.h"
 #include "base/threads.h"
 #include "kernels/dispatch.h"
+#include "ledger/ledger.h"
 #include "reply/reply_format.h"
 #include "server/server.h"
 #include "server/tenants/master_key.h"
@@ -36,8 +37,10 @@
 namespace quire {
 namespace {
 
-// Beside the workers: engine, signals, loading, parsing, masks, check of the file, disk.
-constexpr uint32_t kOtherThreads = 16;
+// Beside the workers: engine, signals, loading, parsing, masks, check of the file, disk,
+// ledger.
+constexpr uint32_t kOtherThreads = 18;
+constexpr uint64_t kLeastLedgerBytes = kMiB;
 constexpr uint32_t kPeerThreads = 24;  // where sessions may be handed over
 // A quarter is for the engine and the connections, some hundred times what their bookkeeping needs;
 // the rest holds the largest body that is parsed, once more while it is destroyed.
@@ -54,6 +57,8 @@ struct ServeFlags {
   std::string data;             // folder; empty: in the user's data folder
   DiskFlags disk;
   std::string session_disk = "1GiB";
+  std::string ledger_disk = "256MiB";
+  uint32_t ledger_days = LedgerLimits().days;
   std::vector<std::string> peers;
   std::string peer_secret_file;
   std::string peer_name;
@@ -278,6 +283,32 @@ Status OpenSessions(ServeFlags& flags) {
   return {};
 }
 
+// Whatever becomes of the file, requests are served.
+Status OpenLedger(ServeFlags& flags) {
+  const std::string folder = flags.data.empty() ? DefaultDataFolder() : flags.data;
+  LedgerLimits limits;
+  limits.days = flags.ledger_days;
+  QUIRE_TRY(limits.bytes, ParseSize(flags.ledger_disk));
+  if (limits.bytes > 0 && limits.bytes < kLeastLedgerBytes) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  fmt::format("a ledger of {} holds next to nothing; use {} or more, or 0 for none",
+                              flags.ledger_disk, FormatSize(kLeastLedgerBytes)),
+                  "ledger-disk");
+  }
+  ServerOptions& server = flags.server;
+  if (limits.bytes == 0 || folder.empty()) {
+    server.no_ledger_reason = limits.bytes == 0 ? "it was started with --ledger-disk 0"
+                                                : "it has no folder for it; use --data";
+    return {};
+  }
+  if (const Status made = MakeDataFolder(folder); !made) {
+    spdlog::warn("the ledger cannot be written: {}", made.error().message);
+  }
+  server.ledger = std::make_shared<Ledger>(folder + "/ledger.db", limits,
+                                           [](std::string_view line) { spdlog::warn("{}", line); });
+  return {};
+}
+
 Status ReadPeers(ServeFlags& flags) {
   std::vector<Peer> peers;
   for (const std::string& text : flags.peers) {
@@ -318,6 +349,7 @@ int Serve(ServeFlags& flags) {
     return Fail(disk.error());
   }
   if (Status opened = OpenSessions(flags); !opened) return Fail(opened.error());
+  if (Status opened = OpenLedger(flags); !opened) return Fail(opened.error());
   auto server = Server::Listen(flags.server);
   if (!server) return Fail(server.error());
   signals.Start(**server);
@@ -341,6 +373,19 @@ void AddPeerFlags(CLI::App& app, ServeFlags& flags) {
   app.add_option("--peer-name", flags.peer_name,
                  "what peers call this server; needed where several of them share a secret")
       ->type_name("NAME");
+}
+
+void AddLedgerFlags(CLI::App& app, ServeFlags& flags) {
+  Size(
+      app.add_option("--ledger-disk", flags.ledger_disk,
+                     "most that the ledger of requests in --data may take on disk, the oldest rows "
+                     "make room; 0: none is kept"),
+      0, false)
+      ->capture_default_str();
+  Whole(app.add_option("--ledger-days", flags.ledger_days,
+                       "how long a row of the ledger is kept; 0: as long as there is room"),
+        0, 36500)
+      ->capture_default_str();
 }
 
 void AddServerFlags(CLI::App& app, ServeFlags& flags) {
@@ -369,6 +414,7 @@ void AddServerFlags(CLI::App& app, ServeFlags& flags) {
                       "most that the sessions of one tenant may take on disk"),
        4096, false)
       ->capture_default_str();
+  AddLedgerFlags(app, flags);
   AddPeerFlags(app, flags);
   app.add_option("--alias", flags.aliases,
                  "another name the model answers to; '*' accepts any; may be repeated "

@@ -29,9 +29,11 @@ MAY_INCLUDE = {
              "kernels/kv_view.h", "kernels/matmul.h"],
     "grammar": [],
     "session": ["cache/ids.h", "cache/block_name.h"],
+    "ledger": [],
     "engine": ["sched", "cache", "tier", "model", "text", "grammar", "kernels/kv_view.h",
                "kernels/numerics.h"],
-    "server": ["engine", "text", "grammar", "reply", "session", "model/sampler.h", "kernels/dispatch.h",
+    "server": ["engine", "text", "grammar", "reply", "session", "ledger",
+               "model/sampler.h", "kernels/dispatch.h",
                "kernels/numerics.h"],
 }
 

@@ -1,6 +1,9 @@
 #include "cache/block_names.h"
 
+#include <sodium.h>
+
 #include <algorithm>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -15,6 +18,24 @@ const BlockName& BlockNames::Of(uint32_t i, std::span<const TokenId> tokens,
     names_.push_back(NextBlockName(root, names_.empty() ? root : names_.back(), block));
   }
   return names_[i];
+}
+
+uint64_t BlockNames::FingerprintOf(uint32_t i, std::span<const TokenId> tokens,
+                                   uint32_t block_tokens) const {
+  QUIRE_CHECK((uint64_t{i} + 1) * block_tokens <= tokens.size(), "only full blocks have names");
+  std::vector<unsigned char> chained(sizeof(uint64_t) + block_tokens * sizeof(TokenId));
+  while (fingerprints_.size() <= i) {
+    const uint64_t before = fingerprints_.empty() ? 0 : fingerprints_.back();
+    const auto block = tokens.subspan(fingerprints_.size() * block_tokens, block_tokens);
+    std::memcpy(chained.data(), &before, sizeof(before));
+    std::memcpy(chained.data() + sizeof(before), block.data(), block.size_bytes());
+    uint64_t fingerprint = 0;
+    static_assert(sizeof(fingerprint) == crypto_shorthash_BYTES);
+    crypto_shorthash(reinterpret_cast<unsigned char*>(&fingerprint), chained.data(), chained.size(),
+                     kin_.data());
+    fingerprints_.push_back(fingerprint);
+  }
+  return fingerprints_[i];
 }
 
 uint32_t BlockNames::CommonBlocks(const BlockNames& other, uint32_t limit) const {

@@ -24,7 +24,8 @@ namespace quire {
 class BlockNames {
  public:
   BlockNames() = default;
-  BlockNames(const Scope& scope) : root_(scope.root) {}  // a scope will do where names are asked
+  BlockNames(const Scope& scope)
+      : root_(scope.root), kin_(scope.kin) {}  // a scope will do where names are asked
 
   // The first `blocks` blocks are named under `scope`. Before any name is asked for.
   struct PublicPrefix {
@@ -32,11 +33,17 @@ class BlockNames {
     uint32_t blocks = 0;
   };
   BlockNames(const Scope& scope, const PublicPrefix& prefix)
-      : root_(scope.root), public_root_(prefix.scope.root), public_blocks_(prefix.blocks) {}
+      : root_(scope.root),
+        kin_(scope.kin),
+        public_root_(prefix.scope.root),
+        public_blocks_(prefix.blocks) {}
 
   // The name of block i of `tokens`, which must be full. From call to call tokens may be added, but
   // the blocks named before stay what they were.
   const BlockName& Of(uint32_t i, std::span<const TokenId> tokens, uint32_t block_tokens) const;
+
+  // Of blocks 0 to i, whatever they are named under; 8 bytes a block that it was asked for.
+  uint64_t FingerprintOf(uint32_t i, std::span<const TokenId> tokens, uint32_t block_tokens) const;
 
   // How many blocks at the start, `limit` at most, are the same as those of `other`. Both must have
   // been asked for that many. O(log limit).
@@ -49,9 +56,11 @@ class BlockNames {
 
  private:
   BlockName root_;
+  KinKey kin_{};
   BlockName public_root_;
   uint32_t public_blocks_ = 0;
   mutable std::vector<BlockName> names_;
+  mutable std::vector<uint64_t> fingerprints_;
 };
 
 }  // namespace quire

@@ -27,6 +27,7 @@ KvCache::KvCache(const KvCacheOptions& options, std::unique_ptr<EvictionPolicy> 
       uses_(options.capacity_blocks),
       keeping_(options.capacity_blocks),
       awaited_(options.capacity_blocks),
+      fingerprints_(options.capacity_blocks),
       grown_(options.capacity_blocks),
       noted_names_(options.capacity_blocks),
       noted_uses_(options.capacity_blocks),
@@ -78,13 +79,13 @@ bool KvCache::Grow(BlockTable& table, uint32_t num_tokens, EvictionReason reason
   }
   const uint64_t limit = quota(owner).limit_blocks;
   while (uint64_t{pool_.counts(owner).used()} + missing > limit) {
-    Evict(order_.VictimOf(owner, now_), reason);
+    Evict(order_.VictimOf(owner, now_), reason, owner);
   }
   while (pool_.num_free() < missing) {
     const BlockId victim = order_.Victim(owner, now_);
     QUIRE_CHECK(victim != kNoBlock, "E1: what is reclaimable cannot be reclaimed");
     counts_.foreign_evictions += pool_.owner_of(victim) != owner;
-    Evict(victim, reason);
+    Evict(victim, reason, owner);
   }
   const std::span<BlockId> blocks = std::span(grown_).first(missing);
   QUIRE_CHECK(pool_.Allocate({owner, table.last()}, blocks));
@@ -116,8 +117,21 @@ uint32_t KvCache::attainable(OwnerId owner) const {
   return std::min(left, quota(owner).limit_blocks);
 }
 
-void KvCache::Evict(BlockId victim, EvictionReason reason) {
+SeenBlocks::Finding KvCache::WhyMissed(const BlockNames& names, std::span<const TokenId> tokens,
+                                       uint32_t i) const {
+  const uint64_t fingerprint = names.FingerprintOf(i, tokens, options_.block_tokens);
+  return seen_.Find({fingerprint, static_cast<uint32_t>(HashOf(names.RootOf(i)))});
+}
+
+void KvCache::NoteSeen(BlockId block, SeenBlocks::Fate fate) {
+  const auto root = static_cast<uint32_t>(HashOf(prefixes_.root_of(block)));
+  seen_.Note({fingerprints_[Index(block)], root}, pool_.owner_of(block), fate, now_);
+}
+
+void KvCache::Evict(BlockId victim, EvictionReason reason, OwnerId wanted_by) {
   QUIRE_CHECK(victim != kNoBlock);
+  const bool own = pool_.owner_of(victim) == wanted_by;
+  NoteSeen(victim, own ? SeenBlocks::Fate::kEvictedOwn : SeenBlocks::Fate::kEvictedOutside);
   const BlockId parent = prefixes_.parent_of(victim);
   (void)prefixes_.Forget(victim);
   awaited_.Remove(victim, pool_.owner_of(victim));
@@ -154,6 +168,8 @@ void KvCache::Commit(const BlockNames& names, std::span<const TokenId> tokens,
   for (uint32_t i = first; i < table.num_named(); ++i) {
     if (table[i] != grown_[i]) continue;
     keeping_[Index(table[i])] = {};
+    fingerprints_[Index(table[i])] = names.FingerprintOf(i, tokens, options_.block_tokens);
+    NoteSeen(table[i], SeenBlocks::Fate::kHere);
     if (listener_ != nullptr) listener_->OnCommitted({names, tokens, table, i, i + 1});
   }
 }
@@ -237,8 +253,9 @@ std::vector<BlockId> KvCache::Purge(OwnerId owner) {
   for (BlockId victim = order_.VictimOf(owner, now_); victim != kNoBlock;
        victim = order_.VictimOf(owner, now_)) {
     purged.push_back(victim);
-    Evict(victim, EvictionReason::kPurge);
+    Evict(victim, EvictionReason::kPurge, owner);
   }
+  seen_.Purge(owner, now_);
   return purged;
 }
 

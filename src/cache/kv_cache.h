@@ -38,6 +38,7 @@
 #include "cache/prefix_cache.h"
 #include "cache/quota.h"
 #include "cache/scope.h"
+#include "cache/seen_blocks.h"
 
 namespace quire {
 
@@ -100,6 +101,10 @@ class KvCache : private IdleListener {
   // The tokens that Match would find. Changes nothing.
   uint32_t CountCached(const BlockNames& names, std::span<const TokenId> tokens) const;
 
+  // Why block i of `tokens`, which Match did not find, is not here.
+  SeenBlocks::Finding WhyMissed(const BlockNames& names, std::span<const TokenId> tokens,
+                                uint32_t i) const;
+
   // Shares the first `num_blocks` blocks of `from`, which must be full of the same tokens in both.
   void Fork(const BlockTable& from, uint32_t num_blocks, BlockTable& to);
 
@@ -160,7 +165,8 @@ class KvCache : private IdleListener {
  private:
   void OnIdle(BlockId block) override;
   void OnTaken(BlockId block) override;
-  void Evict(BlockId victim, EvictionReason reason);
+  void Evict(BlockId victim, EvictionReason reason, OwnerId wanted_by);
+  void NoteSeen(BlockId block, SeenBlocks::Fate fate);
   bool IsOrdered(BlockId block) const;
   void NoteText(const BlockNames& names, std::span<const TokenId> tokens, BlockTable& table);
 
@@ -175,10 +181,12 @@ class KvCache : private IdleListener {
   std::vector<BlockUse> uses_;    // [capacity], of named blocks
   std::vector<Keeping> keeping_;  // [capacity], of named blocks
   AwaitedBlocks awaited_;
-  std::vector<BlockId> grown_;         // scratch of Grow and Commit; [capacity]
-  std::vector<uint64_t> noted_names_;  // scratch of NoteText; [capacity]
-  std::vector<BlockUse> noted_uses_;   // the same
-  std::vector<uint32_t> pinned_;       // by owner: distinct blocks held by pins
+  SeenBlocks seen_;
+  std::vector<uint64_t> fingerprints_;  // [capacity], of named blocks
+  std::vector<BlockId> grown_;          // scratch of Grow and Commit; [capacity]
+  std::vector<uint64_t> noted_names_;   // scratch of NoteText; [capacity]
+  std::vector<BlockUse> noted_uses_;    // the same
+  std::vector<uint32_t> pinned_;        // by owner: distinct blocks held by pins
   uint64_t last_pin_ = 0;
   std::unordered_map<PinId, std::vector<BlockId>> pins_;
 };

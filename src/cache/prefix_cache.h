@@ -58,6 +58,7 @@ class PrefixCache {
   uint32_t num_named() const { return num_named_; }
   uint32_t num_children(BlockId block) const { return entries_[Index(block)].num_children; }
   BlockId parent_of(BlockId block) const { return entries_[Index(block)].parent; }
+  const BlockName& root_of(BlockId block) const { return entries_[Index(block)].root; }
   const BlockName& name_of(BlockId block) const { return entries_[Index(block)].name; }
   void CheckInvariants() const;
 

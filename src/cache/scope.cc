@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <cstring>
+
 #include "base/check.h"
 
 namespace quire {
@@ -59,14 +61,15 @@ class FieldHash {
 Scope MakeScope(const ScopeFields& fields) {
   QUIRE_CHECK(fields.tenant_secret.size() == 32, "a tenant's secret comes from TenantSecret");
   // The secret is key and field: as a key it makes roots unguessable, as a field it is counted.
-  return Scope{FieldHash(fields.tenant_secret)
-                   .Add(Tag::kScopeRoot, "quire block names 1")
-                   .Add(Tag::kModelDigest, fields.model_digest)
-                   .Add(Tag::kKvFormat, fields.kv_format)
-                   .Add(Tag::kNumericsVersion, fields.numerics_version)
-                   .Add(Tag::kTenantSecret, fields.tenant_secret)
-                   .Add(Tag::kCacheSalt, fields.cache_salt)
-                   .Finish()};
+  return {.root = FieldHash(fields.tenant_secret)
+                      .Add(Tag::kScopeRoot, "quire block names 1")
+                      .Add(Tag::kModelDigest, fields.model_digest)
+                      .Add(Tag::kKvFormat, fields.kv_format)
+                      .Add(Tag::kNumericsVersion, fields.numerics_version)
+                      .Add(Tag::kTenantSecret, fields.tenant_secret)
+                      .Add(Tag::kCacheSalt, fields.cache_salt)
+                      .Finish(),
+          .kin = {}};
 }
 
 std::string TenantSecret(std::string_view master_key, std::string_view tenant,
@@ -78,6 +81,19 @@ std::string TenantSecret(std::string_view master_key, std::string_view tenant,
                                .Add(Tag::kGeneration, generation)
                                .Finish();
   return std::string(reinterpret_cast<const char*>(secret.bytes.data()), secret.bytes.size());
+}
+
+KinKey TenantKin(std::string_view master_key, std::string_view tenant, uint64_t holder) {
+  QUIRE_CHECK(master_key.size() == 32, "the master key has 32 bytes");
+  const BlockName whole = FieldHash(master_key)
+                              .Add(Tag::kSecretKind, "quire tenant fingerprints")
+                              .Add(Tag::kTenantName, tenant)
+                              .Add(Tag::kGeneration, holder)
+                              .Finish();
+  KinKey kin;
+  static_assert(kin.size() == crypto_shorthash_KEYBYTES);
+  std::memcpy(kin.data(), whole.bytes.data(), kin.size());
+  return kin;
 }
 
 }  // namespace quire

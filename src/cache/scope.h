@@ -8,6 +8,7 @@
 // Threads  pure functions.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,8 +17,13 @@
 
 namespace quire {
 
+// Keys the fingerprints by which a tenant's texts are recognised whatever they are named under
+// (seen_blocks.h).
+using KinKey = std::array<unsigned char, 16>;
+
 struct Scope {
   BlockName root;
+  KinKey kin{};
   bool operator==(const Scope&) const = default;
 };
 
@@ -34,5 +40,8 @@ Scope MakeScope(const ScopeFields& fields);
 // KDF(master key, tenant, generation): 32 bytes. Raising the generation makes all that the tenant
 // left behind unreachable. `master_key` has 32 bytes.
 std::string TenantSecret(std::string_view master_key, std::string_view tenant, uint64_t generation);
+
+// The same for one holder of the tenant's name, over all generations.
+KinKey TenantKin(std::string_view master_key, std::string_view tenant, uint64_t holder);
 
 }  // namespace quire

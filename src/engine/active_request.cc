@@ -29,6 +29,15 @@ void ActiveRequest::NoteOnboarded(uint32_t tokens, double seconds) {
   onboard_seconds_ = seconds;
 }
 
+void ActiveRequest::NoteMiss(MissReason reason, double evicted_ago_ms) {
+  ++receipt_.missed_blocks[static_cast<size_t>(reason)];
+  const bool evicted = reason == MissReason::kEvictedOwn || reason == MissReason::kEvictedOutside;
+  if (!evicted) return;
+  const double least = std::max(evicted_ago_ms, 1.0);  // 0 stands for none
+  receipt_.evicted_ago_ms =
+      receipt_.evicted_ago_ms == 0 ? least : std::min(receipt_.evicted_ago_ms, least);
+}
+
 void ActiveRequest::NoteStarted(double now) {
   if (started_ < 0) started_ = now;
 }
@@ -46,6 +55,7 @@ std::optional<double> ActiveRequest::NoteToken(double now) {
 void ActiveRequest::NoteSequence(const SequenceCounts& counts, bool leads) {
   receipt_.peak_blocks = std::max(receipt_.peak_blocks, counts.peak_blocks);
   receipt_.preemptions += counts.preemptions;
+  receipt_.block_seconds += counts.block_seconds;
   if (!leads) return;
   receipt_.cached_tokens = counts.cached_tokens;
   receipt_.onboarded_tokens = std::min(counts.cached_tokens, onboarded_tokens_);
@@ -75,6 +85,7 @@ void ActiveRequest::EndAnswers(FinishReason reason) {
 
 void ActiveRequest::Done() {
   QUIRE_CHECK(all_ended());
+  if (request().on_end) request().on_end(receipt_);
   events().Push(DoneEvent{receipt_, std::move(error_)});
 }
 
@@ -88,6 +99,7 @@ void ActiveRequest::CloseReceipt() {
   receipt_.prefill_ms = (first - started) * kMs;
   receipt_.ttft_ms = (first - arrival_.arrived_seconds) * kMs;
   if (token_steps_ > 1) {
+    receipt_.decode_ms = (last_token_ - first_token_) * kMs;
     receipt_.decode_ms_per_token = (last_token_ - first_token_) * kMs / (token_steps_ - 1);
   }
 }

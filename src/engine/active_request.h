@@ -48,6 +48,8 @@ class ActiveRequest {
   // Its prompt's blocks have come from the disk, so many tokens of them.
   void NoteOnboarded(uint32_t tokens, double seconds);
   uint32_t onboarded_tokens() const { return onboarded_tokens_; }
+  // A full block of its prompt is not there; if it was given up, so long ago.
+  void NoteMiss(MissReason reason, double evicted_ago_ms);
   void NoteStarted(double now);  // its first token is being computed
   // A token was chosen in the step that ends now. Returns the seconds since the step before that
   // gave this request one, or nullopt for the first.

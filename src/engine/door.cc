@@ -167,7 +167,7 @@ Forecast Door::ForecastOf(const GenerationRequest& request, const Arriving& arri
   const bool no_memory = load_.running > 0 && request.prompt.size() > load_.free_tokens;
   const uint64_t ends = std::max<uint64_t>(beyond, no_memory ? ahead + 1 : 0);
   seconds = std::max(seconds, static_cast<double>(ends) * load_.seconds_per_choice);
-  return {ahead, std::max(seconds, OwnTurn(request))};
+  return {ahead, std::max(seconds, OwnTurn(request)), KvBytesOf(request)};
 }
 
 // Who may run few at once waits for its own to end, which are as rare among all ends as they are
@@ -182,6 +182,15 @@ double Door::OwnTurn(const GenerationRequest& request) const {
   const double share =
       std::max(1.0, static_cast<double>(load_.running) / static_cast<double>(most));
   return static_cast<double>(before + 1 - most) * load_.seconds_per_choice * share;
+}
+
+// Choices share the full blocks of the prompt. The last token of each is never read.
+uint64_t Door::KvBytesOf(const GenerationRequest& request) const {
+  const uint64_t held = request.prompt.size() + std::max(request.max_tokens, 1u) - 1;
+  const uint64_t blocks = (held + limits_.block_tokens - 1) / limits_.block_tokens;
+  const uint64_t shared = request.prompt.size() / limits_.block_tokens;
+  const uint64_t others = request.max_tokens == 0 ? 0 : request.choices - 1;
+  return (blocks + others * (blocks - std::min(blocks, shared))) * limits_.block_bytes;
 }
 
 uint32_t Door::RetryAfterSeconds(uint32_t arriving_choices) const {

@@ -39,6 +39,7 @@ struct Load {
 struct Forecast {
   uint32_t position = 0;  // answers that are ahead and have not begun
   double wait_seconds = 0;
+  uint64_t kv_bytes = 0;  // for the prompt and max_tokens of each choice
 };
 
 class Door {
@@ -86,6 +87,7 @@ class Door {
   static void Fill(Account& account, double now);
   Status CheckTenant(const GenerationRequest& request, double now);
   double OwnTurn(const GenerationRequest& request) const;
+  uint64_t KvBytesOf(const GenerationRequest& request) const;
   Forecast ForecastOf(const GenerationRequest& request, const Arriving& arriving) const;
 
   const Limits limits_;

@@ -293,7 +293,7 @@ TEST(Engine, SeriesStartAtZero) {
   for (const auto& family : engine->metrics().Collect()) series[family.name] = family.metric.size();
   EXPECT_EQ(series["quire_rejections_total"], 6u);
   EXPECT_EQ(series["quire_requests_total"], 3u);
-  EXPECT_EQ(series["quire_prompt_tokens_total"], 3u);  // computed, ram, disk
+  EXPECT_EQ(series["quire_prompt_tokens_total"], 4u);  // computed, ram, disk, remote
 }
 
 TEST(Engine, MetricsHaveTheNamesOfTheInterface) {

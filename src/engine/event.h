@@ -4,6 +4,7 @@
 // exactly one DoneEvent, which is always the last: also after a cancel or a failure.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -16,6 +17,7 @@
 
 #include "base/result.h"
 #include "base/token_id.h"
+#include "cache/miss_reason.h"
 #include "model/sampler.h"
 
 namespace quire {
@@ -54,6 +56,7 @@ struct Receipt {
   double prefill_ms = 0;
   double ttft_ms = 0;
   double decode_ms_per_token = 0;
+  double decode_ms = 0;  // from the first token to the last
   uint32_t prompt_tokens = 0;
   // Of the prompt, as choice 0 reads it; the others start from its blocks.
   uint32_t cached_tokens = 0;     // that were not computed, from wherever
@@ -62,6 +65,9 @@ struct Receipt {
   uint32_t generated_tokens = 0;  // over all choices
   uint32_t peak_blocks = 0;
   uint32_t preemptions = 0;
+  double block_seconds = 0;  // blocks held, over time; shared ones by each that holds them
+  std::array<uint32_t, kMissReasons> missed_blocks{};  // by MissReason
+  double evicted_ago_ms = 0;  // the last of those evicted was given up so long before
 };
 
 struct DoneEvent {

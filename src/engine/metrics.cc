@@ -92,8 +92,6 @@ EngineMetrics::EngineMetrics()
       evictions_{Follower(evictions_family_.Add({{"reason", "prefill"}})),
                  Follower(evictions_family_.Add({{"reason", "decode"}})),
                  Follower(evictions_family_.Add({{"reason", "purge"}}))},
-      missed_(misses_family_.Add({{"reason", "not_found"}})),
-      unasked_(misses_family_.Add({{"reason", "not_asked"}})),
       preemptions_(Counters(registry_, "quire_preemptions_total",
                             "Sequences that lost their blocks to older ones")
                        .Add({})),
@@ -130,13 +128,19 @@ EngineMetrics::Tenant& EngineMetrics::Of(const std::string& tenant) {
     }
     return counters;
   };
+  std::array<Counter*, kMissReasons> missed;
+  for (size_t i = 0; i < kMissReasons; ++i) {
+    missed[i] = &misses_family_.Add({{"reason", kMissReasonNames[i]}, {kTenant, tenant}});
+  }
   const Tenant made{outcome("ok"),
                     outcome("cancelled"),
                     outcome("failed"),
                     source("ram"),
                     source("disk"),
+                    source("remote"),
                     source("computed"),
                     generated_tokens_.Add({{kTenant, tenant}}),
+                    missed,
                     of_class("cached"),
                     of_class("computed")};
   return tenants_.emplace(tenant, made).first->second;
@@ -175,6 +179,12 @@ void EngineMetrics::PromptTokens(const GenerationRequest& request, uint32_t cach
   tenant.computed_of[turn]->Increment(computed);
 }
 
+void EngineMetrics::Missed(const std::string& tenant,
+                           const std::array<uint32_t, kMissReasons>& blocks) {
+  Tenant& of = Of(tenant);
+  for (size_t i = 0; i < kMissReasons; ++i) of.missed[i]->Increment(blocks[i]);
+}
+
 void EngineMetrics::NotStarted(const std::string& tenant) { Of(tenant).failed.Increment(); }
 
 void EngineMetrics::Step(double seconds, uint32_t tokens) {
@@ -190,8 +200,6 @@ void EngineMetrics::Publish(const EngineStats& stats, const CacheReport& report)
   running_.Set(stats.running);
   waiting_.Set(stats.waiting);
   for (size_t i = 0; i < kEvictionReasons; ++i) evictions_[i].Set(report.counts.evictions[i]);
-  missed_.Set(report.missed_blocks);
-  unasked_.Set(report.unasked_blocks);
   preemptions_.Set(stats.preemptions);
   allocation_failures_.Set(report.counts.failed_grows);
 }

@@ -29,9 +29,7 @@ namespace quire {
 // What the cache knows and EngineStats does not show.
 struct CacheReport {
   KvCacheCounts counts;
-  uint64_t missed_blocks = 0;   // full prompt blocks looked up and not found
-  uint64_t unasked_blocks = 0;  // full prompt blocks that were not looked up
-  double mean_run_blocks = 0;   // as in KvState
+  double mean_run_blocks = 0;  // as in KvState
   uint32_t block_tokens = 0;
   KvPlaces places;
 };
@@ -48,6 +46,8 @@ class EngineMetrics : public prometheus::Collectable {
   void PromptTokens(const GenerationRequest& request, uint32_t cached, uint32_t onboarded,
                     uint32_t computed);
   void GeneratedToken(const std::string& tenant) { Of(tenant).generated.Increment(); }
+  // Full blocks of a prompt that had to be computed, by MissReason.
+  void Missed(const std::string& tenant, const std::array<uint32_t, kMissReasons>& blocks);
   void NotStarted(const std::string& tenant);  // accepted, but there was no memory to begin
   void Step(double seconds, uint32_t tokens);
   void Publish(const EngineStats& stats, const CacheReport& report);
@@ -61,8 +61,10 @@ class EngineMetrics : public prometheus::Collectable {
     prometheus::Counter& failed;
     prometheus::Counter& cached;
     prometheus::Counter& onboarded;
+    prometheus::Counter& remote;
     prometheus::Counter& computed;
     prometheus::Counter& generated;
+    std::array<prometheus::Counter*, kMissReasons> missed;   // by MissReason
     std::array<prometheus::Counter*, kTurnKinds> cached_of;  // by TurnKind
     std::array<prometheus::Counter*, kTurnKinds> computed_of;
   };
@@ -90,8 +92,6 @@ class EngineMetrics : public prometheus::Collectable {
   prometheus::Gauge& running_;
   prometheus::Gauge& waiting_;
   std::array<Follower, kEvictionReasons> evictions_;
-  Follower missed_;
-  Follower unasked_;
   Follower preemptions_;
   Follower allocation_failures_;
   std::optional<DiskMetrics> disk_;

@@ -14,6 +14,7 @@
 namespace quire {
 
 class Grammar;
+struct Receipt;
 
 enum class RequestId : uint64_t {};
 
@@ -66,6 +67,13 @@ struct GenerationRequest {
   // choice.
   std::function<bool(std::string_view text)> calls_tool;
   uint64_t pin_group = 0;  // for Engine::Unpin
+
+  // What the client calls the part of its program that asks, and the version of it; empty: nothing.
+  std::string route;
+  std::string version;
+  // Hears the receipt of a request that was accepted, once, before its DoneEvent: also if nobody
+  // listens to that any more. On the engine thread: it must not wait.
+  std::function<void(const Receipt&)> on_end;
 };
 
 }  // namespace quire

@@ -120,7 +120,7 @@ bool StepLoop::IsWorthLeavingFor(const GenerationRequest& newcomer) const {
   uint32_t found = 0;
   const TenantAccounts::Account* account = accounts_.Find(newcomer.tenant);
   if (options_.prefix_cache && account != nullptr) {
-    const BlockNames names(ScopeOf(newcomer, account->generation), PublicPrefixOf(newcomer));
+    const BlockNames names(ScopeOf(newcomer, *account), PublicPrefixOf(newcomer));
     found = cache_.CountCached(names, newcomer.prompt);
   }
   const uint32_t rows = static_cast<uint32_t>(newcomer.prompt.size()) - found;
@@ -151,13 +151,17 @@ bool StepLoop::RefuseUnfit() {
   return !unfit.empty();
 }
 
-Scope StepLoop::ScopeOf(const GenerationRequest& request, uint64_t generation) const {
-  const std::string secret = TenantSecret(options_.scope_secret, request.tenant, generation);
-  return MakeScope({.model_digest = options_.model_digest,
-                    .kv_format = options_.kv_format,
-                    .numerics_version = kNumericsVersion,
-                    .tenant_secret = secret,
-                    .cache_salt = request.cache_salt});
+Scope StepLoop::ScopeOf(const GenerationRequest& request,
+                        const TenantAccounts::Account& account) const {
+  const std::string secret =
+      TenantSecret(options_.scope_secret, request.tenant, account.generation);
+  Scope scope = MakeScope({.model_digest = options_.model_digest,
+                           .kv_format = options_.kv_format,
+                           .numerics_version = kNumericsVersion,
+                           .tenant_secret = secret,
+                           .cache_salt = request.cache_salt});
+  scope.kin = TenantKin(options_.scope_secret, request.tenant, account.holder);
+  return scope;
 }
 
 // The blocks that the prompt begins with and that are everybody's, as far as they are there.
@@ -173,7 +177,7 @@ BlockNames::PublicPrefix StepLoop::PublicPrefixOf(const GenerationRequest& reque
   if (blocks == 0) return {};
   GenerationRequest shared;
   shared.tenant = kPublicTenant;
-  const Scope scope = ScopeOf(shared, 0);
+  const Scope scope = ScopeOf(shared, {});
   const auto tokens = std::span(request.prompt).first(blocks * block_tokens + 1);
   return {scope, cache_.CountCached(scope, tokens) / block_tokens};
 }
@@ -182,7 +186,7 @@ SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) {
   const TenantAccounts::Account& account = accounts_.Of(request.tenant);
   SequenceSpec spec;
   spec.owner = account.owner;
-  spec.scope = ScopeOf(request, account.generation);
+  spec.scope = ScopeOf(request, account);
   spec.arrival = TickOf(options_.clock());
   spec.prompt = request.prompt;
   spec.max_tokens = request.max_tokens;
@@ -382,7 +386,9 @@ TickMs StepLoop::NoteCall(const PlanItem& item, const GenerationRequest& request
 void StepLoop::Leave(SequenceId id) {
   const Place place = places_.at(id);
   const Sequence& sequence = scheduler_.Get(id);
-  place.request->NoteSequence(sequence.counts, place.choice == 0);
+  SequenceCounts counts = sequence.counts;
+  counts.block_seconds += sequence.table.size() * (step_ended_ - step_started_);
+  place.request->NoteSequence(counts, place.choice == 0);
   const double run_blocks =
       static_cast<double>(sequence.table.size()) / static_cast<double>(sequence.table.num_runs());
   const double before = report_.mean_run_blocks == 0 ? run_blocks : report_.mean_run_blocks;
@@ -422,8 +428,21 @@ void StepLoop::NotePrompt(const PlanItem& item, const Sequence& sequence) {
   if (!item.first) return;
   // Blocks are needed until a request begins, so its time in the queue counts as well.
   open_calls_.NoteReturn(TurnOf(sequence, request), TickOf(step_started_));
-  const uint64_t missing = (prompt - 1 - item.first_token) / cache_.block_tokens();
-  (sequence.lookup ? report_.missed_blocks : report_.unasked_blocks) += missing;
+  NoteMisses(item, sequence, *places_.at(item.sequence).request);
+}
+
+// Of the full blocks of a prompt, its last token not counted, those that were not found.
+void StepLoop::NoteMisses(const PlanItem& item, const Sequence& sequence, ActiveRequest& request) {
+  const uint32_t block_tokens = cache_.block_tokens();
+  const uint32_t first = item.first_token / block_tokens;
+  const uint32_t end = (sequence.num_prompt - 1) / block_tokens;
+  for (uint32_t i = first; i < end; ++i) {
+    SeenBlocks::Finding finding{MissReason::kNotAsked};
+    if (sequence.lookup) finding = cache_.WhyMissed(sequence.names, sequence.tokens, i);
+    const double ago_ms = finding.at == 0 ? 0 : static_cast<double>(Now() - finding.at);
+    request.NoteMiss(finding.reason, ago_ms);
+  }
+  metrics_.Missed(request.request().tenant, request.receipt().missed_blocks);
 }
 
 void StepLoop::Cancel(RequestId id) {

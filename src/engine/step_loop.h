@@ -134,7 +134,7 @@ class StepLoop {
 
   std::vector<std::string> TenantNames() const;  // by OwnerId
   RequestView ViewOf(const ActiveRequest& request) const;
-  Scope ScopeOf(const GenerationRequest& request, uint64_t generation) const;
+  Scope ScopeOf(const GenerationRequest& request, const TenantAccounts::Account& account) const;
   BlockNames::PublicPrefix PublicPrefixOf(const GenerationRequest& request) const;
   Status Enqueue(std::unique_ptr<ActiveRequest> request);
   void AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader);
@@ -149,6 +149,7 @@ class StepLoop {
   StepShape ShapeOfBatch() const;
   void Note(std::span<const PlanItem> plan, double seconds);
   void NotePrompt(const PlanItem& item, const Sequence& sequence);
+  void NoteMisses(const PlanItem& item, const Sequence& sequence, ActiveRequest& request);
   TickMs NoteCall(const PlanItem& item, const GenerationRequest& request);
   OpenCalls::Turn TurnOf(const Sequence& sequence, const GenerationRequest& request) const;
   void Leave(SequenceId id);

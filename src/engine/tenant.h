@@ -21,6 +21,8 @@ struct Tenant {
   std::string name;
   // Of the secret that its KV is named with: a new one makes all that it left behind unreachable.
   uint64_t generation = 0;
+  // Another one: somebody else has the name now, who is told nothing of texts before his time.
+  uint64_t holder = 0;
   double weight = 1;  // > 0
   uint64_t kv_guaranteed_bytes = 0;
   uint64_t kv_limit_bytes = kUnlimited;

@@ -48,6 +48,7 @@ std::vector<BlockId> TenantAccounts::Describe(std::span<const Tenant> tenants) {
     cache_.SetQuota(account.owner, QuotaOf(tenant));
     scheduler_.SetLimits(account.owner,
                          {.weight = tenant.weight, .max_running = tenant.max_concurrent});
+    account.holder = tenant.holder;
     if (std::exchange(account.generation, tenant.generation) == tenant.generation) continue;
     const std::vector<BlockId> purged = cache_.Purge(account.owner);
     forgotten.insert(forgotten.end(), purged.begin(), purged.end());

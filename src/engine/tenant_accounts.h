@@ -28,6 +28,7 @@ class TenantAccounts {
   struct Account {
     OwnerId owner = kFirstOwner;
     uint64_t generation = 0;
+    uint64_t holder = 0;
   };
   // A tenant that nobody described gets an account without guarantee or limits.
   const Account& Of(const std::string& tenant);

@@ -84,9 +84,10 @@ void Scheduler::ChargeTime(TickMs now) {
   const double seconds = static_cast<double>(now - now_) / 1000;
   now_ = now;
   if (seconds == 0) return;
-  for (const Sequence* sequence : roster_.running()) {
-    roster_.share().Charge(sequence->owner(),
-                           sequence->table.size() * seconds * kTokensPerBlockSecond);
+  for (Sequence* sequence : roster_.running()) {
+    const double block_seconds = sequence->table.size() * seconds;
+    sequence->counts.block_seconds += block_seconds;
+    roster_.share().Charge(sequence->owner(), block_seconds * kTokensPerBlockSecond);
   }
 }
 

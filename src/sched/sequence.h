@@ -47,6 +47,7 @@ struct SequenceCounts {
   uint32_t computed_prompt = 0;  // prompt tokens planned so far; those of a resume count again
   uint32_t peak_blocks = 0;
   uint32_t preemptions = 0;
+  double block_seconds = 0;  // blocks held, over time, until the last plan
 };
 
 enum class SequenceState : uint8_t { kWaiting, kRunning };

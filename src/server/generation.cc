@@ -1,5 +1,6 @@
 #include "server/generation.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <utility>
@@ -26,7 +27,11 @@ constexpr auto kSilence = std::chrono::seconds(15);
 // The engine's side of one HTTP request: one submission per prompt, all cancelled if it goes.
 class Submissions {
  public:
-  Submissions(Engine& engine, ServerMetrics& metrics) : engine_(engine), metrics_(metrics) {}
+  Submissions(const GenerationContext& context, std::string_view request_id)
+      : engine_(context.engine),
+        metrics_(context.metrics),
+        entry_(context.entry),
+        request_id_(request_id) {}
   ~Submissions() { Cancel(); }
   Submissions(const Submissions&) = delete;
   Submissions& operator=(const Submissions&) = delete;
@@ -38,7 +43,9 @@ class Submissions {
     ids_.reserve(ids_.size() + 1);
     forecasts_.reserve(ids_.size() + 1);
     queues_.reserve(ids_.size() + 1);
+    if (entry_ != nullptr) entry_->Follow(request, engine_);
     QUIRE_TRY(const RequestId id, engine_.Submit(std::move(request), queue, &forecast));
+    if (entry_ != nullptr) entry_->NoteAdmitted(forecast);
     ids_.push_back(id);
     forecasts_.push_back(forecast);
     queues_.push_back(std::move(queue));
@@ -77,11 +84,16 @@ class Submissions {
   // Those that never began waited for something else.
   void NoteWait(size_t i, const DoneEvent& done) {
     if (done.receipt.cached_tokens + done.receipt.computed_tokens == 0) return;
+    const double now =
+        std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    metrics_.exemplars().Note(done.receipt, engine_.stats().block_bytes, request_id_, now);
     metrics_.WaitedInstead(forecasts_[i].wait_seconds, done.receipt.queue_ms / kMsPerSecond);
   }
 
   Engine& engine_;
   ServerMetrics& metrics_;
+  const LedgerEntryPtr entry_;
+  const std::string request_id_;
   std::vector<RequestId> ids_;
   std::vector<Forecast> forecasts_;
   std::vector<std::shared_ptr<EventQueue>> queues_;
@@ -114,6 +126,7 @@ struct Run {
   Submissions& submissions;
   AnswerWriter& answer;
   WakeUp& wake;
+  std::string_view verdict = {};  // of an answer that broke
 
   bool streams() const { return answer.streams(); }
   asio::awaitable<Outcome> Pump();
@@ -138,6 +151,7 @@ asio::awaitable<Outcome> Run::Stalled() {
 
 asio::awaitable<Outcome> Run::Broken(Error error, Outcome outcome) {
   submissions.Cancel();
+  verdict = ToApiError(error).code;
   if (!streams()) {
     HttpResponse response = ToResponse(error, context.engine.RetryAfterSeconds());
     co_await exchange.Respond(std::move(response));
@@ -199,27 +213,51 @@ asio::awaitable<Outcome> Run::Pump() {
   }
 }
 
+// What the ledger says of an answer that was begun.
+LedgerEntry::End EndOf(Outcome outcome, const Run& run) {
+  const int sent = run.streams() ? 200 : 0;
+  switch (outcome) {
+    case Outcome::kOk: {
+      const auto reasons = run.answer.finish_reasons();
+      const bool cut = std::ranges::find(reasons, "length") != reasons.end();
+      return {cut ? LedgerOutcome::kLength : LedgerOutcome::kFinished};
+    }
+    case Outcome::kCancelled:
+      return {LedgerOutcome::kCancelled, "client_left", sent};
+    case Outcome::kStalled:
+      return {LedgerOutcome::kCancelled, "stalled", sent};
+    case Outcome::kCut:
+      return {LedgerOutcome::kCancelled, "draining", run.streams() ? 200 : 503};
+    default:
+      return {LedgerOutcome::kError, std::string(run.verdict), run.streams() ? 200 : 500};
+  }
+}
+
 }  // namespace
 
 asio::awaitable<Outcome> Generate(Exchange& exchange, GenerationContext context,
                                   PreparedGeneration prepared) {
   const auto wake = std::make_shared<WakeUp>(exchange.executor());
-  Submissions submissions(context.engine, context.metrics);
+  Submissions submissions(context, exchange.request().request_id);
   for (GenerationRequest& request : prepared.requests) {
     const Status added = submissions.Add(std::move(request), wake->Remote());
     if (added) continue;
+    if (context.entry != nullptr) context.entry->Refuse(added.error());
     HttpResponse response = ToResponse(added.error(), context.engine.RetryAfterSeconds());
     co_await exchange.Respond(std::move(response));
     co_return OutcomeOf(added.error());
   }
   exchange.Watch([wake] { wake->Notify(); });
   if (prepared.answer->streams()) {
+    if (context.entry != nullptr) context.entry->NoteStream();
     HttpResponse head = StreamHead();
     submissions.AddVerdict(head);
     co_await exchange.BeginStream(std::move(head));
   }
   Run run{exchange, context, submissions, *prepared.answer, *wake};
-  co_return co_await run.Pump();
+  const Outcome outcome = co_await run.Pump();
+  if (context.entry != nullptr) context.entry->Finish(EndOf(outcome, run));
+  co_return outcome;
 }
 
 }  // namespace quire

@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "server/http/exchange.h"
+#include "server/ledger/ledger_entry.h"
 #include "server/prepare.h"
 #include "server/server_metrics.h"
 
@@ -23,6 +24,7 @@ struct GenerationContext {
   int stall_seconds = 30;  // for the message
   // Keeps the answer, before its end is told to the client; an error is told instead.
   std::function<boost::asio::awaitable<Status>()> settle = {};
+  LedgerEntryPtr entry = {};  // is told what happens
 };
 
 // Submits, streams or collects, and answers; returns how it ended.

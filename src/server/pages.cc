@@ -6,6 +6,8 @@
 #include "kernels/dispatch.h"
 #include "kernels/numerics.h"
 #include "server/dashboard/dashboard_files.h"
+#include "server/ledger/ledger_metrics.h"
+#include "server/metrics/open_metrics.h"
 #include "server/openai/json_writer.h"
 #include "server/service.h"
 #include "server/tenant_usage.h"
@@ -70,11 +72,21 @@ HttpResponse Service::Metrics(const HttpRequest& request, const Caller& caller) 
       families.push_back(std::move(family));
   }
   if (sessions_ != nullptr) families.push_back(SessionFamily(sessions_->counts()));
+  if (options_.ledger != nullptr) {
+    for (auto& family : LedgerFamilies(options_.ledger->counts())) {
+      families.push_back(std::move(family));
+    }
+  }
   if (!caller.admin) families = OnlyOf(caller.tenant, std::move(families));
   if (QueryValue(request.query, "names") == "vllm") {
     families = WithVllmNames(families, model_ == nullptr ? "" : model_->names.front());
   }
   HttpResponse response;
+  if (WantsOpenMetrics(request.accept)) {
+    response.content_type = kOpenMetricsType;
+    response.body = OpenMetricsText(families, caller.admin ? &metrics_.exemplars() : nullptr);
+    return response;
+  }
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   response.body = MetricsText(families);
   return response;

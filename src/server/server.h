@@ -33,6 +33,7 @@ namespace quire {
 
 class ChatTemplate;
 class Engine;
+class Ledger;
 class SessionStore;
 class Tokenizer;
 
@@ -56,6 +57,9 @@ struct ServerOptions {
   std::shared_ptr<SessionStore> sessions;
   std::string session_secret;  // signs exported sessions
   std::string no_sessions_reason;
+  // Where a row of each request is written down; null: nowhere, and why.
+  std::shared_ptr<Ledger> ledger;
+  std::string no_ledger_reason;
   PeerDirectory peers;  // servers that sessions may be handed to, and come from
   BuildInfo build;
   std::string cors_origin;  // sent as Access-Control-Allow-Origin; empty: no CORS at all

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/metrics/exemplars.h"
 #include "server/server.h"
 
 namespace quire {
@@ -39,9 +40,11 @@ class ServerMetrics {
   void CountFinish(std::string_view reason);  // of one choice
   void SetConnections(size_t connections);
 
+  Exemplars& exemplars() { return exemplars_; }
   std::vector<prometheus::MetricFamily> Collect() const { return registry_.Collect(); }
 
  private:
+  Exemplars exemplars_;
   prometheus::Registry registry_;
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& finishes_;

@@ -9,6 +9,7 @@
 #include "server/anthropic/anthropic_error.h"
 #include "server/generation.h"
 #include "server/http/trusted_origin.h"
+#include "server/ledger/ledger_pages.h"
 #include "server/openai/error_body.h"
 #include "server/parse_pool.h"
 
@@ -47,12 +48,14 @@ Result<std::string> AnswerPlan(const ReadyModel& model, const std::string& query
   return Refuse(ErrorCode::kNotFound, "this server makes no plans");
 }
 
-HttpResponse LongSession(size_t bytes) {
-  return ToResponse({ErrorCode::kInvalidArgument,
-                     "the header X-Quire-Session has " + std::to_string(bytes) +
-                         " bytes; at most " + std::to_string(kMaxConversationBytes),
-                     "X-Quire-Session"},
-                    0);
+Status CheckHeaders(const HttpRequest& request, const std::string& session) {
+  if (session.size() > kMaxConversationBytes) {
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "the header X-Quire-Session has " + std::to_string(session.size()) +
+                      " bytes; at most " + std::to_string(kMaxConversationBytes),
+                  "X-Quire-Session");
+  }
+  return CheckLedgerHeaders(request);
 }
 
 }  // namespace
@@ -112,6 +115,9 @@ const Service::Route Service::kRoutes[] = {
      .when = When::kReadyNotDraining,
      .generation = PrepareMessages},
     {.path = "/v1/messages/count_tokens", .post = true, .when = When::kReady, .work = CountTokens},
+    {.path = "/v1/ledger", .ledger = true},
+    {.path = "/v1/ledger/summary", .ledger = true},
+    {.path = "/v1/ledger/", .ledger = true},
     {.path = "/v1/sessions", .when = When::kReadyNotDraining, .sessions = &Sessions::Handle},
     {.path = "/v1/sessions/", .when = When::kReadyNotDraining, .sessions = &Sessions::Handle},
     // What keys are to clients, seals are to peers.
@@ -127,14 +133,15 @@ Service::Service(const ServerOptions& options)
     }
     sessions_ = std::make_unique<Sessions>(options.sessions, options.session_secret, options.log,
                                            peers_.get());
-    PurgeSessions();
   }
+  PurgeDeparted();
 }
 
 // Whoever still works uses the model, so it goes last.
 Service::~Service() {
   pool_.join();
   large_pool_.join();
+  ledger_pool_.join();
   sessions_.reset();
   peers_.reset();
 }
@@ -158,19 +165,20 @@ Status Service::SetTenants(TenantsFile tenants) {
     if (!described) return described;
   }
   tenants_ = std::move(next);
-  PurgeSessions();
+  PurgeDeparted();
   return {};
 }
 
-// What was kept before a tenant was purged. Of tenants that are not in the file, sessions stay: a
-// line that was lost by mistake costs nobody a conversation.
-void Service::PurgeSessions() {
-  if (sessions_ == nullptr || !tenants_.needs_key()) return;
+// What was kept before a tenant was purged. Of tenants that are not in the file, sessions and rows
+// stay: a line that was lost by mistake costs nobody a conversation.
+void Service::PurgeDeparted() {
+  if (!tenants_.needs_key()) return;
   std::vector<std::pair<std::string, uint64_t>> generations;
   for (const Tenant& tenant : tenants_.tenants()) {
     if (tenants_.Contains(tenant.name)) generations.emplace_back(tenant.name, tenant.generation);
   }
-  sessions_->Purge(std::move(generations));
+  if (options_.ledger != nullptr) options_.ledger->Purge(generations);
+  if (sessions_ != nullptr) sessions_->Purge(std::move(generations));
 }
 
 // Nothing for one who has no key where a key is needed. What a browser asks before it sends one
@@ -221,7 +229,8 @@ HttpResponse Service::NoRoute(const HttpRequest& request, bool path_known) const
     if (!options_.cors_origin.empty()) {
       response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
       response.headers.emplace_back("Access-Control-Allow-Headers",
-                                    "Authorization, Content-Type, X-Api-Key, X-Quire-Session");
+                                    "Authorization, Content-Type, X-Api-Key, X-Quire-Session, "
+                                    "X-Quire-Route, X-Quire-Version, X-Quire-Retry-Of");
     }
     return response;
   }
@@ -260,11 +269,17 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
   } else if (route == nullptr) {
     response = NoRoute(exchange.request(), path_known);
   } else if (!MayRun(*route, response)) {
-    if (route->generation != nullptr) metrics_.Count(Outcome::kRejected, caller->tenant);
+    if (route->generation != nullptr) {
+      metrics_.Count(Outcome::kRejected, caller->tenant);
+      const LedgerEntryPtr entry = EntryOf(exchange.request(), *caller);
+      if (entry != nullptr) entry->Refuse({ErrorCode::kUnavailable, {}, {}});
+    }
   } else if (route->peers) {
     co_return co_await RunPeers(exchange);
   } else if (route->watching != nullptr) {
     co_return co_await RunWatching(exchange, route->watching, *std::move(caller));
+  } else if (route->ledger) {
+    co_return co_await RunLedger(exchange, *std::move(caller));
   } else if (route->page != nullptr) {
     response = (this->*route->page)(exchange.request(), *caller);
   } else if (route->sessions != nullptr && (sessions_ || route->generation == nullptr)) {
@@ -312,31 +327,40 @@ asio::awaitable<void> Service::RunWork(Exchange& exchange, Work work) {
 asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation prepare,
                                              Caller caller) {
   const auto model = model_;
+  const LedgerEntryPtr entry = EntryOf(exchange.request(), caller);
   std::string session = std::move(exchange.request().session);
-  if (session.size() > kMaxConversationBytes) {
+  if (const Status fine = CheckHeaders(exchange.request(), session); !fine) {
     metrics_.Count(Outcome::kInvalid, caller.tenant);
-    co_return co_await exchange.Respond(LongSession(session.size()));
+    if (entry != nullptr) entry->Refuse(fine.error());
+    co_return co_await exchange.Respond(ToResponse(fine.error(), 0));
   }
   RawRequest raw{std::move(exchange.request().body), exchange.request().request_id};
-  auto run = [&] { return prepare(*model, raw); };
+  auto run = [&] {
+    auto ready = prepare(*model, raw);
+    if (!ready && entry != nullptr) NoteLabelsOf(raw.body, *entry);
+    return ready;
+  };
   auto done = co_await RunBeside(exchange, raw.body.size(), std::move(run));
   raw.body = {};
   if (!done || exchange.gone()) {
     metrics_.Count(Outcome::kCancelled, caller.tenant);
+    if (entry != nullptr) entry->Finish({LedgerOutcome::kCancelled, "client_left", 0});
     co_return;
   }
   Result<PreparedGeneration> prepared = *std::move(done);
   if (!prepared) {
     metrics_.Count(Outcome::kInvalid, caller.tenant);
+    if (entry != nullptr) entry->Refuse(prepared.error());
     HttpResponse refusal = ToResponse(prepared.error(), 1);
     co_await exchange.Respond(std::move(refusal));
     co_return;
   }
   for (GenerationRequest& request : prepared->requests) {
     request.tenant = caller.tenant;
+    UseHeaderLabels(exchange.request(), request);
     if (!session.empty()) request.conversation = session;
   }
-  GenerationContext context{*model->engine, metrics_, options_.stall_seconds};
+  GenerationContext context{*model->engine, metrics_, options_.stall_seconds, {}, entry};
   const Outcome outcome = co_await Generate(exchange, context, *std::move(prepared));
   metrics_.Count(outcome, caller.tenant);
 }
@@ -364,6 +388,25 @@ asio::awaitable<void> Service::RunWatching(Exchange& exchange, Watching watching
   co_await (live_.*watching)(exchange, std::move(context));
 }
 
+LedgerEntryPtr Service::EntryOf(const HttpRequest& request, const Caller& caller) const {
+  constexpr std::string_view kVersion = "/v1/";
+  std::string api = request.path.substr(std::min(request.path.size(), kVersion.size()));
+  return BeginEntry(options_.ledger, request, caller, model_.get(), std::move(api));
+}
+
+asio::awaitable<void> Service::RunLedger(Exchange& exchange, Caller caller) {
+  HttpResponse response;
+  if (options_.ledger == nullptr) {
+    response = ToResponse(
+        {ErrorCode::kUnsupported, "this server keeps no ledger: " + options_.no_ledger_reason, {}},
+        1);
+  } else {
+    const auto answer = [&] { return AnswerLedger(*options_.ledger, exchange.request(), caller); };
+    response = co_await RunIn(ledger_pool_, answer);
+  }
+  co_await exchange.Respond(std::move(response));
+}
+
 asio::awaitable<void> Service::RunSessions(Exchange& exchange, SessionHandler handler,
                                            Caller caller) {
   if (sessions_ == nullptr) {
@@ -374,12 +417,15 @@ asio::awaitable<void> Service::RunSessions(Exchange& exchange, SessionHandler ha
                    1);
     co_return co_await exchange.Respond(std::move(refusal));
   }
-  const size_t named_bytes = exchange.request().session.size();
-  if (named_bytes > kMaxConversationBytes) {
+  const HttpRequest& request = exchange.request();
+  if (const Status fine = CheckHeaders(request, request.session); !fine) {
     metrics_.Count(Outcome::kInvalid, caller.tenant);
-    co_return co_await exchange.Respond(LongSession(named_bytes));
+    co_return co_await exchange.Respond(ToResponse(fine.error(), 0));
   }
   Sessions::Context context{model_, metrics_, {}, options_.stall_seconds, options_.max_body_bytes};
+  context.begin_entry = [this, &exchange, caller](std::string api) {
+    return BeginEntry(options_.ledger, exchange.request(), caller, model_.get(), std::move(api));
+  };
   context.space.tenant = std::move(caller.tenant);
   context.space.generation = caller.generation;
   co_await (*sessions_.*handler)(exchange, std::move(context));

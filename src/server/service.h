@@ -17,6 +17,7 @@
 
 #include "server/dashboard/live_feed.h"
 #include "server/http/exchange.h"
+#include "server/ledger/ledger_desk.h"
 #include "server/peers/peers.h"
 #include "server/prepare.h"
 #include "server/ready_model.h"
@@ -57,8 +58,9 @@ class Service {
     // Alone: with every method but OPTIONS. Beside `generation`: instead, if sessions are kept.
     SessionHandler sessions = nullptr;
     Watching watching = nullptr;
-    bool peers = false;  // instead of those: other servers
-    bool any_method() const { return sessions != nullptr && generation == nullptr; }
+    bool peers = false;   // instead of those: other servers
+    bool ledger = false;  // instead of those, with every method
+    bool any_method() const { return ledger || (sessions != nullptr && generation == nullptr); }
   };
   static const Route kRoutes[];
   static const Route* Find(const HttpRequest& request, bool& path_known);
@@ -80,7 +82,9 @@ class Service {
                                            Caller caller);
   boost::asio::awaitable<void> RunPeers(Exchange& exchange);
   boost::asio::awaitable<void> RunWatching(Exchange& exchange, Watching watching, Caller caller);
-  void PurgeSessions();
+  boost::asio::awaitable<void> RunLedger(Exchange& exchange, Caller caller);
+  LedgerEntryPtr EntryOf(const HttpRequest& request, const Caller& caller) const;
+  void PurgeDeparted();
 
   HttpResponse Dashboard(const HttpRequest& request, const Caller& caller);
   HttpResponse Health(const HttpRequest& request, const Caller& caller);
@@ -101,7 +105,8 @@ class Service {
   int64_t ready_since_ = 0;                  // seconds since 1970
   bool draining_ = false;
   boost::asio::thread_pool pool_;
-  boost::asio::thread_pool large_pool_{1};  // so that small requests never wait behind large ones
+  boost::asio::thread_pool ledger_pool_{1};  // waits for the disk
+  boost::asio::thread_pool large_pool_{1};   // so that small requests never wait behind large ones
 };
 
 extern const std::string_view kOpenApiText;  // docs/openapi.json

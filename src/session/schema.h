@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/result.h"
-#include "session/database.h"
+#include "base/sqlite/database.h"
 
 namespace quire {
 

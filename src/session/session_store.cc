@@ -53,7 +53,7 @@ void BindExpiry(const Session& session, Statement& statement) {
 Result<std::unique_ptr<SessionStore>> SessionStore::Open(const std::string& path,
                                                          std::string secret, const Limits& limits) {
   QUIRE_CHECK(sodium_init() >= 0 && secret.size() == kSessionSecretBytes);
-  QUIRE_TRY(Database database, Database::Open(path));
+  QUIRE_TRY(Database database, Database::Open(path, {.name = "session database"}));
   if (const Status done = MigrateSessions(database); !done) return std::unexpected(done.error());
   std::unique_ptr<SessionStore> store(
       new SessionStore(std::move(database), std::move(secret), limits));

@@ -28,8 +28,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/sqlite/database.h"
 #include "base/token_id.h"
-#include "session/database.h"
 #include "session/seal.h"
 
 namespace quire {

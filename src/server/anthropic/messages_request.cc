@@ -7,6 +7,7 @@
 
 #include "server/anthropic/conversation.h"
 #include "server/anthropic/tool_fields.h"
+#include "server/openai/request_labels.h"
 
 namespace quire {
 namespace {
@@ -67,6 +68,10 @@ Status AddThinking(const Json& thinking, Json& chat) {
 Status AddMetadata(const Json& metadata, Json& chat) {
   QUIRE_TRY(FieldReader reader, FieldReader::Of(metadata, "metadata"));
   QUIRE_TRY(auto user, reader.String("user_id"));
+  QUIRE_TRY(RequestLabels labels, ReadLabels(metadata));
+  if (!labels.empty()) {
+    chat["metadata"] = {{"route", std::move(labels.route)}, {"version", std::move(labels.version)}};
+  }
   if (user) chat["user"] = *std::move(user);
   return {};
 }

@@ -21,6 +21,10 @@ struct HttpRequest {
   // What a client proves itself with: `Authorization: Bearer KEY` and `x-api-key: KEY`.
   std::vector<std::string> keys;
   std::string session;  // X-Quire-Session: what the client calls its conversation
+  std::string accept;   // the Accept header
+  std::string route;    // X-Quire-Route, X-Quire-Version: labels of the ledger
+  std::string version;
+  std::string retry_of;  // X-Quire-Retry-Of: the id of the request that this one repeats
   std::string body;
   std::string request_id;     // the client's X-Request-Id if it is harmless, else a fresh one
   std::string if_none_match;  // the header; empty: none

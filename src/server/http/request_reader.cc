@@ -242,6 +242,10 @@ asio::awaitable<std::expected<IncomingRequest, NoRequest>> RequestReader::Next()
   incoming.request.if_none_match = std::string(message[http::field::if_none_match]);
   incoming.request.accepts_gzip = AcceptsGzip(message[http::field::accept_encoding]);
   incoming.request.session = std::string(message["X-Quire-Session"]);
+  incoming.request.accept = std::string(message[http::field::accept]);
+  incoming.request.route = std::string(message["X-Quire-Route"]);
+  incoming.request.version = std::string(message["X-Quire-Version"]);
+  incoming.request.retry_of = std::string(message["X-Quire-Retry-Of"]);
   incoming.request.body = std::move(message.body());
   incoming.share = std::move(parse.share);
   idle_ = false;

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include "server/openai/request_labels.h"
+
 namespace quire {
 namespace {
 
@@ -269,6 +271,12 @@ Status ReadIdentity(FieldReader& reader, GenerationFields& fields) {
                   "prompt_cache_key");
   }
   fields.request.conversation = std::move(conversation).value_or("");
+  if (const Json* metadata = reader.Any("metadata"); metadata != nullptr) {
+    QUIRE_TRY(RequestLabels labels, ReadLabels(*metadata));
+    if (labels.empty()) fields.ignored.emplace_back("metadata");
+    fields.request.route = std::move(labels.route);
+    fields.request.version = std::move(labels.version);
+  }
   QUIRE_TRY(const auto choices, reader.Integer("n", 1, kMaxChoices));
   fields.request.choices = static_cast<uint32_t>(choices.value_or(1));
   QUIRE_TRY(const auto hash, reader.Bool("return_logit_hash"));

@@ -26,6 +26,12 @@ Receipt Combine(const std::vector<Receipt>& receipts) {
     all.generated_tokens += one.generated_tokens;
     all.peak_blocks += one.peak_blocks;
     all.preemptions += one.preemptions;
+    all.decode_ms = std::max(all.decode_ms, one.decode_ms);
+    all.block_seconds += one.block_seconds;
+    all.evicted_ago_ms = all.evicted_ago_ms == 0 || one.evicted_ago_ms == 0
+                             ? std::max(all.evicted_ago_ms, one.evicted_ago_ms)
+                             : std::min(all.evicted_ago_ms, one.evicted_ago_ms);
+    for (size_t i = 0; i < kMissReasons; ++i) all.missed_blocks[i] += one.missed_blocks[i];
   }
   return all;
 }

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "server/openai/request_labels.h"
 #include "server/responses/input_items.h"
 
 namespace quire {
@@ -114,6 +115,10 @@ Status AddText(const Json& text, Json& chat) {
 
 Status AddRest(const Json& body, Json& chat) {
   for (const auto& [name, value] : body.items()) {
+    if (name == "metadata") {
+      QUIRE_TRY(const RequestLabels labels, ReadLabels(value));
+      if (!labels.empty()) chat[name] = value;
+    }
     if (value.is_null() || std::ranges::find(kSilent, name) != std::end(kSilent)) continue;
     const auto foreign = std::ranges::find(kForeign, name, &Foreign::name);
     if (foreign == std::end(kForeign)) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "server/ledger/ledger_entry.h"
 #include "server/ready_model.h"
 #include "session/session_store.h"
 
@@ -18,6 +19,7 @@ struct SessionCall {
   std::string query = {};
   std::string body = {};
   std::string request_id = {};
+  LedgerEntryPtr entry = {};     // of a request that computes; null: of none
   std::string signing_key = {};  // of exports of this tenant
   int64_t now_ms = 0;
   uint64_t most_file_bytes = 0;  // of an export: as much as may be sent back

@@ -54,6 +54,7 @@ Result<std::optional<RequestId>> Ingest(const SessionCall& call, const Session& 
   request.max_tokens = 0;
   request.tenant = call.space.tenant;
   PinAlong(call, session, request);
+  if (call.entry != nullptr) call.entry->Follow(request, *call.model->engine);
   QUIRE_TRY(const RequestId id,
             call.model->engine->Submit(std::move(request), std::make_shared<EventQueue>()));
   return std::optional(id);

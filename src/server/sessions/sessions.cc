@@ -8,6 +8,7 @@
 #include "base/spare_memory.h"
 #include "engine/engine.h"
 #include "server/generation.h"
+#include "server/ledger/ledger_desk.h"
 #include "server/parse_pool.h"
 #include "server/peers/peers.h"
 #include "server/service.h"
@@ -185,6 +186,7 @@ asio::awaitable<void> Sessions::Handle(Exchange& exchange, Context context) {
   } else if (found->work == nullptr) {
     co_await Answer(exchange, context, std::move(call));
   } else {
+    if (found->name == "append") call.entry = context.begin_entry("sessions/append");
     co_await Run(exchange, *found, std::move(call));
   }
 }
@@ -197,6 +199,7 @@ asio::awaitable<void> Sessions::Run(Exchange& exchange, const Action& action, Se
   };
   Result<std::string> done = co_await RunIn(action.waits ? waiting_ : pool_, work);
   HttpResponse response;
+  if (call.entry != nullptr) done ? call.entry->Finish({}) : call.entry->Refuse(done.error());
   if (done) {
     response.status = action.status;
     response.body = *std::move(done);
@@ -229,16 +232,22 @@ asio::awaitable<Status> Sessions::Keep(SessionCall& call, SessionTurn& turn) {
 
 asio::awaitable<void> Sessions::Answer(Exchange& exchange, const Context& context,
                                        SessionCall call) {
+  const LedgerEntryPtr entry = context.begin_entry("sessions/generate");
   auto prepare = [&] { return PrepareTurn(call); };
   Result<SessionTurn> turn = co_await RunIn(waiting_, prepare);
   const std::string& tenant = call.space.tenant;
   if (!turn) {
     context.metrics.Count(Outcome::kInvalid, tenant);
+    if (entry != nullptr) entry->Refuse(turn.error());
     HttpResponse response = ToResponse(turn.error(), 1);
     co_return co_await exchange.Respond(std::move(response));
   }
-  for (GenerationRequest& request : turn->generation.requests) request.tenant = tenant;
-  GenerationContext generation{*call.model->engine, context.metrics, context.stall_seconds, {}};
+  for (GenerationRequest& request : turn->generation.requests) {
+    request.tenant = tenant;
+    UseHeaderLabels(exchange.request(), request);
+  }
+  GenerationContext generation{
+      *call.model->engine, context.metrics, context.stall_seconds, {}, entry};
   // What it refers to lives in this coroutine, which waits for Generate.
   generation.settle = [&] { return Keep(call, *turn); };
   const Outcome outcome =
@@ -281,20 +290,24 @@ asio::awaitable<Status> Sessions::KeepAnswer(SessionCall& call, ResponseTurn& tu
 
 asio::awaitable<void> Sessions::AnswerResponse(Exchange& exchange, const Context& context,
                                                SessionCall call) {
+  const LedgerEntryPtr entry = context.begin_entry("responses");
   auto prepare = [&] { return PrepareResponseTurn(call); };
   Result<ResponseTurn> turn = co_await RunIn(pool_, prepare);
   const std::string& tenant = call.space.tenant;
   if (!turn) {
     context.metrics.Count(Outcome::kInvalid, tenant);
+    if (entry != nullptr) entry->Refuse(turn.error());
     HttpResponse response = ToResponse(turn.error(), 1);
     co_return co_await exchange.Respond(std::move(response));
   }
   for (GenerationRequest& request : turn->generation.requests) {
     request.tenant = tenant;
+    UseHeaderLabels(exchange.request(), request);
     const std::string& session = exchange.request().session;
     if (!session.empty()) request.conversation = session;
   }
-  GenerationContext generation{*call.model->engine, context.metrics, context.stall_seconds, {}};
+  GenerationContext generation{
+      *call.model->engine, context.metrics, context.stall_seconds, {}, entry};
   generation.settle = [&] { return KeepAnswer(call, *turn); };
   const Outcome outcome =
       co_await Generate(exchange, std::move(generation), std::move(turn->generation));

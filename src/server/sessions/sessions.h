@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "server/http/exchange.h"
+#include "server/ledger/ledger_entry.h"
 #include "server/server_metrics.h"
 #include "server/sessions/kept_responses.h"
 #include "server/sessions/session_call.h"
@@ -41,6 +42,8 @@ class Sessions {
     SessionSpace space;
     int stall_seconds = 30;
     uint64_t max_body_bytes = 0;
+    // Begins a row of the ledger; null if there is none.
+    std::function<LedgerEntryPtr(std::string api)> begin_entry = {};
   };
   // Answers a request whose path is /v1/sessions or below.
   boost::asio::awaitable<void> Handle(Exchange& exchange, Context context);

@@ -45,6 +45,9 @@ class TenantDirectory {
  private:
   std::optional<TenantsFile> file_;
   std::map<std::string, uint64_t> departed_;  // with the generation after their last
+  // Tenant::holder of every name that was ever there: another one since nobody of the keys that a
+  // name had was kept.
+  std::map<std::string, uint64_t> holders_;
 };
 
 }  // namespace quire

@@ -1,4 +1,4 @@
-// session/database.h -- one SQLite file whose commits are on the disk when they return.
+// base/sqlite/database.h -- one SQLite file whose commits are on the disk when they return.
 //
 // WAL with synchronous=FULL: a commit is written to the log and fsync'ed before Commit returns, and
 // a file that was cut off at any byte opens with exactly the commits that had returned (and maybe
@@ -21,20 +21,31 @@
 
 namespace quire {
 
+// What a file is and how it is kept.
+struct DatabaseOptions {
+  const char* name = "database";  // what errors call it; lives as long as the database
+  // Space of deleted rows can be given back by `PRAGMA incremental_vacuum`. Of new files alone.
+  bool gives_back_space = false;
+  int log_bytes = 16 << 20;  // of the write-ahead log, between checkpoints
+};
+
 class Statement {
  public:
-  Statement(sqlite3* database, const char* sql);
+  Statement(sqlite3* database, const char* name, const char* sql);
 
   // The next parameter. What a view points to must live until Step.
   Statement& Int(int64_t value);
+  Statement& Real(double value);
   Statement& Text(std::string_view value);
   Statement& Blob(std::string_view value);
   Statement& Null();
 
   Result<bool> Step();  // true: there is a row
   Status Run();         // to its end; rows are passed over
+  Statement& Reset();   // to be bound and run again
 
   int64_t GetInt(int column) const;
+  double GetReal(int column) const;
   bool IsNull(int column) const;
   std::string GetText(int column) const;  // also of a blob
 
@@ -43,6 +54,7 @@ class Statement {
     void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
   };
   sqlite3* database_;
+  const char* name_;
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
   int parameters_ = 0;  // bound so far
 };
@@ -50,9 +62,11 @@ class Statement {
 class Database {
  public:
   // Creates the file (mode 0600) if there is none.
-  static Result<Database> Open(const std::string& path);
+  static Result<Database> Open(const std::string& path, const DatabaseOptions& options);
+  // To be read alone, beside whoever writes. kIo if there is no such file.
+  static Result<Database> OpenToRead(const std::string& path, const char* name);
 
-  Statement Prepare(const char* sql) const { return Statement(database_.get(), sql); }
+  Statement Prepare(const char* sql) const { return Statement(database_.get(), name_, sql); }
   Status Execute(const char* sql) const;
   int64_t last_insert() const { return sqlite3_last_insert_rowid(database_.get()); }
   int64_t changes() const { return sqlite3_changes64(database_.get()); }
@@ -65,7 +79,8 @@ class Database {
   struct Close {
     void operator()(sqlite3* database) const { sqlite3_close(database); }
   };
-  explicit Database(sqlite3* database) : database_(database) {}
+  Database(sqlite3* database, const char* name) : name_(name), database_(database) {}
+  const char* name_;
   std::unique_ptr<sqlite3, Close> database_;
 };
 

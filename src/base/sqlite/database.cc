@@ -1,4 +1,4 @@
-#include "session/database.h"
+#include "base/sqlite/database.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,36 +15,37 @@ namespace {
 
 constexpr int kLockWaitMs = 5000;
 
-Error ErrorOf(sqlite3* database, int code) {
+Error ErrorOf(sqlite3* database, const char* name, int code) {
   const char* what = database == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database);
   switch (code & 0xff) {
     case SQLITE_FULL:
       return {ErrorCode::kUnavailable,
-              "the disk or the limit of the session database is full; nothing was written: free "
-              "space and try again",
+              fmt::format("the disk or the limit of the {} is full; nothing was written: free "
+                          "space and try again",
+                          name),
               {}};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return {ErrorCode::kUnavailable,
-              "another process holds the session database; nothing was written: try again",
+              fmt::format("another process holds the {}; nothing was written: try again", name),
               {}};
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return {ErrorCode::kCorrupt,
-              fmt::format("the session database is damaged ({}); restore it from a backup or move "
-                          "it away",
+              fmt::format("the {} is damaged ({}); restore it from a backup or move it away", name,
                           what),
               {}};
     case SQLITE_NOMEM:
-      return {ErrorCode::kUnavailable, "no memory for the session database; try again", {}};
+      return {ErrorCode::kUnavailable, fmt::format("no memory for the {}; try again", name), {}};
     default:
-      return {ErrorCode::kIo, fmt::format("the session database: {}", what), {}};
+      return {ErrorCode::kIo, fmt::format("the {}: {}", name, what), {}};
   }
 }
 
 }  // namespace
 
-Statement::Statement(sqlite3* database, const char* sql) : database_(database) {
+Statement::Statement(sqlite3* database, const char* name, const char* sql)
+    : database_(database), name_(name) {
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v2(database, sql, -1, &statement, nullptr);
   // A schema that another process has changed meanwhile, or no memory, shows when it runs.
@@ -54,6 +55,11 @@ Statement::Statement(sqlite3* database, const char* sql) : database_(database) {
 
 Statement& Statement::Int(int64_t value) {
   if (statement_) sqlite3_bind_int64(statement_.get(), ++parameters_, value);
+  return *this;
+}
+
+Statement& Statement::Real(double value) {
+  if (statement_) sqlite3_bind_double(statement_.get(), ++parameters_, value);
   return *this;
 }
 
@@ -80,11 +86,17 @@ Statement& Statement::Null() {
 }
 
 Result<bool> Statement::Step() {
-  if (!statement_) return std::unexpected(ErrorOf(database_, sqlite3_errcode(database_)));
+  if (!statement_) return std::unexpected(ErrorOf(database_, name_, sqlite3_errcode(database_)));
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  return std::unexpected(ErrorOf(database_, code));
+  return std::unexpected(ErrorOf(database_, name_, code));
+}
+
+Statement& Statement::Reset() {
+  if (statement_) sqlite3_reset(statement_.get());
+  parameters_ = 0;
+  return *this;
 }
 
 Status Statement::Run() {
@@ -98,6 +110,10 @@ int64_t Statement::GetInt(int column) const {
   return sqlite3_column_int64(statement_.get(), column);
 }
 
+double Statement::GetReal(int column) const {
+  return sqlite3_column_double(statement_.get(), column);
+}
+
 bool Statement::IsNull(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
 }
@@ -108,7 +124,7 @@ std::string Statement::GetText(int column) const {
   return bytes == nullptr ? std::string() : std::string(static_cast<const char*>(bytes), size);
 }
 
-Result<Database> Database::Open(const std::string& path) {
+Result<Database> Database::Open(const std::string& path, const DatabaseOptions& options) {
   // SQLite would create it readable for all.
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) {
@@ -119,14 +135,36 @@ Result<Database> Database::Open(const std::string& path) {
   sqlite3* raw = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
-  Database database(raw);
-  if (code != SQLITE_OK) return std::unexpected(ErrorOf(raw, code));
+  Database database(raw, options.name);
+  if (code != SQLITE_OK) return std::unexpected(ErrorOf(raw, options.name, code));
   sqlite3_extended_result_codes(raw, 1);
   sqlite3_busy_timeout(raw, kLockWaitMs);
+  if (options.gives_back_space) {
+    const Status set = database.Execute("PRAGMA auto_vacuum=INCREMENTAL");
+    if (!set) return std::unexpected(set.error());
+  }
+  const std::string log_limit = fmt::format("PRAGMA journal_size_limit={}", options.log_bytes);
   for (const char* setting :
        {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=OFF",
-        "PRAGMA secure_delete=ON", "PRAGMA temp_store=MEMORY", "PRAGMA journal_size_limit=16777216",
+        "PRAGMA secure_delete=ON", "PRAGMA temp_store=MEMORY", log_limit.c_str(),
         "PRAGMA trusted_schema=OFF"}) {
+    if (const Status set = database.Execute(setting); !set) return std::unexpected(set.error());
+  }
+  return database;
+}
+
+Result<Database> Database::OpenToRead(const std::string& path, const char* name) {
+  sqlite3* raw = nullptr;
+  const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
+  Database database(raw, name);
+  if (code != SQLITE_OK) {
+    return Refuse(ErrorCode::kIo, fmt::format("cannot read '{}': {}", path, sqlite3_errstr(code)),
+                  "data");
+  }
+  sqlite3_extended_result_codes(raw, 1);
+  sqlite3_busy_timeout(raw, kLockWaitMs);
+  for (const char* setting : {"PRAGMA temp_store=MEMORY", "PRAGMA trusted_schema=OFF"}) {
     if (const Status set = database.Execute(setting); !set) return std::unexpected(set.error());
   }
   return database;
@@ -136,7 +174,7 @@ Status Database::Execute(const char* sql) const {
   const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
   if (code == SQLITE_OK) return {};
   QUIRE_CHECK((code & 0xff) != SQLITE_ERROR, "broken SQL");
-  return std::unexpected(ErrorOf(database_.get(), code));
+  return std::unexpected(ErrorOf(database_.get(), name_, code));
 }
 
 void Database::RollBack() const {

@@ -1,0 +1,330 @@
+#include "ledger/ledger.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+
+#include "ledger/ledger_csv.h"
+#include "ledger/ledger_schema.h"
+#include "ledger/ledger_sums.h"
+
+namespace quire {
+namespace {
+
+class LedgerTest : public ::testing::Test {
+ protected:
+  LedgerTest() {
+    std::string name = "/tmp/quire_ledger_XXXXXX";
+    folder_ = mkdtemp(name.data());
+    path_ = folder_ + "/ledger.db";
+  }
+  ~LedgerTest() override { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<LedgerFile> OpenFile(const LedgerLimits& limits = {}) {
+    auto file = LedgerFile::Open(path_, limits);
+    EXPECT_TRUE(file) << file.error().message;
+    return std::move(*file);
+  }
+  static LedgerPage ReadAll(const LedgerFile& file, const LedgerWish& wish) {
+    auto page = ReadLedger(file.database(), wish);
+    EXPECT_TRUE(page) << page.error().message;
+    return *std::move(page);
+  }
+
+  std::string folder_;
+  std::string path_;
+};
+
+LedgerRow Row(const std::string& id, const std::string& tenant = "acme") {
+  LedgerRow row;
+  row.request_id = id;
+  row.tenant = tenant;
+  row.started_ms = 1'700'000'000'000;
+  row.api = "chat/completions";
+  return row;
+}
+
+LedgerRow FullRow() {
+  LedgerRow row = Row("req-1");
+  row.generation = 7;
+  row.model = "m";
+  row.numerics = "1/q8/full";
+  row.route = "<b>support</b>";
+  row.version = "v2, \"final\"";
+  row.retry_of = "req-0";
+  row.outcome = LedgerOutcome::kRefused;
+  row.verdict = "overloaded";
+  row.status = 429;
+  row.stream = true;
+  row.choices = 3;
+  row.tokens = {100, 32, 16, 8, 44, 5};
+  row.ms = {1.5, 2.5, 3.5, 4.5, 5.5, 6.5};
+  row.kv = {9, 9000, 12000, 1.25e6};
+  row.preemptions = 2;
+  for (size_t i = 0; i < row.missed.size(); ++i) row.missed[i] = i + 1;
+  row.evicted_ago_ms = 123.25;
+  row.forecast_wait_ms = 0.5;
+  return row;
+}
+
+TEST_F(LedgerTest, ARowComesBackAsItWas) {
+  const auto file = OpenFile();
+  const LedgerRow wrote = FullRow();
+  ASSERT_TRUE(file->Append(std::span(&wrote, 1)));
+  const LedgerPage page = ReadAll(*file, {});
+  ASSERT_EQ(page.rows.size(), 1u);
+  std::string before;
+  std::string after;
+  LedgerRow read = page.rows[0];
+  EXPECT_EQ(read.id, 1);
+  read.id = 0;
+  AppendCsv(wrote, before);
+  AppendCsv(read, after);
+  EXPECT_EQ(before, after);
+  EXPECT_EQ(read.missed_blocks(), 55u);
+  EXPECT_EQ(page.next, 0);
+}
+
+TEST_F(LedgerTest, PagesStayWhileRowsCome) {
+  const auto file = OpenFile();
+  for (int i = 0; i < 10; ++i) {
+    const LedgerRow row = Row("req-" + std::to_string(i));
+    ASSERT_TRUE(file->Append(std::span(&row, 1)));
+  }
+  std::vector<std::string> seen;
+  LedgerWish wish{.limit = 3};
+  for (;;) {
+    const LedgerPage page = ReadAll(*file, wish);
+    for (const LedgerRow& row : page.rows) seen.push_back(row.request_id);
+    const LedgerRow fresh = Row("new");
+    ASSERT_TRUE(file->Append(std::span(&fresh, 1)));
+    if (page.next == 0) break;
+    wish.before = page.next;
+  }
+  ASSERT_EQ(seen.size(), 10u);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(seen[i], "req-" + std::to_string(9 - i));
+}
+
+TEST_F(LedgerTest, FiltersSayWhatIsWanted) {
+  const auto file = OpenFile();
+  LedgerRow rows[] = {Row("a"), Row("b"), Row("c", "beta"), Row("d")};
+  rows[0].route = "chat";
+  rows[1].outcome = LedgerOutcome::kRefused;
+  rows[1].verdict = "overloaded";
+  rows[3].started_ms += 1000;
+  rows[3].generation = 5;
+  ASSERT_TRUE(file->Append(rows));
+  const auto ids = [&](const LedgerFilter& filter) {
+    std::string all;
+    for (const LedgerRow& row : ReadAll(*file, {.filter = filter}).rows) all += row.request_id;
+    return all;
+  };
+  EXPECT_EQ(ids({}), "dcba");
+  EXPECT_EQ(ids({.tenant = "acme"}), "dba");
+  EXPECT_EQ(ids({.tenant = "acme", .generation = 5}), "d");
+  EXPECT_EQ(ids({.request_id = "c"}), "c");
+  EXPECT_EQ(ids({.route = "chat"}), "a");
+  EXPECT_EQ(ids({.outcome = "refused", .verdict = "overloaded"}), "b");
+  EXPECT_EQ(ids({.since_ms = 1'700'000'000'001}), "d");
+  EXPECT_EQ(ids({.until_ms = 1'700'000'000'001}), "cba");
+  EXPECT_EQ(ids({.route = "' OR 1=1 --"}), "");
+}
+
+TEST_F(LedgerTest, TheNewestRequestOfANameIsJudged) {
+  const auto file = OpenFile();
+  LedgerRow rows[] = {Row("a"), Row("a"), Row("a", "beta")};
+  ASSERT_TRUE(file->Append(rows));
+  EXPECT_EQ(file->Judge({"acme", 0, "a"}, {"good", true, 0.75}), true);
+  EXPECT_EQ(file->Judge({"acme", 0, "b"}, {"good", true, 1}), false);
+  EXPECT_EQ(file->Judge({"acme", 3, "a"}, {"bad", false, 0}), false);
+  const LedgerPage page = ReadAll(*file, {});
+  EXPECT_FALSE(page.rows[0].has_score);
+  EXPECT_EQ(page.rows[1].label, "good");
+  EXPECT_EQ(page.rows[1].score, 0.75);
+  EXPECT_FALSE(page.rows[2].has_score);
+}
+
+TEST_F(LedgerTest, WhatIsTooOldGoes) {
+  const auto file = OpenFile({.days = 1});
+  constexpr int64_t kDay = 24 * 3600 * 1000;
+  LedgerRow rows[] = {Row("old"), Row("young"), Row("future")};
+  rows[1].started_ms += kDay;
+  rows[2].started_ms += 400 * kDay;  // the clock was wrong
+  ASSERT_TRUE(file->Append(rows));
+  EXPECT_EQ(file->Retire(rows[0].started_ms + kDay + 1), 1u);
+  EXPECT_EQ(ReadAll(*file, {}).rows.size(), 2u);
+  EXPECT_EQ(file->Retire(rows[0].started_ms - 100 * kDay), 0u);  // the clock went back
+}
+
+TEST_F(LedgerTest, TheOldestMakeRoom) {
+  constexpr uint64_t kBytes = 256 << 10;
+  const auto file = OpenFile({.bytes = kBytes});
+  const std::vector<LedgerRow> rows(100, FullRow());
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(file->Append(rows));
+    ASSERT_TRUE(file->Retire(rows[0].started_ms));
+  }
+  const LedgerPage page = ReadAll(*file, {.limit = 10000});
+  EXPECT_GT(page.rows.size(), 100u);
+  EXPECT_LT(page.rows.size(), 2000u);
+  EXPECT_EQ(page.rows.front().id, 5000);
+  ASSERT_TRUE(file->database().Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
+  EXPECT_LE(std::filesystem::file_size(path_), kBytes + (64 << 10));
+}
+
+TEST_F(LedgerTest, APurgedTenantsRowsGo) {
+  const auto file = OpenFile();
+  LedgerRow rows[] = {Row("a"), Row("b"), Row("c", "beta")};
+  rows[1].generation = 2;
+  ASSERT_TRUE(file->Append(rows));
+  ASSERT_TRUE(file->Purge("acme", 2));
+  const LedgerPage page = ReadAll(*file, {});
+  ASSERT_EQ(page.rows.size(), 2u);
+  EXPECT_EQ(page.rows[1].request_id, "b");
+}
+
+TEST_F(LedgerTest, FilesOfOthersAreRefused) {
+  {
+    const auto other = Database::Open(path_, {});
+    ASSERT_TRUE(other->Execute("CREATE TABLE t (x INTEGER); PRAGMA user_version=1"));
+  }
+  EXPECT_EQ(LedgerFile::Open(path_, {}).error().code, ErrorCode::kCorrupt);
+  std::filesystem::remove(path_);
+  std::ofstream(path_) << "this is no database, but long enough to be taken for one by mistake";
+  EXPECT_EQ(LedgerFile::Open(path_, {}).error().code, ErrorCode::kCorrupt);
+}
+
+TEST_F(LedgerTest, AnyoneMayReadWhileItIsWritten) {
+  Ledger ledger(path_, {.days = 0}, {});
+  const auto reader = Database::OpenToRead(path_, "copy");
+  ASSERT_TRUE(reader) << reader.error().message;
+  for (int i = 0; i < 3; ++i) {
+    ledger.Add(Row("req-" + std::to_string(i)));
+    ledger.Settle();
+    Statement count = reader->Prepare("SELECT count(*) FROM request");
+    ASSERT_TRUE(count.Step());
+    EXPECT_EQ(count.GetInt(0), i + 1);
+  }
+  const auto page = ledger.Read({});
+  ASSERT_TRUE(page) << page.error().message;
+  EXPECT_EQ(page->rows.front().request_id, "req-2");
+  EXPECT_EQ(ledger.counts().written, 3u);
+  struct stat status{};
+  ASSERT_EQ(stat(path_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST_F(LedgerTest, WhatIsQueuedIsWrittenAtTheEnd) {
+  {
+    Ledger ledger(path_, {.days = 0}, {});
+    for (int i = 0; i < 500; ++i) ledger.Add(Row("req-" + std::to_string(i)));
+  }
+  EXPECT_EQ(ReadAll(*OpenFile(), {.limit = 1000}).rows.size(), 500u);
+}
+
+TEST_F(LedgerTest, WithoutAFileRowsAreLostAndCounted) {
+  std::vector<std::string> log;
+  std::filesystem::create_directory(path_);  // a folder is no file, for root neither
+  Ledger ledger(path_, {.days = 0}, [&](std::string_view line) { log.emplace_back(line); });
+  for (int i = 0; i < 3; ++i) ledger.Add(Row("req"));
+  ledger.Add(Row("req", "beta"));
+  ledger.Settle();
+  EXPECT_EQ(ledger.LostOf("acme"), 3u);
+  EXPECT_EQ(ledger.LostOf("beta"), 1u);
+  EXPECT_EQ(ledger.LostOf("gamma"), 0u);
+  EXPECT_FALSE(ledger.Read({}));
+  EXPECT_FALSE(ledger.Judge({"acme", 0, "req"}, {"good", false, 0}));
+  EXPECT_EQ(log.size(), 1u);
+  std::filesystem::remove(path_);
+  ledger.Add(Row("again"));
+  ledger.Settle();
+  EXPECT_EQ(ledger.counts().written, 1u);
+  EXPECT_EQ(ledger.Read({})->rows.size(), 1u);
+  EXPECT_EQ(log.size(), 2u);
+}
+
+TEST_F(LedgerTest, AFullDiskTakesNothingHalf) {
+  const auto file = OpenFile();
+  file->database().LimitPages(24);
+  const std::vector<LedgerRow> rows(1000, FullRow());
+  const Status full = file->Append(rows);
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().code, ErrorCode::kUnavailable);
+  EXPECT_TRUE(ReadAll(*file, {}).rows.empty());
+  file->database().LimitPages(0);
+  EXPECT_TRUE(file->Append(rows));
+}
+
+TEST_F(LedgerTest, TheQueueIsBounded) {
+  Ledger ledger(path_, {.days = 0}, {});
+  const auto holder = Database::Open(path_, {});
+  auto held = Transaction::Begin(*holder);  // nobody else can write
+  ASSERT_TRUE(held);
+  for (size_t i = 0; i < Ledger::kMostQueued + 10; ++i) ledger.Add(Row("req"));
+  EXPECT_EQ(ledger.counts().queued, Ledger::kMostQueued);
+  EXPECT_EQ(ledger.counts().lost.at("acme").queue_full, 10u);
+}
+
+TEST(LedgerCsv, IsSafeToOpen) {
+  LedgerRow row = Row("req");
+  row.route = "=HYPERLINK(\"http://x\")";
+  row.version = "a,b\"c";
+  std::string line;
+  AppendCsv(row, line);
+  EXPECT_NE(line.find("\"'=HYPERLINK(\"\"http://x\"\")\",\"a,b\"\"c\""), std::string::npos) << line;
+  std::string plain;
+  AppendCsv(Row("req"), plain);
+  EXPECT_EQ(std::ranges::count(LedgerCsvHead(), ','), std::ranges::count(plain, ','));
+}
+
+// What a good outcome costs is what all requests cost, those that failed too.
+TEST_F(LedgerTest, SumsAreOfAllRequestsOfAGroup) {
+  const auto file = OpenFile();
+  LedgerRow rows[] = {Row("a"), Row("b"), Row("c"), Row("d", "beta"), Row("e")};
+  for (LedgerRow& row : rows) {
+    row.route = "qa";
+    row.version = "1";
+    row.tokens.computed = 100;
+    row.kv.byte_seconds = 10;
+  }
+  rows[1].retry_of = "a";
+  rows[1].missed[1] = 5;
+  rows[1].evicted_ago_ms = 500;
+  rows[2].version = "2";
+  rows[2].kv.byte_seconds = 90;
+  rows[4].outcome = LedgerOutcome::kRefused;
+  ASSERT_TRUE(file->Append(rows));
+  EXPECT_EQ(file->Judge({"acme", 0, "a"}, {"bad", true, 0.25}), true);
+  EXPECT_EQ(file->Judge({"acme", 0, "b"}, {"", true, 0.5}), true);
+  EXPECT_EQ(file->Judge({"acme", 0, "c"}, {"good", false, 0}), true);
+  const auto sums = SumLedger(file->database(), {.filter = {.tenant = "acme"}, .by = "version"});
+  ASSERT_TRUE(sums) << sums.error().message;
+  ASSERT_EQ(sums->size(), 2u);
+  EXPECT_EQ((*sums)[0].key, "2");
+  const LedgerSum& first = (*sums)[1];
+  EXPECT_EQ(first.requests, 3u);
+  EXPECT_EQ(first.answered, 2u);
+  EXPECT_EQ(first.refused, 1u);
+  EXPECT_EQ(first.retries, 1u);
+  EXPECT_EQ(first.judged, 2u);
+  EXPECT_EQ(first.good, 1u);
+  EXPECT_EQ(first.tokens.computed, 300u);
+  EXPECT_EQ(first.kv_byte_seconds, 30);
+  EXPECT_EQ(first.missed[1], 5u);
+  EXPECT_EQ(first.missed_requests[1], 1u);
+  EXPECT_EQ(first.evicted_ago_ms, 500);
+  EXPECT_EQ((*sums)[0].good, 1u);
+  const auto all = SumLedger(file->database(), {.good_label = "bad"});
+  ASSERT_EQ(all->size(), 1u);
+  EXPECT_EQ(all->front().requests, 5u);
+  EXPECT_EQ(all->front().good, 1u) << "a score goes before a label";
+  EXPECT_TRUE(SumLedger(file->database(), {.filter = {.route = "none"}})->empty());
+}
+
+}  // namespace
+}  // namespace quire

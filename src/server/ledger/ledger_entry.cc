@@ -1,0 +1,112 @@
+#include "server/ledger/ledger_entry.h"
+
+#include <algorithm>
+#include <exception>
+#include <string_view>
+#include <utility>
+
+#include "server/openai/error_body.h"
+#include "server/openai/receipt.h"
+
+namespace quire {
+namespace {
+
+static_assert(kLedgerMisses.size() == kMissReasons);
+
+consteval bool SameMissNames() {
+  for (size_t i = 0; i < kMissReasons; ++i) {
+    if (std::string_view(kLedgerMisses[i]) != kMissReasonNames[i]) return false;
+  }
+  return true;
+}
+static_assert(SameMissNames(), "the ledger's columns are those of the cache's reasons");
+
+double MsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+      .count();
+}
+
+void FillIn(const Receipt& receipt, uint64_t block_bytes, LedgerRow& row) {
+  row.tokens.prompt = receipt.prompt_tokens;
+  row.tokens.ram = receipt.cached_tokens - receipt.onboarded_tokens;
+  row.tokens.disk = receipt.onboarded_tokens;
+  row.tokens.computed = receipt.computed_tokens;
+  row.tokens.generated = receipt.generated_tokens;
+  row.ms.queue = receipt.queue_ms;
+  row.ms.onboard = receipt.onboard_ms;
+  row.ms.prefill = receipt.prefill_ms;
+  row.ms.decode = receipt.decode_ms;
+  row.ms.first_token = receipt.generated_tokens > 0 ? receipt.ttft_ms : 0;
+  row.kv.peak_blocks = receipt.peak_blocks;
+  row.kv.used_bytes = receipt.peak_blocks * block_bytes;
+  row.kv.byte_seconds = receipt.block_seconds * static_cast<double>(block_bytes);
+  row.preemptions = receipt.preemptions;
+  std::ranges::copy(receipt.missed_blocks, row.missed.begin());
+  row.evicted_ago_ms = receipt.evicted_ago_ms;
+}
+
+}  // namespace
+
+LedgerEntry::LedgerEntry(std::shared_ptr<Ledger> ledger, LedgerRow row)
+    : ledger_(std::move(ledger)), row_(std::move(row)) {}
+
+// A request whose end nobody has told failed inside the server.
+LedgerEntry::~LedgerEntry() {
+  try {
+    if (!finished_) Finish({LedgerOutcome::kError, "internal_error", 500});
+    if (!receipts_.empty()) FillIn(Combine(receipts_), block_bytes_, row_);
+    ledger_->Add(std::move(row_));
+  } catch (const std::exception&) {  // no memory: the row is not worth the server
+    ledger_->Lose();
+  }
+}
+
+void LedgerEntry::Follow(GenerationRequest& request, const Engine& engine) {
+  NoteLabels(request.route, request.version);
+  const uint64_t block_bytes = engine.stats().block_bytes;
+  request.on_end = [self = shared_from_this(), block_bytes](const Receipt& receipt) {
+    self->NoteReceipt(receipt, block_bytes);
+  };
+  const std::lock_guard lock(mutex_);
+  receipts_.reserve(++followed_);
+  row_.choices = request.choices;
+  row_.tokens.prompt += request.prompt.size();
+}
+
+void LedgerEntry::NoteLabels(const std::string& route, const std::string& version) {
+  const std::lock_guard lock(mutex_);
+  if (row_.route.empty()) row_.route = route;
+  if (row_.version.empty()) row_.version = version;
+}
+
+void LedgerEntry::NoteAdmitted(const Forecast& forecast) {
+  constexpr double kMsPerSecond = 1000;
+  const std::lock_guard lock(mutex_);
+  row_.kv.forecast_bytes += forecast.kv_bytes;
+  row_.forecast_wait_ms = std::max(row_.forecast_wait_ms, forecast.wait_seconds * kMsPerSecond);
+}
+
+// On the engine thread: there is room, Follow has made it.
+void LedgerEntry::NoteReceipt(const Receipt& receipt, uint64_t block_bytes) {
+  const std::lock_guard lock(mutex_);
+  receipts_.push_back(receipt);
+  block_bytes_ = block_bytes;
+}
+
+void LedgerEntry::Finish(End end) {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(finished_, true)) return;
+  row_.outcome = end.outcome;
+  row_.verdict = std::move(end.verdict);
+  row_.status = end.status;
+  row_.ms.total = MsSince(began_);
+}
+
+void LedgerEntry::Refuse(const Error& error) {
+  const ApiError api = ToApiError(error);
+  const bool failed = api.status >= 500 && api.status != 503;
+  Finish({failed ? LedgerOutcome::kError : LedgerOutcome::kRefused, std::string(api.code),
+          api.status});
+}
+
+}  // namespace quire
