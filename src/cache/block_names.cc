@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/check.h"
@@ -23,7 +24,9 @@ const BlockName& BlockNames::Of(uint32_t i, std::span<const TokenId> tokens,
 uint64_t BlockNames::FingerprintOf(uint32_t i, std::span<const TokenId> tokens,
                                    uint32_t block_tokens) const {
   QUIRE_CHECK((uint64_t{i} + 1) * block_tokens <= tokens.size(), "only full blocks have names");
-  std::vector<unsigned char> chained(sizeof(uint64_t) + block_tokens * sizeof(TokenId));
+  constexpr uint32_t kMostTokens = 64;
+  QUIRE_CHECK(block_tokens <= kMostTokens);
+  std::array<unsigned char, sizeof(uint64_t) + kMostTokens * sizeof(TokenId)> chained{};
   while (fingerprints_.size() <= i) {
     const uint64_t before = fingerprints_.empty() ? 0 : fingerprints_.back();
     const auto block = tokens.subspan(fingerprints_.size() * block_tokens, block_tokens);
@@ -31,8 +34,8 @@ uint64_t BlockNames::FingerprintOf(uint32_t i, std::span<const TokenId> tokens,
     std::memcpy(chained.data() + sizeof(before), block.data(), block.size_bytes());
     uint64_t fingerprint = 0;
     static_assert(sizeof(fingerprint) == crypto_shorthash_BYTES);
-    crypto_shorthash(reinterpret_cast<unsigned char*>(&fingerprint), chained.data(), chained.size(),
-                     kin_.data());
+    crypto_shorthash(reinterpret_cast<unsigned char*>(&fingerprint), chained.data(),
+                     sizeof(before) + block.size_bytes(), kin_.data());
     fingerprints_.push_back(fingerprint);
   }
   return fingerprints_[i];

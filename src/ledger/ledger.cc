@@ -97,6 +97,7 @@ void Ledger::Purge(std::vector<std::pair<std::string, uint64_t>> generations) {
 template <typename Function>
 auto Ledger::WithReader(Function function) -> decltype(function(std::declval<const Database&>())) {
   const std::lock_guard lock(reader_mutex_);
+  if (is_new_.exchange(false)) reader_.reset();
   if (!reader_) {
     QUIRE_TRY(Database opened, Database::OpenToRead(path_, kLedgerName));
     if (const Status known = CheckLedger(opened); !known) return std::unexpected(known.error());
@@ -208,6 +209,7 @@ void Ledger::PurgeNow(const std::vector<std::pair<std::string, uint64_t>>& gener
 Result<LedgerFile*> Ledger::File() {
   if (file_ == nullptr) {
     QUIRE_TRY(file_, LedgerFile::Open(path_, limits_));
+    is_new_ = true;
   }
   return file_.get();
 }

@@ -12,6 +12,7 @@
 // Errors   of reading: those of database.h, kIo while there is no file.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -93,6 +94,7 @@ class Ledger {
   std::mutex file_mutex_;
   std::unique_ptr<LedgerFile> file_;  // null: not opened, or failed
 
+  std::atomic<bool> is_new_ = false;  // opened since somebody has read
   std::mutex reader_mutex_;
   std::optional<Database> reader_;
 

@@ -58,16 +58,31 @@ Result<std::unique_ptr<LedgerFile>> LedgerFile::Open(const std::string& path,
   return std::unique_ptr<LedgerFile>(new LedgerFile(path, std::move(database), limits));
 }
 
+LedgerFile::LedgerFile(std::string path, Database database, const LedgerLimits& limits)
+    : path_(std::move(path)), limits_(limits), database_(std::move(database)) {
+  struct stat file{};
+  if (stat(path_.c_str(), &file) == 0) inode_ = file.st_ino;
+}
+
+// SQLite would go on writing to a file that nobody finds any more.
+Status LedgerFile::CheckPlace() const {
+  struct stat file{};
+  if (stat(path_.c_str(), &file) == 0 && file.st_ino == inode_) return {};
+  return Refuse(ErrorCode::kIo, fmt::format("'{}' was deleted or replaced", path_));
+}
+
 Status LedgerFile::CheckLog() const {
+  const std::string log_path = path_ + "-wal";
   struct stat log{};
-  if (stat(log_path_.c_str(), &log) != 0 || log.st_size <= kMostLogBytes) return {};
+  if (stat(log_path.c_str(), &log) != 0 || log.st_size <= kMostLogBytes) return {};
   return Refuse(ErrorCode::kUnavailable,
                 fmt::format("'{}' has {} bytes, because somebody has been reading the ledger for "
                             "long; end that program",
-                            log_path_, log.st_size));
+                            log_path, log.st_size));
 }
 
 Status LedgerFile::Append(std::span<const LedgerRow> rows) {
+  if (const Status there = CheckPlace(); !there) return there;
   if (const Status log = CheckLog(); !log) return log;
   static const std::string sql = InsertSql();
   QUIRE_TRY(Transaction transaction, Transaction::Begin(database_));

@@ -7,7 +7,8 @@
 //            `bytes`. Ids are never used again.
 //
 // Threads  none: its owner guards it.
-// Errors   those of database.h. kUnavailable also while a reader that stays keeps the write-ahead
+// Errors   those of database.h. kIo also when the file is not at its path any more: open it anew.
+//          kUnavailable also while a reader that stays keeps the write-ahead
 //          log from being emptied.
 #pragma once
 
@@ -59,13 +60,14 @@ class LedgerFile {
   const Database& database() const { return database_; }  // for tests: to fill it
 
  private:
-  LedgerFile(std::string path, Database database, const LedgerLimits& limits)
-      : log_path_(std::move(path) + "-wal"), limits_(limits), database_(std::move(database)) {}
+  LedgerFile(std::string path, Database database, const LedgerLimits& limits);
+  Status CheckPlace() const;
   Status CheckLog() const;
   Result<uint64_t> Bytes() const;
   Result<uint64_t> RetireLargest();
 
-  const std::string log_path_;
+  const std::string path_;
+  uint64_t inode_ = 0;  // of the file that is open
   const LedgerLimits limits_;
   Database database_;
 };

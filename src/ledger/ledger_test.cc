@@ -219,6 +219,21 @@ TEST_F(LedgerTest, AnyoneMayReadWhileItIsWritten) {
   EXPECT_EQ(status.st_mode & 0777, 0600u);
 }
 
+TEST_F(LedgerTest, AFileThatIsDeletedIsMadeAnew) {
+  Ledger ledger(path_, {.days = 0}, {});
+  ledger.Add(Row("before"));
+  ledger.Settle();
+  ASSERT_EQ(ledger.Read({})->rows.size(), 1u);
+  for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(path_ + end);
+  ledger.Add(Row("after"));
+  ledger.Settle();
+  const auto page = ledger.Read({});
+  ASSERT_TRUE(page) << page.error().message;
+  ASSERT_EQ(page->rows.size(), 1u);
+  EXPECT_EQ(page->rows[0].request_id, "after");
+  EXPECT_TRUE(std::filesystem::exists(path_));
+}
+
 TEST_F(LedgerTest, WhatIsQueuedIsWrittenAtTheEnd) {
   {
     Ledger ledger(path_, {.days = 0}, {});
