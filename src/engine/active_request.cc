@@ -25,8 +25,8 @@ bool ActiveRequest::all_ended() const {
 }
 
 void ActiveRequest::NoteOnboarded(uint32_t tokens, double seconds) {
-  onboarded_tokens_ = tokens;
-  onboard_seconds_ = seconds;
+  onboarded_tokens_ += tokens;
+  onboard_seconds_ += seconds;
 }
 
 void ActiveRequest::NoteMiss(MissReason reason, double evicted_ago_ms) {

@@ -40,6 +40,7 @@ class ActiveRequest {
   SequenceId leader() const { return leader_; }  // of choice 0; choice i has the id i higher
   const GenerationRequest& request() const { return arrival_.request; }
   double arrived_seconds() const { return arrival_.arrived_seconds; }
+  void DropPin() { arrival_.request.pin_seconds = 0; }
   uint32_t num_choices() const { return static_cast<uint32_t>(answers_.size()); }
   Answer& answer(uint32_t choice) { return answers_[choice]; }
   bool all_ended() const;

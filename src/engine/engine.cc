@@ -67,6 +67,12 @@ Result<std::unique_ptr<KvDisk>> OpenDisk(const EngineOptions& options, const KvV
   return nullptr;
 }
 
+// Of requests that came up to `last`.
+struct Unpinning {
+  uint64_t group = 0;
+  RequestId last{};
+};
+
 }  // namespace
 
 struct Engine::Impl {
@@ -110,7 +116,7 @@ struct Engine::Impl {
   // All below are guarded by mutex.
   std::vector<Arrival> arrivals;
   std::vector<RequestId> cancels;
-  std::vector<uint64_t> unpins;
+  std::vector<Unpinning> unpins;
   std::vector<std::function<void()>> tasks;    // of the courier
   std::vector<std::function<void()>> lookers;  // change nothing
   uint64_t last_request = 0;
@@ -320,7 +326,7 @@ void Engine::Impl::Sleep(std::unique_lock<std::mutex>& lock) {
 bool Engine::Impl::WaitForWork() {
   std::vector<Arrival> started;
   std::vector<RequestId> cancelled;
-  std::vector<uint64_t> unpinned;
+  std::vector<Unpinning> unpinned;
   std::vector<std::function<void()>> errands;
   std::optional<std::vector<Tenant>> tenants;
   std::vector<std::vector<TokenId>> prefixes;
@@ -348,7 +354,7 @@ bool Engine::Impl::WaitForWork() {
   for (Arrival& arrival : started) loop.Start(std::move(arrival));
   if (!started.empty()) loop.Publish();
   for (const RequestId id : cancelled) loop.Cancel(id);
-  for (const uint64_t group : unpinned) loop.Unpin(group);
+  for (const Unpinning& unpin : unpinned) loop.Unpin(unpin.group, unpin.last);
   if (!unpinned.empty()) loop.Publish();
   return true;
 }
@@ -444,7 +450,7 @@ void Engine::Unpin(uint64_t group) {
   const SparePermit permit(SpareUse::kAll);
   {
     const std::lock_guard lock(impl_->mutex);
-    impl_->unpins.push_back(group);
+    impl_->unpins.push_back({group, RequestId{impl_->last_request}});
     impl_->news.store(true, std::memory_order_relaxed);
   }
   impl_->work.notify_one();

@@ -110,7 +110,8 @@ class Engine {
   // its ChoiceEndEvents and its DoneEvent.
   void Cancel(RequestId id);
 
-  // Ends the pins of requests that had this pin_group and are over, before the next step.
+  // Ends the pins of requests that had this pin_group and came before, also of those that are not
+  // over and would have pinned only at their end.
   void Unpin(uint64_t group);
 
   // Says anew what tenants may use; takes effect before the next step. A tenant whose generation

@@ -17,6 +17,8 @@ namespace {
 constexpr double kRunWeight = 0.1;  // of the newest sequence in the mean length of runs
 
 constexpr TickMs kMsPerSecond = 1000;
+// Whoever has waited for so long may have lost blocks that were in memory when it came.
+constexpr TickMs kStaleMs = 1000;
 
 TickMs TickOf(double seconds) { return static_cast<TickMs>(seconds * kMsPerSecond); }
 
@@ -53,7 +55,12 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
   chosen_.reserve(options.budget.step_sequences);
   // Per sequence of a step: its choice failed, and it left. And one that was cancelled.
   settling_.reserve(2 * size_t{options.budget.step_sequences} + 1);
-  if (options_.disk != nullptr) options_.disk->Attach(cache_, options_.disk_news);
+  if (options_.disk != nullptr) {
+    options_.disk->Attach(cache_, options_.disk_news);
+    scheduler_.OnAdmit([this](const Sequence& sequence, uint32_t found_tokens) {
+      return FetchFromDisk(sequence, found_tokens);
+    });
+  }
   stats_.blocks = options.num_blocks;
   stats_.block_bytes = options.block_bytes;
   Publish();
@@ -67,6 +74,7 @@ bool StepLoop::Step() {
   const StepRoom room = pace_.Room({decodes.sequences, decodes.positions},
                                    scheduler_.prefill_is_behind(), step_started_);
   const auto plan = scheduler_.Plan(Now(), room);
+  planned_nothing_ = plan.empty();
   if (plan.empty()) {
     const bool refused = RefuseUnfit();
     if (options_.disk != nullptr) Publish();  // it works on when nothing else does
@@ -262,8 +270,31 @@ bool StepLoop::HoldForDisk(ActiveRequest& request, const SequenceSpec& spec) {
                              pace_.prefill_rows_per_second(), options_.clock());
 }
 
+// What it has in memory already is not asked for; nor is what it had when it came, a moment ago.
+bool StepLoop::FetchFromDisk(const Sequence& sequence, uint32_t found_tokens) {
+  const bool lost = sequence.counts.preemptions > 0 || Now() > sequence.arrival + kStaleMs;
+  const uint32_t block = cache_.block_tokens();
+  if (!lost || (sequence.num_tokens() - 1) / block <= found_tokens / block) return false;
+  const RequestId request = places_.at(sequence.id).request->id();
+  bool fetches = false;
+  try {
+    if (!fetching_.emplace(request, sequence.id).second) return false;  // another choice of it
+    fetches = options_.disk->Want({.request = request,
+                                   .owner = sequence.owner(),
+                                   .names = sequence.names,
+                                   .prompt = sequence.tokens},
+                                  pace_.prefill_rows_per_second(), options_.clock());
+  } catch (const std::bad_alloc&) {
+    fetches = false;  // then it is computed
+  }
+  if (!fetches) fetching_.erase(request);
+  return fetches;
+}
+
 bool StepLoop::WaitsForDisk() const {
-  return options_.disk != nullptr && scheduler_.num_sequences() == 0 &&
+  const bool nothing_else =
+      scheduler_.num_sequences() == 0 || (planned_nothing_ && scheduler_.num_fetching() > 0);
+  return options_.disk != nullptr && nothing_else &&
          (options_.disk->num_waiting() > 0 || options_.disk->has_work());
 }
 
@@ -281,6 +312,11 @@ void StepLoop::WorkDisk() {
 
 void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
   ActiveRequest& request = *requests_.at(id);
+  if (const auto fetched = fetching_.extract(id); !fetched.empty()) {
+    if (!scheduler_.Get(fetched.mapped()).has_run) request.NoteOnboarded(tokens, seconds);
+    scheduler_.Fetched(fetched.mapped());
+    return;
+  }
   request.NoteOnboarded(tokens, seconds);
   Status admitted;
   try {
@@ -467,12 +503,26 @@ void StepLoop::FailNewest() {
   Settle();
 }
 
+void StepLoop::Unpin(uint64_t group, RequestId last) {
+  scheduler_.Unpin(group);
+  for (const auto& [id, request] : requests_) {
+    if (id > last || request->request().pin_group != group) continue;
+    request->DropPin();
+    if (request->leader() == kNoSequence) continue;  // it waits for the disk
+    for (uint32_t i = 0; i < NumSequences(request->request()); ++i) {
+      const SequenceId sequence{static_cast<uint64_t>(request->leader()) + i};
+      if (places_.contains(sequence)) scheduler_.DropPin(sequence);
+    }
+  }
+}
+
 void StepLoop::CancelAll() {
   while (!requests_.empty()) Cancel(requests_.begin()->first);
 }
 
 void StepLoop::CancelSequences(ActiveRequest& request) {
   if (request.leader() == kNoSequence) return;  // it waits for the disk
+  if (fetching_.erase(request.id()) > 0) options_.disk->Cancel(request.id());
   for (uint32_t i = 0; i < NumSequences(request.request()); ++i) {
     const SequenceId id{static_cast<uint64_t>(request.leader()) + i};
     if (!places_.contains(id)) continue;

@@ -73,7 +73,8 @@ class StepLoop {
   void Start(Arrival arrival);  // leads to exactly one DoneEvent, also when it is refused
   void Cancel(RequestId id);    // unknown ids are ignored
   void CancelAll();
-  void Unpin(uint64_t group) { scheduler_.Unpin(group); }
+  // Of requests up to `last`, whether they are over or not.
+  void Unpin(uint64_t group, RequestId last);
 
   // Runs one step; false if there was nothing to do.
   bool Step();
@@ -139,6 +140,7 @@ class StepLoop {
   Status Enqueue(std::unique_ptr<ActiveRequest> request);
   void AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader);
   bool HoldForDisk(ActiveRequest& request, const SequenceSpec& spec);
+  bool FetchFromDisk(const Sequence& sequence, uint32_t found_tokens);
   TickMs Now() const;
   void WorkDisk();
   void AdmitFromDisk(RequestId id, uint32_t tokens, double seconds);
@@ -173,10 +175,12 @@ class StepLoop {
 
   std::unordered_map<RequestId, std::unique_ptr<ActiveRequest>> requests_;
   std::unordered_map<SequenceId, Place> places_;
-  std::vector<ActiveRequest*> settling_;   // something of them ended in this step
-  std::vector<BatchItem> batch_;           // one per plan item
-  std::vector<RequestId> batch_requests_;  // whose they are
+  std::unordered_map<RequestId, SequenceId> fetching_;  // who of a request waits for the disk
+  std::vector<ActiveRequest*> settling_;                // something of them ended in this step
+  std::vector<BatchItem> batch_;                        // one per plan item
+  std::vector<RequestId> batch_requests_;               // whose they are
   std::vector<Choice> chosen_;
+  bool planned_nothing_ = true;
   double step_started_ = 0;
   double step_ended_ = 0;  // the model has run
   EngineStats stats_;

@@ -72,6 +72,29 @@ TEST(StepLoop, TenantsSaltsAndNoStoreDoNotShare) {
   EXPECT_EQ(harness.RunToEnd(request).done[0].receipt.cached_tokens, 32u);
 }
 
+// An end of pins counts for whoever came before it, however far it is, and for nobody after it.
+TEST(StepLoop, PinsEndAlsoOfWhoeverIsNotOver) {
+  LoopHarness harness(64);
+  GenerationRequest request = Ask(Prompt(40, 1), 6);
+  request.pin_seconds = 100;
+  request.pin_group = 7;
+  const auto running = harness.Start(request);
+  ASSERT_TRUE(harness.loop.Step());
+  const auto waiting = harness.Start(request);
+  harness.loop.Unpin(7, harness.last());
+  while (harness.loop.Step()) harness.loop.CheckInvariants();
+  EXPECT_EQ(harness.loop.stats().pinned_blocks, 0u);
+  const RequestId before = harness.last();
+  const auto later = harness.Start(request);
+  harness.loop.Unpin(7, before);
+  harness.loop.Unpin(8, harness.last());
+  while (harness.loop.Step()) harness.loop.CheckInvariants();
+  EXPECT_GT(harness.loop.stats().pinned_blocks, 0u);
+  harness.loop.Unpin(7, harness.last());
+  harness.loop.Publish();
+  EXPECT_EQ(harness.loop.stats().pinned_blocks, 0u);
+}
+
 TEST(StepLoop, ChoicesAnswerOnePromptReadOnce) {
   for (const bool prefix_cache : {true, false}) {
     LoopHarness harness(64, {}, prefix_cache);

@@ -109,8 +109,12 @@ Admission::Attempt Admission::TryStart(Sequence& sequence, bool held_up) {
     sequence.put_off_room = RoomBesideAwaited(sequence.owner());
     return Attempt::kPutOff;
   }
-  if (!HasRoom(sequence, held_up) ||
-      !cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kPrefill)) {
+  const bool has_room = HasRoom(sequence, held_up);
+  if (has_room && Fetches(sequence, found_tokens)) {
+    cache_.Release(sequence.table);
+    return Attempt::kPutOff;
+  }
+  if (!has_room || !cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kPrefill)) {
     cache_.Release(sequence.table);
     if (alone && !held_up) {
       never_fits_.push_back(sequence.id);
@@ -122,6 +126,21 @@ Admission::Attempt Admission::TryStart(Sequence& sequence, bool held_up) {
   }
   Start(sequence, found_tokens);
   return Attempt::kStarted;
+}
+
+bool Admission::Fetches(Sequence& sequence, uint32_t found_tokens) {
+  if (!fetch_ || !sequence.lookup || sequence.asked_below) return false;
+  sequence.asked_below = true;
+  if (!fetch_(sequence, found_tokens)) return false;
+  sequence.fetching = sequence.put_off = true;
+  ++num_fetching_;
+  return true;
+}
+
+void Admission::Fetched(Sequence& sequence) {
+  if (!sequence.fetching) return;
+  sequence.fetching = false;
+  --num_fetching_;
 }
 
 // Besides its own blocks one for each that runs, or the newcomer would be preempted at once. Where

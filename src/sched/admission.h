@@ -10,7 +10,9 @@
 //
 // Whoever's turn it is and does not fit holds up all others but those whose blocks are within what
 // their owner was guaranteed. Those are passed over who wait for blocks that are being computed:
-// worth it for 4 blocks or more, as fewer cost less than the step that is waited.
+// worth it for 4 blocks or more, as fewer cost less than the step that is waited. So are those of
+// which a tier below memory has more than memory has: whoever was preempted, or waited for long,
+// may have lost blocks meanwhile. That tier is asked once, when there is room for the sequence.
 //
 // Threads  none.
 // Errors   Check refuses. When memory runs out Reserve throws and has changed nothing; Admit may
@@ -18,7 +20,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -40,6 +44,12 @@ class Admission {
   Admission(const Limits& limits, KvCache& cache, Roster& roster);
 
   void AddOwner() { closed_.push_back(false); }
+
+  // Whether a sequence that found `found_tokens` is to wait, until Fetched, for more of them.
+  using FetchMore = std::function<bool(const Sequence& sequence, uint32_t found_tokens)>;
+  void OnAdmit(FetchMore fetch) { fetch_ = std::move(fetch); }
+  void Fetched(Sequence& sequence);
+  uint32_t num_fetching() const { return num_fetching_; }
 
   [[nodiscard]] Status Check(const SequenceSpec& spec) const;
   void Reserve(size_t sequences);  // for as many as there will be in the roster
@@ -75,6 +85,7 @@ class Admission {
   Status CheckQueue(OwnerId owner, uint32_t choices) const;
   Attempt TryStart(Sequence& sequence, bool held_up);
   bool HasRoom(const Sequence& sequence, bool held_up) const;
+  bool Fetches(Sequence& sequence, uint32_t found_tokens);
   int64_t RoomFor(OwnerId owner) const;
   int64_t RoomBesideAwaited(OwnerId owner) const;
   bool MayWait(const Sequence& sequence) const;
@@ -84,6 +95,8 @@ class Admission {
   Prefix PrefixInWork(const Sequence& sequence, uint32_t found_tokens) const;
 
   const Limits limits_;
+  FetchMore fetch_;
+  uint32_t num_fetching_ = 0;
   KvCache& cache_;
   Roster& roster_;
   std::vector<bool> closed_{false};  // scratch, by owner

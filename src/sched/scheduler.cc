@@ -72,7 +72,7 @@ std::span<const PlanItem> Scheduler::Plan(TickMs now, const StepRoom& room) {
   admission_.Admit(preempted_in_plan_);
   PlanDecodes();
   PlanPrefills(room);
-  QUIRE_CHECK(!plan_.empty() || roster_.size() == 0 || !never_fits().empty(),
+  QUIRE_CHECK(!plan_.empty() || roster_.size() == 0 || !never_fits().empty() || num_fetching() > 0,
               "S3: work is left, but the plan is empty");
   CheckPlan();
   return plan_;
@@ -207,6 +207,7 @@ void Scheduler::Preempt(Sequence& sequence) {
   cache_.Release(sequence.table);
   sequence.num_computed = 0;
   sequence.work_tokens = sequence.num_tokens();
+  sequence.asked_below = false;
   ++sequence.counts.preemptions;
   ++num_preemptions_;
   admission_.Retry();
@@ -253,6 +254,10 @@ void Scheduler::Unpin(uint64_t group) {
   });
 }
 
+void Scheduler::DropPin(SequenceId sequence) {
+  if (Sequence* found = roster_.Find(sequence); found != nullptr) found->pin_ms = 0;
+}
+
 void Scheduler::UnpinExpired() {
   std::erase_if(pins_, [this](const Expiry& expiry) {
     if (expiry.at > now_) return false;
@@ -261,8 +266,13 @@ void Scheduler::UnpinExpired() {
   });
 }
 
+void Scheduler::Fetched(SequenceId sequence) {
+  if (Sequence* found = roster_.Find(sequence); found != nullptr) admission_.Fetched(*found);
+}
+
 void Scheduler::End(Sequence& sequence) {
   admission_.Retry();
+  admission_.Fetched(sequence);
   KeepBlocks(sequence);
   cache_.Release(sequence.table);
   roster_.Leave(sequence);

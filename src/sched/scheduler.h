@@ -19,8 +19,8 @@
 //   S1  sum of planned tokens <= step_tokens, of logit rows <= step_logit_rows; number of items <=
 //       step_sequences.
 //   S2  every planned token has a block: planning reserves, so a forward pass cannot run out.
-//   S3  progress: with work left that can ever fit, a plan is not empty; of one owner no sequence
-//       is preempted while a younger one runs.
+//   S3  progress: with work left that can ever fit, a plan is not empty unless blocks are being
+//       fetched; of one owner no sequence is preempted while a younger one runs.
 //   and those of roster.h.
 //
 // Threads  none.
@@ -30,6 +30,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -85,9 +86,14 @@ class Scheduler {
 
   // Chooses the next step, with as much of the work of sequences that have more than one token to
   // go as `room` lets it, and reserves its blocks. Empty only if there is no work but such as
-  // never_fits() names. The plan is ours and valid until Apply or Abandon, one of which must follow
-  // a plan that is not empty.
+  // never_fits() names, or such as waits to be fetched. The plan is ours and valid until Apply or
+  // Abandon, one of which must follow a plan that is not empty.
   std::span<const PlanItem> Plan(TickMs now, const StepRoom& room);
+
+  // Before a sequence starts, `fetch` may have it wait until Fetched (admission.h).
+  void OnAdmit(Admission::FetchMore fetch) { admission_.OnAdmit(std::move(fetch)); }
+  void Fetched(SequenceId sequence);
+  uint32_t num_fetching() const { return admission_.num_fetching(); }
 
   // Waiting sequences that the last Plan found not to fit any more, because memory was pinned or a
   // limit lowered since Submit. They are for the caller to cancel.
@@ -102,6 +108,7 @@ class Scheduler {
 
   // Ends the pins of this group before their time.
   void Unpin(uint64_t group);
+  void DropPin(SequenceId sequence);  // it will pin nothing at its end
 
   void Cancel(SequenceId sequence);  // between Apply and Plan; unknown ids are ignored
 

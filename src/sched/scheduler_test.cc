@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace quire {
@@ -476,6 +478,11 @@ class Simulation {
       : harness_(blocks, budget), max_tokens_(blocks * kTokensPerBlock / 2) {
     harness_.AddOwner({.guaranteed_blocks = blocks / 4}, {.weight = 2});
     harness_.AddOwner({.limit_blocks = 2 * blocks / 3}, {.weight = 0.5, .max_running = 2});
+    harness_.scheduler.OnAdmit([this](const Sequence& sequence, uint32_t) {
+      const bool fetches = random_() % 8 == 0;
+      if (fetches) fetching_.insert(sequence.id);
+      return fetches;
+    });
   }
 
   // What happens in a step is a function of its code, so that steps can be left out.
@@ -485,6 +492,7 @@ class Simulation {
     harness_.await_ms = random_() % 3 == 0 ? random_() % 2000 : 0;
     if (random_() % 4 == 0) Submit();
     if (random_() % 40 == 0 && !open_.empty()) CancelOne();
+    if (random_() % 4 == 0) EndFetches();
     std::map<SequenceId, uint32_t> before;
     for (uint32_t owner = 0; owner < 3; ++owner) {
       const SequenceId id = OldestRunning(OwnerId{owner});
@@ -503,7 +511,10 @@ class Simulation {
   }
 
   void Finish() {
-    harness_.RunAll();
+    do {
+      EndFetches();
+      harness_.RunAll();
+    } while (harness_.scheduler.num_fetching() > 0);
     Settle();
     EXPECT_TRUE(open_.empty()) << "a request never ended";
     EXPECT_EQ(harness_.cache.pool().num_live(), 0u) << "a block leaked";
@@ -514,6 +525,7 @@ class Simulation {
   uint64_t shared_steps() const { return shared_steps_; }
   uint64_t preempted_before_first() const { return harness_.preempted_before_first; }
   uint64_t ended() const { return num_ended_; }
+  uint64_t fetched() const { return fetched_; }
 
  private:
   struct Open {
@@ -542,6 +554,12 @@ class Simulation {
     const auto victim = std::next(open_.begin(), random_() % open_.size());
     harness_.scheduler.Cancel(victim->first);
     open_.erase(victim);
+  }
+
+  // Also of those that were cancelled meanwhile.
+  void EndFetches() {
+    fetched_ += fetching_.size();
+    for (const SequenceId id : std::exchange(fetching_, {})) harness_.scheduler.Fetched(id);
   }
 
   // Takes what ended off the list of open sequences.
@@ -574,6 +592,8 @@ class Simulation {
   const uint32_t max_tokens_;
   std::minstd_rand random_;
   std::map<SequenceId, Open> open_;
+  std::set<SequenceId> fetching_;
+  uint64_t fetched_ = 0;
   uint64_t shared_steps_ = 0;
   uint64_t num_ended_ = 0;
   uint64_t preempted_across_ = 0;
@@ -586,6 +606,7 @@ struct SimulationTotals {
   uint64_t preempted_before_first = 0;
   uint64_t preempted_across = 0;
   uint64_t shared_steps = 0;
+  uint64_t fetched = 0;
 };
 
 // Returns what went wrong first; empty if nothing did. What an expectation finds is kept from the
@@ -613,6 +634,7 @@ std::string Simulate(uint32_t kind, const std::vector<uint32_t>& codes, Simulati
   totals.preempted_before_first += simulation.preempted_before_first();
   totals.preempted_across += simulation.preempted_across();
   totals.shared_steps += simulation.shared_steps();
+  totals.fetched += simulation.fetched();
   return "";
 }
 
@@ -633,6 +655,7 @@ TEST(Scheduler, SurvivesARandomWorldWithTooLittleMemory) {
   EXPECT_GT(totals.preempted_before_first, 5u);
   EXPECT_GT(totals.preempted_across, 100u);
   EXPECT_GT(totals.shared_steps, 100'000u);
+  EXPECT_GT(totals.fetched, 1'000u);
 }
 
 }  // namespace

@@ -70,7 +70,9 @@ struct Sequence {
   // leader, for the other choices; else any of the same scope whose prompt begins alike.
   SequenceId awaits = kNoSequence;
   uint32_t awaited_tokens = 0;
-  bool put_off = false;  // while waiting: not to be started in this step
+  bool put_off = false;      // while waiting: not to be started in this step
+  bool fetching = false;     // while waiting: until its blocks have come from below
+  bool asked_below = false;  // since it last waited
   // Where it was put off: not to be tried with no more room than this.
   int64_t put_off_room = std::numeric_limits<int64_t>::min();
   uint32_t num_awaiters = 0;  // sequences that wait for this one

@@ -29,7 +29,7 @@ Sequence* WaitingQueue::Next(const FairShare& share, const std::vector<bool>& cl
 }
 
 void WaitingQueue::EndPuttingOff() {
-  for (Sequence* sequence : queue_) sequence->put_off = false;
+  for (Sequence* sequence : queue_) sequence->put_off = sequence->fetching;
 }
 
 }  // namespace quire

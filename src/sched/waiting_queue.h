@@ -39,7 +39,7 @@ class WaitingQueue {
   // Of the owners with closed[owner] == false.
   Sequence* Next(const FairShare& share, const std::vector<bool>& closed) const;
 
-  void EndPuttingOff();  // of all
+  void EndPuttingOff();  // of all but those whose blocks are being fetched
 
   std::span<Sequence* const> all() const { return queue_; }  // oldest first
   uint32_t size() const { return static_cast<uint32_t>(queue_.size()); }

@@ -99,6 +99,60 @@ TEST_F(Restart, WhatMemoryLostComesBack) {
   EXPECT_EQ(again.ends.at(0).logit_hash, cold.ends.at(0).logit_hash);
 }
 
+// Three answers need 96 blocks in the end, and there are 64: somebody has to go, and its blocks are
+// evicted by those who stay. What it had computed is on disk.
+TEST_F(Restart, WhoeverWasPreemptedReadsItsBlocksBack) {
+  const auto engine = std::move(*Start());
+  const auto prompt = [](uint32_t seed) {
+    std::vector<TokenId> tokens(200);
+    for (uint32_t i = 0; i < tokens.size(); ++i) {
+      tokens[i] = static_cast<TokenId>((seed * 7 + i * i) % 200);
+    }
+    return tokens;
+  };
+  std::vector<std::shared_ptr<EventQueue>> queues;
+  for (uint32_t seed = 0; seed < 3; ++seed) {
+    GenerationRequest request = Ask(prompt(seed), 300);
+    request.ignore_eos = true;
+    queues.push_back(std::make_shared<EventQueue>());
+    ASSERT_TRUE(engine->Submit(std::move(request), queues.back()));
+  }
+  uint32_t preemptions = 0;
+  uint64_t computed = 0;
+  for (const auto& queue : queues) {
+    Event event = queue->WaitPop();
+    while (!std::holds_alternative<DoneEvent>(event)) event = queue->WaitPop();
+    const Receipt& receipt = std::get<DoneEvent>(event).receipt;
+    preemptions += receipt.preemptions;
+    computed += receipt.computed_tokens;
+  }
+  EXPECT_GT(preemptions, 0u);
+  EXPECT_LT(computed, 3 * 200u + 100u) << "prompts are computed once, but for some blocks";
+}
+
+// An end of pins counts for what is still on its way from the disk, too.
+TEST_F(Restart, WhatIsUnpinnedWhileItIsReadIsNotPinned) {
+  {
+    Run(*std::move(*Start()), 1);
+  }
+  const auto engine = std::move(*Start());
+  std::vector<TokenId> prompt(200);
+  for (uint32_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<TokenId>((7 + i * i) % 200);
+  for (const bool unpinned : {true, false}) {
+    GenerationRequest request = Ask(prompt, 0);
+    request.pin_seconds = 1000;
+    request.pin_group = 7;
+    auto events = std::make_shared<EventQueue>();
+    ASSERT_TRUE(engine->Submit(std::move(request), events));
+    if (unpinned) engine->Unpin(7);
+    Event event = events->WaitPop();
+    while (!std::holds_alternative<DoneEvent>(event)) event = events->WaitPop();
+    EXPECT_EQ(std::get<DoneEvent>(event).receipt.onboarded_tokens, unpinned ? 192u : 0u);
+    while (!engine->idle()) std::this_thread::yield();
+    EXPECT_EQ(engine->stats().pinned_blocks > 0, !unpinned);
+  }
+}
+
 TEST_F(Restart, TenantsAndGenerationsFindOnlyTheirOwn) {
   const auto described = [](uint64_t generation) {
     return std::vector<Tenant>{{.name = "acme", .generation = generation}, {.name = "beta"}};

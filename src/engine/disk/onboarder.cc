@@ -26,6 +26,7 @@ bool Onboarder::Want(KvCache& cache, OnboardWish wish, double prefill_rate, doub
   entry.table = BlockTable(entry.wish.owner);
   const uint32_t found =
       cache.CountCached(entry.wish.names, entry.wish.prompt) / cache.block_tokens();
+  tier_.NoteUsed(NamesOf(entry, 0, found));
   const uint32_t blocks = tier_.CountFirst(NamesFrom(entry, found));
   if (blocks == 0 || !IsWorthLoading(blocks, prefill_rate)) return false;
   const Start started = TryStart(cache, entry);
@@ -34,14 +35,18 @@ bool Onboarder::Want(KvCache& cache, OnboardWish wish, double prefill_rate, doub
   return true;
 }
 
-// Of the prompt's blocks that can be looked up: its last token is computed in any case.
-std::vector<BlockName> Onboarder::NamesFrom(const Entry& entry, uint32_t first) const {
+std::vector<BlockName> Onboarder::NamesOf(const Entry& entry, uint32_t first, uint32_t end) const {
   std::vector<BlockName> names;
-  const auto limit = static_cast<uint32_t>((entry.wish.prompt.size() - 1) / kBlockTokens);
-  for (uint32_t i = first; i < limit; ++i) {
+  for (uint32_t i = first; i < end; ++i) {
     names.push_back(entry.wish.names.Of(i, entry.wish.prompt, kBlockTokens));
   }
   return names;
+}
+
+// Of the prompt's blocks that can be looked up: its last token is computed in any case.
+std::vector<BlockName> Onboarder::NamesFrom(const Entry& entry, uint32_t first) const {
+  return NamesOf(entry, first,
+                 static_cast<uint32_t>((entry.wish.prompt.size() - 1) / kBlockTokens));
 }
 
 bool Onboarder::IsWorthLoading(uint32_t blocks, double prefill_rate) {

@@ -85,6 +85,7 @@ class Onboarder {
   };
   using Entries = std::unordered_map<RequestId, Entry>;
 
+  std::vector<BlockName> NamesOf(const Entry& entry, uint32_t first, uint32_t end) const;
   std::vector<BlockName> NamesFrom(const Entry& entry, uint32_t first) const;
   bool IsWorthLoading(uint32_t blocks, double prefill_rate);
   bool IsRead(const BlockName& name, const Entry& by) const;

@@ -34,9 +34,9 @@ const RecordIndex::Record* RecordIndex::FindRecord(uint64_t sequence) const {
   return found == records_.end() ? nullptr : &found->second;
 }
 
-void RecordIndex::NoteRead(uint64_t sequence) {
+void RecordIndex::NoteUsed(uint64_t sequence) {
   if (const auto found = records_.find(sequence); found != records_.end()) {
-    found->second.read = true;
+    found->second.used = true;
   }
 }
 

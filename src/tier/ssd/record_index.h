@@ -35,7 +35,7 @@ class RecordIndex {
     uint64_t header_bytes = 0;
     OwnerTag owner;
     std::vector<BlockName> names;
-    bool read = false;  // since it was written
+    bool used = false;  // since it was written: read, or its blocks were found in memory
   };
   struct Place {
     const Record* record = nullptr;  // until the index changes
@@ -46,7 +46,7 @@ class RecordIndex {
   void Add(Record record);
   std::optional<Place> Find(const BlockName& name) const;
   const Record* FindRecord(uint64_t sequence) const;
-  void NoteRead(uint64_t sequence);
+  void NoteUsed(uint64_t sequence);
 
   std::optional<Record> Remove(uint64_t sequence);
   std::vector<Record> RemoveSegment(uint64_t segment);

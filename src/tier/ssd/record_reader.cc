@@ -176,7 +176,7 @@ void RecordReader::Finish(Flight& flight) {
   if (done.count > 0) {
     const std::lock_guard lock(state_.mutex);
     state_.counts.read_bytes += done.count * options_.shape.block_bytes();
-    state_.index.NoteRead(flight.piece.sequence);
+    state_.index.NoteUsed(flight.piece.sequence);
   }
   const ReadPiece piece = std::move(flight.piece);
   Deliver(piece, std::move(done), std::move(flight.buffer));

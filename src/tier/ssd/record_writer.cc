@@ -299,7 +299,7 @@ std::vector<RecordIndex::Record> RecordWriter::WorthMoving(uint64_t segment) {
   const std::vector<uint64_t> records = state_.index.RecordsOf(segment);
   for (auto it = records.rbegin(); it != records.rend(); ++it) {
     const RecordIndex::Record& record = *state_.index.FindRecord(*it);
-    if (!record.read || record.bytes > budget || segments_.size() < 2) continue;
+    if (!record.used || record.bytes > budget || segments_.size() < 2) continue;
     budget -= record.bytes;
     kept.push_back(record);
   }
@@ -320,7 +320,7 @@ void RecordWriter::MoveRecord(const RecordIndex::Record& record, const OpenFile&
   if (!moved) return;  // purged meanwhile
   moved->segment = segment_;
   moved->offset = written_.back().offset;
-  moved->read = false;
+  moved->used = false;
   state_.index.Add(*std::move(moved));
 }
 

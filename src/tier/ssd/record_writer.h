@@ -4,7 +4,7 @@
 //   Begin -> the caller fills the buffer -> Push -> sealed -> written -> in the index
 //
 // Records are appended to the newest segment. Where room is needed the oldest segment goes; what of
-// it was read since it was written moves to the newest one, as long as that is less than half. An
+// it was used since it was written moves to the newest one, as long as that is less than half. An
 // owner beyond its limit loses its own oldest records first.
 //
 // When a write fails, or the file system has less than its floor left, writing pauses for a second,

@@ -131,6 +131,17 @@ uint32_t SsdTier::CountFirst(std::span<const BlockName> names) const {
   return count;
 }
 
+void SsdTier::NoteUsed(std::span<const BlockName> names) {
+  const std::lock_guard lock(state_.mutex);
+  uint64_t last = 0;
+  for (const BlockName& name : names) {
+    const auto place = state_.index.Find(name);
+    if (!place || place->record->sequence == last) continue;
+    last = place->record->sequence;
+    state_.index.NoteUsed(last);
+  }
+}
+
 uint32_t SsdTier::Load(uint64_t ticket, const BlockOwnerPtr& owner,
                        std::span<const BlockName> names) {
   std::vector<ReadPiece> pieces;

@@ -57,6 +57,9 @@ class SsdTier {
   bool Contains(const BlockName& name) const;
   uint32_t CountFirst(std::span<const BlockName> names) const;  // in a row, of these
 
+  // Somebody found these in memory: as good a reason to keep them as a read.
+  void NoteUsed(std::span<const BlockName> names);
+
   // Up to most_run_blocks() blocks; nullopt while nothing more can be taken.
   std::optional<WriteRun> Begin(uint32_t blocks) { return writer_->Begin(blocks); }
   void Write(WriteRun run) { writer_->Push(std::move(run)); }

@@ -283,6 +283,19 @@ TEST_F(SsdTierTest, TheFolderKeepsToItsLimitAndKeepsWhatIsRead) {
   }
 }
 
+// What is always found in memory is never read, and would be lost with the process.
+TEST_F(SsdTierTest, WhatIsUsedInMemoryIsKeptToo) {
+  ASSERT_TRUE(Open(true, 2 * kMiB));
+  ASSERT_TRUE(Write(1000, 0, 4, TestOwner(1)));
+  ASSERT_TRUE(Write(1001, 0, 4, TestOwner(1)));
+  for (uint32_t i = 0; i < 300; ++i) {
+    ASSERT_TRUE(Write(i, 0, 4, TestOwner(1)));
+    tier->NoteUsed(std::vector{TestName(1000, 0), TestName(1000, 1), TestName(7000, 0)});
+  }
+  EXPECT_EQ(Read(1000, 0, 4, TestOwner(1)), 4u);
+  EXPECT_EQ(Read(1001, 0, 4, TestOwner(1)), 0u);
+}
+
 TEST_F(SsdTierTest, ItsFolderMayBeDeletedAtAnyTime) {
   ASSERT_TRUE(Open(true, kMiB));
   ASSERT_TRUE(Write(1, 0, 4, TestOwner(1)));
