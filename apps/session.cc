@@ -32,6 +32,7 @@ struct SessionFlags {
   std::string to;
   bool as_json = false;
   bool kv = false;
+  bool force = false;
 };
 
 size_t OnBytes(char* data, size_t size, size_t count, void* context) {
@@ -167,8 +168,18 @@ Status Fork(const SessionFlags& flags, const Caller& caller) {
 }
 
 Status Remove(const SessionFlags& flags, const Caller& caller) {
-  const auto removed = caller.Call("DELETE", PathOf(flags));
+  const auto removed = caller.Call("DELETE", PathOf(flags, flags.force ? "?force=true" : ""));
   return removed ? Status() : std::unexpected(removed.error());
+}
+
+Status Reclaim(const SessionFlags& flags, const Caller& caller) {
+  const std::string body = "{}";
+  QUIRE_TRY(
+      const std::string answer,
+      caller.Call("POST", PathOf(flags, flags.force ? "/reclaim?force=true" : "/reclaim"), &body));
+  const json session = json::parse(answer, nullptr, false);
+  fmt::print("{}\n", session.is_object() ? session.value("id", "") : "");
+  return {};
 }
 
 // Under another name first: a file that is there is whole.
@@ -282,6 +293,13 @@ Command AddSession(CLI::App& parent) {
   CLI::App* fork =
       WithId(AddAction(*app, "fork", "A new session that shares all so far.", *flags), *flags);
   CLI::App* remove = WithId(AddAction(*app, "rm", "Deletes a session.", *flags), *flags);
+  remove->add_flag("--force", flags->force,
+                   "also while it is not settled which server has it: the other one is asked once "
+                   "more, and if it says nothing, nobody gets the session any more");
+  CLI::App* reclaim = WithId(
+      AddAction(*app, "reclaim", "Takes a session whose hand-off was broken off.", *flags), *flags);
+  reclaim->add_flag("--force", flags->force,
+                    "the other server is gone for good: take the session without its word");
   CLI::App* to = WithId(AddAction(*app, "export", "Writes a session into a file.", *flags), *flags);
   to->add_option("FILE", flags->file, "the file; -: standard output (default: ID.quire)");
   to->add_flag("--kv", flags->kv, "with the KV that is there, for servers of the same master key");
@@ -292,8 +310,8 @@ Command AddSession(CLI::App& parent) {
   }
   return {app, [=](const Settings&) -> int {
             const std::pair<CLI::App*, Action> actions[] = {
-                {list, List}, {show, Show},   {fork, Fork},    {remove, Remove},
-                {to, Export}, {from, Import}, {over, HandOver}};
+                {list, List}, {show, Show},   {fork, Fork},     {remove, Remove},
+                {to, Export}, {from, Import}, {over, HandOver}, {reclaim, Reclaim}};
             for (const auto& [one, action] : actions) {
               if (one->parsed()) return RunAction(action, *flags);
             }

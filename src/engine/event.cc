@@ -27,4 +27,12 @@ Event EventQueue::WaitPop() {
   return event;
 }
 
+std::optional<Event> EventQueue::WaitPopUntil(std::chrono::steady_clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  if (!ready_.wait_until(lock, until, [this] { return !events_.empty(); })) return std::nullopt;
+  Event event = std::move(events_.front());
+  events_.pop_front();
+  return event;
+}
+
 }  // namespace quire

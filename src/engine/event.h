@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -88,7 +89,8 @@ class EventQueue {
 
   void Push(Event event);
   std::optional<Event> Pop();  // nullopt when empty; never blocks
-  Event WaitPop();             // blocks: for command line tools and tests
+  Event WaitPop();             // blocks
+  std::optional<Event> WaitPopUntil(std::chrono::steady_clock::time_point until);
 
  private:
   std::function<void()> notify_;

@@ -77,6 +77,9 @@ HttpResponse Service::Metrics(const HttpRequest& request, const Caller& caller) 
       families.push_back(std::move(family));
     }
   }
+  if (peers_ != nullptr) {
+    for (auto& family : peers_->Collect()) families.push_back(std::move(family));
+  }
   if (!caller.admin) families = OnlyOf(caller.tenant, std::move(families));
   if (QueryValue(request.query, "names") == "vllm") {
     families = WithVllmNames(families, model_ == nullptr ? "" : model_->names.front());

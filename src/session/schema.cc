@@ -78,6 +78,16 @@ CREATE TABLE arrival (
   id TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX arrival_id ON arrival (tenant, id);
+)",
+    R"(
+CREATE TABLE arrived (
+  serial INTEGER PRIMARY KEY AUTOINCREMENT,
+  handoff BLOB NOT NULL UNIQUE,
+  at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX arrival_peer ON arrival (peer, handoff);
+CREATE INDEX departure_peer ON departure (peer, handoff);
+CREATE INDEX departure_id ON departure (tenant, id);
 )"};
 
 constexpr int64_t kApplication = 0x51555352;  // "QUSR": what the file says it is
@@ -99,9 +109,10 @@ Status CheckTables(const Database& database) {
                    "(SELECT count(*) FROM pragma_table_info('session')) * 1000 + "
                    "(SELECT count(*) FROM pragma_table_info('usage')) * 100000 + "
                    "(SELECT count(*) FROM pragma_table_info('departure')) * 1000000 + "
-                   "(SELECT count(*) FROM pragma_table_info('arrival')) * 10000000"));
+                   "(SELECT count(*) FROM pragma_table_info('arrival')) * 10000000 + "
+                   "(SELECT count(*) FROM pragma_table_info('arrived')) * 100000000"));
   constexpr int64_t kWanted =
-      2 + 9 * 10 + 4 * 100 + 16 * 1000 + 2 * 100000 + 5 * 1000000 + 6 * 10000000;
+      2 + 9 * 10 + 4 * 100 + 16 * 1000 + 2 * 100000 + 5 * 1000000 + 6 * 10000000 + 3 * 100000000;
   if (tables == kWanted) return {};
   return Refuse(ErrorCode::kCorrupt,
                 "the session database lacks tables or columns; restore it from a backup");

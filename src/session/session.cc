@@ -7,8 +7,9 @@
 namespace quire {
 namespace {
 
-constexpr uint32_t kStateVersion = 2;
-constexpr uint32_t kBeforeSummaries = 1;  // ends with the number of rebases
+constexpr uint32_t kStateVersion = 3;
+constexpr uint32_t kBeforeSummarised = 2;  // ends with the next summary
+constexpr uint32_t kBeforeSummaries = 1;   // ends with the number of rebases
 constexpr size_t kMaxIdBytes = 64;
 
 std::unexpected<Error> Broken(const char* what) {
@@ -66,13 +67,14 @@ std::string EncodeState(const SessionState& state) {
       .Number32(state.summary.begin)
       .Number32(state.summary.end)
       .Tokens(state.next_summary)
+      .Number32(state.summarised ? 1 : 0)
       .Take();
 }
 
 Result<SessionState> DecodeState(std::string_view bytes) {
   FieldParser parser(bytes);
   const uint32_t version = parser.Number32();
-  if (version != kStateVersion && version != kBeforeSummaries) return Broken("another version");
+  if (version < kBeforeSummaries || version > kStateVersion) return Broken("another version");
   SessionState state;
   state.model = parser.Text();
   state.vocabulary = parser.Text();
@@ -88,7 +90,9 @@ Result<SessionState> DecodeState(std::string_view bytes) {
   state.rebases = parser.Number64();
   if (version > kBeforeSummaries) {
     if (!ReadStreamParts(parser, state)) return Broken("a kept part without end");
+    state.summarised = !state.next_summary.empty();
   }
+  if (version > kBeforeSummarised) state.summarised = parser.Number32() != 0;
   if (!parser.complete()) return Broken("it is cut off, or longer than its fields");
   return state;
 }
@@ -105,6 +109,7 @@ Status CheckState(const SessionState& state, uint64_t tokens) {
   if (std::ranges::any_of(state.next_summary, [](TokenId token) { return token < 0; })) {
     return Broken("a token id below 0");
   }
+  if (!state.next_summary.empty() && !state.summarised) return Broken("a summary of nobody");
   if (!AreSpans(state.kept, tokens) || state.summary.begin > state.summary.end ||
       state.summary.end > tokens) {
     return Broken("kept parts that are not in the log");

@@ -56,8 +56,9 @@ struct SessionState {
   uint64_t rebases = 0;         // how often it began anew
   std::vector<LogSpan> kept;    // of a stream, never dropped; in order, apart
   LogSpan summary;              // of a stream: what the model wrote when it began anew
-  // What it has written for the next time, ahead of need; empty: nothing yet.
+  // What it has written for the next time, ahead of need, once it has been asked: maybe nothing.
   std::vector<TokenId> next_summary;
+  bool summarised = false;  // it has been asked
   bool operator==(const SessionState&) const = default;
 };
 

@@ -28,6 +28,7 @@ SessionStore::Content Sample() {
   state.kept = {{1, 2}, {3, 4}};
   state.summary = {2, 3};
   state.next_summary = {77, 78};
+  state.summarised = true;
   content.tokens = {5, 6, 7, 1 << 20};
   return content;
 }
@@ -109,6 +110,7 @@ TEST(SessionFile, PartsThatContradictEachOtherAreRefused) {
   EXPECT_TRUE(refused([](auto& c) { c.session.state.summary = {2, 4}; })) << "in what is kept";
   EXPECT_TRUE(refused([](auto& c) { c.session.state.summary = {3, 5}; }));
   EXPECT_TRUE(refused([](auto& c) { c.session.state.next_summary = {-1}; }));
+  EXPECT_TRUE(refused([](auto& c) { c.session.state.summarised = false; }));
 }
 
 // A state of version 1 ends after the number of rebases.
@@ -118,7 +120,9 @@ TEST(SessionState, OfBeforeSummariesIsUnderstood) {
   state.kept.clear();
   state.summary = {};
   state.next_summary.clear();
-  const size_t added = 4 + 4 + 4 + 4 + 4 + 4;  // two counts, a text and two lists, all empty
+  state.summarised = false;
+  // Four counts, a text and two lists, all empty.
+  const size_t added = 4 + 4 + 4 + 4 + 4 + 4 + 4;
   std::string bytes = EncodeState(state);
   bytes.resize(bytes.size() - added);
   EXPECT_FALSE(DecodeState(bytes));
@@ -126,6 +130,22 @@ TEST(SessionState, OfBeforeSummariesIsUnderstood) {
   const auto read = DecodeState(bytes);
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(*read, state);
+}
+
+// One of version 2 ends before it says whether the model was asked; what it wrote tells.
+TEST(SessionState, OfBeforeEmptySummariesIsUnderstood) {
+  for (const bool wrote : {true, false}) {
+    SessionState state = Sample().session.state;
+    if (!wrote) state.next_summary.clear();
+    state.summarised = wrote;
+    std::string bytes = EncodeState(state);
+    bytes.resize(bytes.size() - 4);
+    EXPECT_FALSE(DecodeState(bytes));
+    bytes[0] = 2;
+    const auto read = DecodeState(bytes);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(*read, state);
+  }
 }
 
 }  // namespace

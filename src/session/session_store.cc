@@ -346,16 +346,21 @@ Status SessionStore::Remove(int64_t serial) {
   return AddUsage(tenant, logs.net_tokens() * kTokenBytes - query.GetInt(3));
 }
 
+Status SessionStore::RemoveNow(const SessionSpace& space, const std::string& id, int64_t now_ms) {
+  Statement query = database_.Prepare(
+      "SELECT serial FROM session WHERE tenant = ? AND kind = ? AND id = ? AND generation = ? "
+      "AND ifnull(expires_ms > ?, 1)");
+  query.Text(space.tenant).Int(static_cast<int64_t>(space.kind)).Text(id);
+  query.Int(static_cast<int64_t>(space.generation)).Int(now_ms);
+  QUIRE_TRY(const bool found, query.Step());
+  return found ? Remove(query.GetInt(0)) : NotThere(space, id);
+}
+
 Status SessionStore::Close(const SessionSpace& space, const std::string& id, int64_t now_ms) {
   const auto closed = InTransaction([&]() -> Result<bool> {
-    Statement query = database_.Prepare(
-        "SELECT serial FROM session WHERE tenant = ? AND kind = ? AND id = ? AND generation = ? "
-        "AND ifnull(expires_ms > ?, 1)");
-    query.Text(space.tenant).Int(static_cast<int64_t>(space.kind)).Text(id);
-    query.Int(static_cast<int64_t>(space.generation)).Int(now_ms);
-    QUIRE_TRY(const bool found, query.Step());
-    if (!found) return NotThere(space, id);
-    if (Status done = Remove(query.GetInt(0)); !done) return std::unexpected(done.error());
+    Status done = CheckNoArrival(space, id);
+    if (done) done = RemoveNow(space, id, now_ms);
+    if (!done) return std::unexpected(done.error());
     return true;
   });
   return closed ? Status() : std::unexpected(closed.error());

@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,6 +83,7 @@ class SessionStore {
                         int64_t now_ms);
   Result<Session> Pin(const SessionSpace& space, const std::string& id, int64_t until_ms,
                       int64_t now_ms);
+  // kUnavailable while it is not settled whose one of that id is (EndInDoubt).
   Status Close(const SessionSpace& space, const std::string& id, int64_t now_ms);
 
   struct Search {
@@ -113,7 +115,12 @@ class SessionStore {
     std::string id;
     uint64_t epoch = 0;  // of the new owner
   };
-  Result<std::vector<Departed>> Departures();  // that are not settled
+  struct OfPeer {
+    std::string peer;
+    std::string after;  // hand-offs behind this one
+    uint32_t limit = 100;
+  };
+  Result<std::vector<Departed>> Departures(const OfPeer& page);  // that are not settled
   // Whether that session is or was ours, at this epoch or a later one.
   Result<bool> HasBeen(const std::string& tenant, const std::string& id, uint64_t epoch);
   // The receiver has it: what was kept for it goes.
@@ -129,9 +136,34 @@ class SessionStore {
     std::string id;
   };
   Status Stage(const Arrival& arrival, const Draft& draft, int64_t now_ms);
-  Result<Session> Activate(const std::string& handoff, int64_t now_ms);
+  // kNotFound unless it comes from `peer`.
+  Result<Session> Activate(const std::string& handoff, const std::string& peer, int64_t now_ms);
   Status Discard(const std::string& handoff);
-  Result<std::vector<Arrival>> Arrivals();
+  Result<std::vector<Arrival>> Arrivals(const OfPeer& page);  // that are not settled
+  // Whether that hand-off made a session ours, whatever became of it since; of the last
+  // kMostArrived in kArrivedKeptMs.
+  static constexpr uint32_t kMostArrived = 100'000;
+  static constexpr int64_t kArrivedKeptMs = int64_t{90} * 24 * 3600 * 1000;
+  Result<bool> HasArrived(const std::string& handoff);
+
+  // ---- Whose word is taken where the other server gives none.
+
+  struct Doubt {
+    std::optional<Arrival> arrival;
+    std::optional<Departed> departure;  // of the session as it is here
+  };
+  Result<Doubt> DoubtOf(const SessionSpace& space, const std::string& id);
+  struct Doubts {
+    uint64_t arriving = 0;
+    uint64_t departed = 0;
+  };
+  Result<Doubts> CountDoubts();
+  // Makes ours what is coming or has gone and is not settled, at an epoch that is nobody else's.
+  // One that is ours stays as it is. kConflict if its tokens are no longer here.
+  Result<Session> Reclaim(const SessionSpace& space, const std::string& id, int64_t now_ms);
+  // Close, also of what is coming; what has gone is not given to anybody any more.
+  Status EndInDoubt(const SessionSpace& space, const std::string& id, int64_t now_ms);
+
   // Tells this database from all others, also from one that takes its place.
   Result<std::string> StoreId();
 
@@ -170,7 +202,13 @@ class SessionStore {
   Result<Arrival> LoadArrival(const std::string& handoff);
   Status CheckPlaceFor(const Arrival& arrival, uint64_t epoch, int64_t now_ms);
   Status Forget(const char* table, const std::string& handoff);
-  Result<Session> ActivateIn(const Arrival& arrival, int64_t now_ms);
+  Status DiscardIn(const Arrival& arrival);
+  Result<Session> ActivateIn(const Arrival& arrival, uint64_t more_epochs, int64_t now_ms);
+  Status NoteArrived(const std::string& handoff, int64_t now_ms);
+  Result<std::optional<Arrival>> ArrivalOf(const SessionSpace& space, const std::string& id);
+  Result<std::optional<Departed>> DepartureOf(const SessionSpace& space, const std::string& id);
+  Result<Session> ReclaimDeparted(Row row);
+  Status RemoveNow(const SessionSpace& space, const std::string& id, int64_t now_ms);
   Status Empty(Row row);
   Status FreeId(const SessionSpace& space, const std::string& id, int64_t now_ms);
   Status Insert(const Row& row, const std::string& sealed);

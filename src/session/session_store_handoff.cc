@@ -61,11 +61,13 @@ Result<bool> SessionStore::HasDeparted(const std::string& handoff) {
   return query.Blob(handoff).Step();
 }
 
-Result<std::vector<SessionStore::Departed>> SessionStore::Departures() {
+Result<std::vector<SessionStore::Departed>> SessionStore::Departures(const OfPeer& page) {
   const std::lock_guard lock(mutex_);
   std::vector<Departed> departed;
   Statement query = database_.Prepare(
-      "SELECT handoff, peer, tenant, id, epoch FROM departure ORDER BY handoff LIMIT 100");
+      "SELECT handoff, peer, tenant, id, epoch FROM departure WHERE peer = ? AND handoff > ? "
+      "ORDER BY handoff LIMIT ?");
+  query.Text(page.peer).Blob(page.after).Int(page.limit);
   for (;;) {
     QUIRE_TRY(const bool more, query.Step());
     if (!more) return departed;
@@ -136,10 +138,12 @@ Status SessionStore::CheckNoArrival(const SessionSpace& space, const std::string
   Statement query = database_.Prepare("SELECT peer FROM arrival WHERE tenant = ? AND id = ?");
   QUIRE_TRY(const bool found, query.Text(space.tenant).Text(id).Step());
   if (!found) return {};
-  return Refuse(ErrorCode::kUnavailable,
-                fmt::format("the session '{0}' is coming from '{1}', and it is not yet settled who "
-                            "has it; it will be as soon as '{1}' answers: try again",
-                            id, query.GetText(0)));
+  return Refuse(
+      ErrorCode::kUnavailable,
+      fmt::format("the session '{0}' is coming from '{1}', and it is not yet settled who "
+                  "has it; it will be as soon as '{1}' answers: try again, or, if '{1}' is "
+                  "gone for good, reclaim the session, or delete it with force=true",
+                  id, query.GetText(0)));
 }
 
 // Where it will stand there may be what is left of one that has moved, and nothing else.
@@ -201,10 +205,11 @@ Result<SessionStore::Arrival> SessionStore::LoadArrival(const std::string& hando
   return arrival;
 }
 
-Result<Session> SessionStore::ActivateIn(const Arrival& arrival, int64_t now_ms) {
-  if (Status gone = Forget("arrival", arrival.handoff); !gone) {
-    return std::unexpected(gone.error());
-  }
+Result<Session> SessionStore::ActivateIn(const Arrival& arrival, uint64_t more_epochs,
+                                         int64_t now_ms) {
+  Status gone = Forget("arrival", arrival.handoff);
+  if (gone) gone = NoteArrived(arrival.handoff, now_ms);
+  if (!gone) return std::unexpected(gone.error());
   QUIRE_TRY(Row row, Load(Hidden(arrival.space), arrival.id, now_ms));
   Statement before =
       database_.Prepare("SELECT serial FROM session WHERE tenant = ? AND kind = 0 AND id = ?");
@@ -215,6 +220,7 @@ Result<Session> SessionStore::ActivateIn(const Arrival& arrival, int64_t now_ms)
   }
   row.space = arrival.space;
   row.session.used_ms = now_ms;
+  row.session.epoch += more_epochs;
   const Seal seal(secret_, row.space.tenant, row.space.generation);
   const TokenLogs logs(database_, {row.space.tenant, row.space.generation, seal});
   QUIRE_TRY(const std::string sealed, SealState(row, logs, seal));
@@ -225,38 +231,66 @@ Result<Session> SessionStore::ActivateIn(const Arrival& arrival, int64_t now_ms)
   return std::move(row.session);
 }
 
-Result<Session> SessionStore::Activate(const std::string& handoff, int64_t now_ms) {
+Result<Session> SessionStore::Activate(const std::string& handoff, const std::string& peer,
+                                       int64_t now_ms) {
   return InTransaction([&]() -> Result<Session> {
     QUIRE_TRY(const Arrival arrival, LoadArrival(handoff));
-    return ActivateIn(arrival, now_ms);
+    if (arrival.peer != peer) return NoSuchHandoff();
+    return ActivateIn(arrival, 0, now_ms);
   });
+}
+
+// Rows that were left long ago make room for those of today.
+Status SessionStore::NoteArrived(const std::string& handoff, int64_t now_ms) {
+  Status done = database_.Prepare("INSERT OR IGNORE INTO arrived (handoff, at_ms) VALUES (?, ?)")
+                    .Blob(handoff)
+                    .Int(now_ms)
+                    .Run();
+  if (!done) return done;
+  return database_
+      .Prepare(
+          "DELETE FROM arrived WHERE serial IN (SELECT serial FROM arrived WHERE at_ms < ?1 OR "
+          "serial <= (SELECT max(serial) FROM arrived) - ?2 ORDER BY serial LIMIT 1000)")
+      .Int(now_ms - kArrivedKeptMs)
+      .Int(kMostArrived)
+      .Run();
+}
+
+Result<bool> SessionStore::HasArrived(const std::string& handoff) {
+  const std::lock_guard lock(mutex_);
+  Statement query = database_.Prepare("SELECT 1 FROM arrived WHERE handoff = ?");
+  return query.Blob(handoff).Step();
+}
+
+Status SessionStore::DiscardIn(const Arrival& arrival) {
+  Statement query =
+      database_.Prepare("SELECT serial FROM session WHERE tenant = ? AND kind = 2 AND id = ?");
+  QUIRE_TRY(const bool found, query.Text(arrival.space.tenant).Text(arrival.id).Step());
+  const Status done = found ? Remove(query.GetInt(0)) : Status();
+  return done ? Forget("arrival", arrival.handoff) : done;
 }
 
 Status SessionStore::Discard(const std::string& handoff) {
   const auto discarded = InTransaction([&]() -> Result<bool> {
     QUIRE_TRY(const Arrival arrival, LoadArrival(handoff));
-    Statement query =
-        database_.Prepare("SELECT serial FROM session WHERE tenant = ? AND kind = 2 AND id = ?");
-    QUIRE_TRY(const bool found, query.Text(arrival.space.tenant).Text(arrival.id).Step());
-    Status done = found ? Remove(query.GetInt(0)) : Status();
-    if (done) done = Forget("arrival", handoff);
-    if (!done) return std::unexpected(done.error());
+    if (Status done = DiscardIn(arrival); !done) return std::unexpected(done.error());
     return true;
   });
   return discarded ? Status() : std::unexpected(discarded.error());
 }
 
-Result<std::vector<SessionStore::Arrival>> SessionStore::Arrivals() {
-  return InTransaction([&]() -> Result<std::vector<Arrival>> {
-    std::vector<Arrival> arrivals;
-    Statement query = database_.Prepare("SELECT handoff FROM arrival ORDER BY handoff");
-    for (;;) {
-      QUIRE_TRY(const bool more, query.Step());
-      if (!more) return arrivals;
-      QUIRE_TRY(Arrival arrival, LoadArrival(query.GetText(0)));
-      arrivals.push_back(std::move(arrival));
-    }
-  });
+Result<std::vector<SessionStore::Arrival>> SessionStore::Arrivals(const OfPeer& page) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Arrival> arrivals;
+  Statement query = database_.Prepare(
+      "SELECT handoff FROM arrival WHERE peer = ? AND handoff > ? ORDER BY handoff LIMIT ?");
+  query.Text(page.peer).Blob(page.after).Int(page.limit);
+  for (;;) {
+    QUIRE_TRY(const bool more, query.Step());
+    if (!more) return arrivals;
+    QUIRE_TRY(Arrival arrival, LoadArrival(query.GetText(0)));
+    arrivals.push_back(std::move(arrival));
+  }
 }
 
 // The guard is sealed under a nonce that was drawn when the file was made.

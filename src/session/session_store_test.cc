@@ -88,10 +88,37 @@ TEST(SessionStore, BringsAFileOfTheFirstVersionUp) {
   const Folder folder;
   ASSERT_TRUE(OpenStore(folder)->Create(kAcme, New("one", {1, 2, 3}), 1));
   ASSERT_TRUE(OpenStore(folder)->database().Execute(
-      "DROP TABLE departure; DROP TABLE arrival; PRAGMA user_version=1"));
+      "DROP TABLE departure; DROP TABLE arrival; DROP TABLE arrived; PRAGMA user_version=1"));
   const auto store = OpenStore(folder);
   EXPECT_EQ(store->Read(kAcme, "one", 1)->tokens, (Tokens{1, 2, 3}));
-  EXPECT_TRUE(store->Arrivals()->empty());
+  EXPECT_EQ(store->CountDoubts()->arriving, 0u);
+}
+
+// As many hand-offs as are remembered, and as long; what was said of those before is forgotten.
+TEST(SessionStore, ForgetsHandOffsOfLongAgo) {
+  const Folder folder;
+  const auto store = OpenStore(folder);
+  const auto arrive = [&](int number, int64_t now_ms) {
+    std::string handoff(kHandoffIdBytes, static_cast<char>(number));
+    SessionStore::Draft draft = New("one", {1, 2, 3});
+    draft.epoch = static_cast<uint64_t>(number) + 1;
+    EXPECT_TRUE(store->Stage({handoff, "b", "origin", kAcme, "one"}, draft, now_ms));
+    EXPECT_FALSE(*store->HasArrived(handoff));
+    EXPECT_TRUE(store->Activate(handoff, "b", now_ms));
+    EXPECT_TRUE(store->Close(kAcme, "one", now_ms));
+    EXPECT_TRUE(*store->HasArrived(handoff));
+    return handoff;
+  };
+  const std::string first = arrive(1, 1000);
+  const std::string second = arrive(2, 1000 + SessionStore::kArrivedKeptMs);
+  EXPECT_TRUE(*store->HasArrived(first));
+  (void)arrive(3, 1001 + SessionStore::kArrivedKeptMs);
+  EXPECT_FALSE(*store->HasArrived(first));
+  EXPECT_TRUE(*store->HasArrived(second));
+  ASSERT_TRUE(store->database().Execute("UPDATE sqlite_sequence SET seq = 100001"));
+  (void)arrive(4, 1002 + SessionStore::kArrivedKeptMs);
+  EXPECT_FALSE(*store->HasArrived(second));
+  store->CheckInvariants();
 }
 
 TEST(SessionStore, AnotherTenantOrKindFindsNothing) {

@@ -2,6 +2,7 @@
 import signal
 import subprocess
 import threading
+import time
 
 import httpx
 import pytest
@@ -191,6 +192,80 @@ def test_a_kill_leaves_exactly_one_owner(pair, action, phase, who):
     owner = pair.b if at_b else pair.a
     stayed = went_on(pair.a, session + ".stays")
     assert went_on(owner, session)[:2] == stayed[:2]
+
+
+def leave_in_doubt(pair, session):
+    """a has given it away and died, and b does not know."""
+    begin(pair.a, session, "A short text.")
+
+    def strike(seen, when):
+        if (seen, when) != ("claim", "after"):
+            return True
+        pair.a.kill()
+        return False
+
+    pair.on_message(strike)
+    with pytest.raises(httpx.TransportError):
+        httpx.post(f"{pair.a.url}/v1/sessions/{session}/handoff", json={"to": "b"}, timeout=60)
+    pair.on_message(None)
+    assert pair.b.show(session) == 503
+    end = time.monotonic() + 30
+    while httpx.post(f"{pair.b.url}/v1/sessions/{session}/reclaim", timeout=60).status_code == 409:
+        assert time.monotonic() < end, "b is still taking it"
+        time.sleep(0.1)
+
+
+def settled(node, session):
+    """Waits until what it left behind here is its address alone."""
+    end = time.monotonic() + 20
+    while node.show(session)["tokens"] != 0:
+        assert time.monotonic() < end, node.server.log()
+        time.sleep(0.1)
+
+
+def test_an_operators_word_ends_a_doubt(pair):
+    leave_in_doubt(pair, "taken")
+    assert pair.b.server.metric("quire_handoffs_total", direction="in", outcome="failed") >= 1
+    told = pair.b.call("/taken/reclaim", {}, 502)
+    assert "force=true" in told["error"]["message"] and "'a'" in told["error"]["message"]
+    told = pair.b.call("/taken", status=503, method="DELETE")
+    assert "force=true" in told["error"]["message"]
+    end = time.monotonic() + 20
+    while pair.b.server.metric("quire_sessions_in_doubt", side="arriving") != 1:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    command = [pair.b.server.command[0], "session", "reclaim", "taken", "--server", pair.b.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "force" in done.stderr
+    done = subprocess.run([*command, "--force"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.strip() == "taken", done.stderr
+    assert pair.b.owns("taken") and pair.b.show("taken")["epoch"] == 3
+    pair.a.start()
+    settled(pair.a, "taken")
+    assert went_on(pair.b, "taken")[:2] == went_on(pair.a, "taken.stays")[:2]
+
+    leave_in_doubt(pair, "ended")
+    done = subprocess.run([pair.b.server.command[0], "session", "rm", "ended", "--force",
+                           "--server", pair.b.url], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert pair.b.show("ended") == 404
+    pair.a.start()
+    settled(pair.a, "ended")
+    assert not pair.a.owns("ended") and pair.b.show("ended") == 404
+    # Whoever can be asked is asked, and its word counts.
+    told = pair.a.call("/ended/reclaim?force=true", {}, 409)
+    assert "has arrived" in told["error"]["message"]
+    assert pair.a.server.metric("quire_sessions_in_doubt", side="departed") == 0
+
+
+def test_what_was_deleted_after_it_arrived_has_arrived(pair):
+    begin(pair.a, "gone", "A short text.")
+    pair.on_message(lambda seen, when: (seen, when) != ("offer", "after"))
+    assert not pair.a.call("/gone/handoff", {"to": "b"})["settled"]
+    assert pair.a.server.metric("quire_handoffs_total", direction="out", outcome="unsettled") >= 1
+    pair.b.call("/gone", method="DELETE")
+    pair.on_message(None)
+    settled(pair.a, "gone")
 
 
 def test_a_wrong_secret_moves_nothing(tmp_path):

@@ -367,6 +367,22 @@ def test_a_stream_begins_anew_with_what_is_kept_and_its_summary_read_ahead(kept)
         call(server, "", {"stream": {"window_tokens": 512, "summary": summary}}, 400)
 
 
+def test_a_client_that_leaves_ends_the_summary_that_it_waits_for(kept):
+    server = kept.server
+    asked = {"prompt": "\nIn short:", "max_tokens": 400}
+    session = new(server, seed=1, stream={"window_tokens": 2000, "summary": asked})
+    call(server, f"/{session}/append", {"tokens": [5, 6, 7] * 480})
+    server.wait_until_free(seconds=60)
+    before = ids(server, session)
+    generated = server.metric("quire_generated_tokens_total")
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{server.url}/v1/sessions/{session}/append", json={"tokens": [8] * 561},
+                   timeout=0.5)
+    server.wait_until_free(seconds=60)
+    assert server.metric("quire_generated_tokens_total") - generated < 300
+    assert ids(server, session) == before, "nothing was written"
+
+
 def test_a_stream_does_not_draw_the_same_again(kept):
     """Positions begin anew with the context; the draws do not."""
     server = kept.server

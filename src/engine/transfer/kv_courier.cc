@@ -17,8 +17,6 @@
 namespace quire {
 namespace {
 
-// Longer than any step or read takes; whoever waited for that long computes.
-constexpr auto kPatience = std::chrono::seconds(20);
 // What was brought is not evicted before its session goes on, if anything else will do.
 constexpr TickMs kKeepMs = 30'000;
 constexpr double kMsPerSecond = 1000;
@@ -35,6 +33,22 @@ std::span<const TokenId> TokensTo(const KvChain& chain, uint32_t blocks) {
 }
 
 }  // namespace
+
+std::string_view InWords(PlaceFlaw flaw) {
+  switch (flaw) {
+    case PlaceFlaw::kNoRoom:
+      return "there was no room for them in the KV memory";
+    case PlaceFlaw::kGap:
+      return "the blocks before them are not in memory any more";
+    case PlaceFlaw::kPurged:
+      return "the tenant was purged meanwhile";
+    case PlaceFlaw::kNoAnswer:
+      return "the engine had no moment for them in time";
+    case PlaceFlaw::kNone:
+      break;
+  }
+  return "";
+}
 
 // Where the bytes of some blocks go.
 struct KvCourier::Copy {
@@ -55,14 +69,14 @@ KvCourier::~KvCourier() = default;
 bool KvCourier::has_aes() { return FastestCipher() == Cipher::kAesGcm; }
 
 template <typename T>
-std::optional<T> KvCourier::Ask(std::function<void(std::function<void(T)>)> task) {
+std::optional<T> KvCourier::Ask(std::function<void(std::function<void(T)>)> task, Deadline until) {
   auto promise = std::make_shared<std::promise<T>>();
   std::future<T> future = promise->get_future();
   parts_.post([task = std::move(task), promise] {
     task([promise](T value) { promise->set_value(std::move(value)); });
   });
   promise.reset();  // only who may still answer holds it
-  if (future.wait_for(kPatience) != std::future_status::ready) return std::nullopt;
+  if (future.wait_until(until) != std::future_status::ready) return std::nullopt;
   try {
     return future.get();
   } catch (const std::future_error&) {  // dropped unanswered
@@ -103,21 +117,24 @@ KvChainPtr KvCourier::MakeChain(const std::string& tenant, std::vector<TokenId> 
   return chain;
 }
 
-KvChainPtr KvCourier::Chain(const std::string& tenant, std::span<const TokenId> tokens) {
+KvChainPtr KvCourier::Chain(const std::string& tenant, std::span<const TokenId> tokens,
+                            Deadline until) {
   std::vector<TokenId> copy(tokens.begin(), tokens.end());
   auto chain = Ask<KvChainPtr>(
-      [this, tenant, copy = std::move(copy)](auto answer) { answer(MakeChain(tenant, copy)); });
+      [this, tenant, copy = std::move(copy)](auto answer) { answer(MakeChain(tenant, copy)); },
+      until);
   return chain ? *std::move(chain) : nullptr;
 }
 
-KvCourier::Held KvCourier::HeldOf(const KvChainPtr& chain) {
-  const auto held = Ask<Held>([this, chain](auto answer) {
+KvCourier::Held KvCourier::HeldOf(const KvChainPtr& chain, Deadline until) {
+  auto look = [this, chain](auto answer) {
     Held found;
     found.memory = parts_.loop->cache().CountCached(chain->names, chain->tokens) / kBlockTokens;
     const auto rest = std::span(chain->block_names).subspan(found.memory);
     if (parts_.disk != nullptr) found.disk = parts_.disk->CountFirst(rest);
     answer(found);
-  });
+  };
+  const auto held = Ask<Held>(std::move(look), until);
   return held.value_or(Held());
 }
 
@@ -157,71 +174,76 @@ std::string KvCourier::Collect(const KvChainPtr& chain, uint32_t first, uint32_t
   copy->count = std::min({count, parcel_blocks(), chain->num_blocks() - first});
   if (copy->count == 0) return {};
   copy->draft = BeginParcel(shape_, copy->count);
-  const auto good = Ask<uint32_t>([this, chain, copy](auto answer) {
+  auto collect = [this, chain, copy](auto answer) {
     const uint32_t found = CopyFromMemory(*chain, *copy);
     auto take = [this, copy, found, answer](const std::vector<std::byte>& blocks, uint32_t more) {
       std::memcpy(copy->At(found, shape_.block_bytes()), blocks.data(), blocks.size());
       answer(found + more);
     };
     FetchThen(*chain, copy->first + found, copy->count - found, std::move(take));
-  });
+  };
+  const auto good = Ask<uint32_t>(std::move(collect), Soon());
   if (!good || *good == 0) return {};
   return SealParcel(*chain, shape_, std::move(copy->draft), first, *good, way, aes);
 }
 
-uint32_t KvCourier::PlaceNow(const KvChain& chain, uint32_t first, uint32_t count,
-                             const std::byte* blocks, uint32_t& held) {
-  if (chain.seal->tag.generation != GenerationOf(chain.tenant)) return 0;  // purged meanwhile
+KvCourier::Placed KvCourier::PlaceNow(const KvChain& chain, uint32_t first, uint32_t count,
+                                      const std::byte* blocks) {
+  Placed placed{.flaw = PlaceFlaw::kPurged};
+  if (chain.seal->tag.generation != GenerationOf(chain.tenant)) return placed;
   KvCache& cache = parts_.loop->cache();
   cache.SetTime(std::max(cache.now(), static_cast<TickMs>(SteadySeconds() * kMsPerSecond)));
   BlockTable table(chain.owner);
   const uint32_t end = first + count;
   const auto tokens = TokensTo(chain, end);
   const uint32_t found = cache.Match(chain.names, tokens, table) / kBlockTokens;
-  held = std::min(found - std::min(first, found), count);
-  const bool goes_on = found >= first && found < end &&
-                       cache.Grow(table, end * kBlockTokens, EvictionReason::kPrefill);
+  placed.held = std::min(found - std::min(first, found), count);
+  placed.flaw = found < first ? PlaceFlaw::kGap : PlaceFlaw::kNone;
+  const bool wanted = found >= first && found < end;
+  const bool goes_on = wanted && cache.Grow(table, end * kBlockTokens, EvictionReason::kPrefill);
   if (goes_on) {
     for (uint32_t i = found; i < end; ++i) {
       CopyToArena(blocks + (i - first) * shape_.block_bytes(), parts_.view, table[i]);
     }
     cache.Commit(chain.names, tokens, end * kBlockTokens, table);
     cache.Keep(table, {.kept_until = cache.now() + kKeepMs});
+    placed.taken = count - placed.held;
   }
+  if (wanted && !goes_on) placed.flaw = PlaceFlaw::kNoRoom;
   cache.Release(table);
-  return goes_on ? count : held;
+  return placed;
 }
 
-uint32_t KvCourier::Lift(const KvChainPtr& chain, uint32_t first, uint32_t count) {
+uint32_t KvCourier::Lift(const KvChainPtr& chain, uint32_t first, uint32_t count, Deadline until) {
   uint32_t lifted = 0;
   while (lifted < count) {
     const uint32_t wanted = std::min(parcel_blocks(), count - lifted);
-    const auto done = Ask<uint32_t>([this, chain, at = first + lifted, wanted](auto answer) {
+    auto lift = [this, chain, at = first + lifted, wanted](auto answer) {
       auto place = [this, chain, at, answer](const std::vector<std::byte>& blocks, uint32_t good) {
-        uint32_t held = 0;
-        answer(good == 0 ? 0 : PlaceNow(*chain, at, good, blocks.data(), held));
+        Placed placed;
+        if (good > 0) placed = PlaceNow(*chain, at, good, blocks.data());
+        answer(placed.taken + placed.held);
       };
       FetchThen(*chain, at, wanted, std::move(place));
-    });
+    };
+    const auto done = Ask<uint32_t>(std::move(lift), until);
     lifted += done.value_or(0);
     if (!done || *done < wanted) break;
   }
   return lifted;
 }
 
-KvCourier::Placed KvCourier::Place(const KvChainPtr& chain, const OpenedParcel& opened) {
+KvCourier::Placed KvCourier::Place(const KvChainPtr& chain, const OpenedParcel& opened,
+                                   Deadline until) {
   if (opened.count == 0) return {};
   // What the task refers to outlives this call: it may be late.
   const auto blocks =
       std::make_shared<std::vector<std::byte>>(opened.blocks.begin(), opened.blocks.end());
-  const uint32_t first = opened.first;
-  const auto placed = Ask<Placed>([this, chain, blocks, first, count = opened.count](auto answer) {
-    Placed outcome;
-    const uint32_t there = PlaceNow(*chain, first, count, blocks->data(), outcome.held);
-    outcome.taken = there - outcome.held;
-    answer(outcome);
-  });
-  return placed.value_or(Placed());
+  auto place = [this, chain, blocks, first = opened.first, count = opened.count](auto answer) {
+    answer(PlaceNow(*chain, first, count, blocks->data()));
+  };
+  const auto placed = Ask<Placed>(std::move(place), until);
+  return placed.value_or(Placed{.flaw = PlaceFlaw::kNoAnswer});
 }
 
 }  // namespace quire

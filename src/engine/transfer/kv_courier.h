@@ -10,11 +10,13 @@
 //
 // Placed blocks are ordinary cached blocks of their tenant: owned, evictable, written to the disk.
 //
-// Threads  any, but the engine's own: every call waits for a moment between two steps.
+// Threads  any, but the engine's own: every call waits for a moment between two steps, until its
+//          deadline at most. What it asked for may be done after that, unheard.
 // Bounds   one parcel per call. Callers bound how many calls there are at once.
 // Errors   none: what cannot be is fewer blocks than were hoped for, and those are computed.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -34,8 +36,16 @@ namespace quire {
 class KvDisk;
 class StepLoop;
 
+// Why blocks that were proven are not in memory.
+enum class PlaceFlaw : uint8_t { kNone, kNoRoom, kGap, kPurged, kNoAnswer };
+std::string_view InWords(PlaceFlaw flaw);
+
 class KvCourier {
  public:
+  using Deadline = std::chrono::steady_clock::time_point;
+  // Longer than any step or read takes; whoever waited for that long computes.
+  static Deadline Soon() { return std::chrono::steady_clock::now() + std::chrono::seconds(20); }
+
   struct Parts {
     StepLoop* loop = nullptr;  // both outlive it
     KvDisk* disk = nullptr;    // null: none
@@ -48,14 +58,16 @@ class KvCourier {
   explicit KvCourier(Parts parts);
   ~KvCourier();
 
-  // Of the full blocks that `tokens` begin with. Null: the engine has ended.
-  KvChainPtr Chain(const std::string& tenant, std::span<const TokenId> tokens);
+  // Of the full blocks that `tokens` begin with. Null: the engine has ended, or gave no
+  // answer in time.
+  KvChainPtr Chain(const std::string& tenant, std::span<const TokenId> tokens,
+                   Deadline until = Soon());
 
   struct Held {
     uint32_t memory = 0;
     uint32_t disk = 0;  // behind those
   };
-  Held HeldOf(const KvChainPtr& chain);
+  Held HeldOf(const KvChainPtr& chain, Deadline until = Soon());
 
   static bool has_aes();  // what Collect may be asked for by this machine
   uint32_t parcel_blocks() const { return ParcelBlocks(shape_); }
@@ -67,7 +79,7 @@ class KvCourier {
                       bool aes);
 
   // Blocks [first, first + count) that are on disk. Returns how many of them are in memory then.
-  uint32_t Lift(const KvChainPtr& chain, uint32_t first, uint32_t count);
+  uint32_t Lift(const KvChainPtr& chain, uint32_t first, uint32_t count, Deadline until = Soon());
 
   // The parcel that `bytes` begin with, opened in place; without the engine.
   OpenedParcel Open(const KvChainPtr& chain, std::string_view way,
@@ -75,10 +87,11 @@ class KvCourier {
     return OpenParcel(*chain, shape_, way, bytes);
   }
   struct Placed {
-    uint32_t taken = 0;  // blocks
-    uint32_t held = 0;   // that were here before
+    uint32_t taken = 0;                 // blocks
+    uint32_t held = 0;                  // that were here before
+    PlaceFlaw flaw = PlaceFlaw::kNone;  // of the rest
   };
-  Placed Place(const KvChainPtr& chain, const OpenedParcel& opened);
+  Placed Place(const KvChainPtr& chain, const OpenedParcel& opened, Deadline until = Soon());
 
   // The engine's thread: the tenant's KV is named anew.
   void SetGeneration(const std::string& tenant, uint64_t generation);
@@ -87,15 +100,13 @@ class KvCourier {
   struct Copy;
   // Waits for what `task` hands to its argument; nothing if the engine ends before.
   template <typename T>
-  std::optional<T> Ask(std::function<void(std::function<void(T)>)> task);
+  std::optional<T> Ask(std::function<void(std::function<void(T)>)> task, Deadline until);
 
   uint64_t GenerationOf(const std::string& tenant) const;
   KvChainPtr MakeChain(const std::string& tenant, std::vector<TokenId> tokens);
   uint32_t CopyFromMemory(const KvChain& chain, Copy& copy);
-  // Blocks [first, first + count) lie at `blocks`. Returns how many are in memory then, and counts
-  // those that were before.
-  uint32_t PlaceNow(const KvChain& chain, uint32_t first, uint32_t count, const std::byte* blocks,
-                    uint32_t& held);
+  // Blocks [first, first + count) lie at `blocks`.
+  Placed PlaceNow(const KvChain& chain, uint32_t first, uint32_t count, const std::byte* blocks);
   void FetchThen(const KvChain& chain, uint32_t first, uint32_t count,
                  std::function<void(std::vector<std::byte>, uint32_t)> done);
 

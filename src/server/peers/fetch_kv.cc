@@ -20,18 +20,17 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr uint32_t kLanes = 3;
-// What has not come by then is computed: the session is not to wait for long.
-constexpr auto kKvPatience = std::chrono::seconds(20);
 
 class Fetch {
  public:
   Fetch(PeerLink& link, const Peer& from, const std::string& handoff, const KvChainPtr& chain,
-        KvCourier& courier, uint32_t first)
+        KvCourier& courier, uint32_t first, KvCourier::Deadline until)
       : link_(link),
         from_(from),
         handoff_(handoff),
         chain_(chain),
         courier_(courier),
+        end_(until),
         next_(first),
         placed_(first) {}
 
@@ -65,7 +64,7 @@ class Fetch {
       const auto& bytes = chain_->block_names[next_].bytes;
       names.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
-    asked_ += static_cast<uint32_t>(names.size());
+    if (Clock::now() < end_) asked_ += static_cast<uint32_t>(names.size());
     return names;
   }
 
@@ -86,7 +85,7 @@ class Fetch {
       std::vector<std::string> names = TakeNames(first);
       if (names.empty()) return;
       const auto wanted = static_cast<uint32_t>(names.size());
-      const auto left = std::chrono::ceil<std::chrono::seconds>(end_ - Clock::now());
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(end_ - Clock::now());
       Result<std::string> parcel = std::string();
       if (left.count() > 0) {
         const std::string question =
@@ -108,22 +107,26 @@ class Fetch {
     if (parcel) bytes_ += parcel->size();
     if (stopped_) return;
     KvCourier::Placed placed;
-    if (opened.count > 0 && opened.first == first) placed = courier_.Place(chain_, opened);
+    if (opened.count > 0 && opened.first != first) opened.flaw = ParcelFlaw::kOtherText;
+    if (opened.count > 0 && opened.first == first) placed = courier_.Place(chain_, opened, end_);
     taken_ += placed.taken;
     placed_ = first + placed.taken + placed.held;
-    if (placed_ < first + wanted) Stop(parcel, opened, first + wanted);
+    if (placed_ < first + wanted) Stop(parcel, opened, placed.flaw, first + wanted);
     turn_.notify_all();
   }
 
-  void Stop(const Result<std::string>& parcel, const OpenedParcel& opened, uint32_t end) {
+  void Stop(const Result<std::string>& parcel, const OpenedParcel& opened, PlaceFlaw flaw,
+            uint32_t end) {
     stopped_ = true;
     const bool at_end = end == chain_->num_blocks() && opened.flaw == ParcelFlaw::kNone;
-    if (!parcel) {
+    if (Clock::now() >= end_) {
+      why_ = "not all of it came in the time that a hand-off has for KV";
+    } else if (!parcel) {
       why_ = parcel.error().message;
     } else if (opened.flaw != ParcelFlaw::kNone && !parcel->empty()) {
       why_ = "a block that came was not what it should be";
-    } else if (opened.count > 0 && placed_ < opened.first + opened.count) {
-      why_ = "there was no room in the KV memory";
+    } else if (flaw != PlaceFlaw::kNone) {
+      why_ = InWords(flaw);
     } else if (!at_end) {
       why_ = "the peer had no more of it in memory or on disk";
     }
@@ -135,7 +138,7 @@ class Fetch {
   const KvChainPtr& chain_;
   KvCourier& courier_;
   const std::string way_ = KvWayOf(from_);
-  const Clock::time_point end_ = Clock::now() + kKvPatience;
+  const KvCourier::Deadline end_;
 
   std::mutex mutex_;
   std::condition_variable turn_;
@@ -151,14 +154,14 @@ class Fetch {
 }  // namespace
 
 KvReport FetchKv(PeerLink& link, const Peer& from, const std::string& handoff,
-                 const KvChainPtr& chain, KvCourier& courier) {
+                 const KvChainPtr& chain, KvCourier& courier, KvCourier::Deadline until) {
   KvReport report;
   report.blocks = chain->num_blocks();
-  const KvCourier::Held held = courier.HeldOf(chain);
-  const uint32_t lifted = held.disk == 0 ? 0 : courier.Lift(chain, held.memory, held.disk);
+  const KvCourier::Held held = courier.HeldOf(chain, until);
+  const uint32_t lifted = held.disk == 0 ? 0 : courier.Lift(chain, held.memory, held.disk, until);
   report.held = held.memory + lifted;
   if (report.held >= report.blocks) return report;
-  Fetch fetch(link, from, handoff, chain, courier, report.held);
+  Fetch fetch(link, from, handoff, chain, courier, report.held, until);
   fetch.Run();
   fetch.AddTo(report);
   return report;

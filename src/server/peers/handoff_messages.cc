@@ -107,12 +107,15 @@ Result<ResolveMessage> DecodeResolve(std::string_view bytes) {
 }
 
 std::string Encode(const ArrivedMessage& message) {
-  return FieldWriter().Text(message.tenant).Text(message.id).Number64(message.epoch).Take();
+  FieldWriter out;
+  out.Text(message.handoff).Text(message.tenant).Text(message.id);
+  return out.Number64(message.epoch).Take();
 }
 
 Result<ArrivedMessage> DecodeArrived(std::string_view bytes) {
   FieldParser parser(bytes);
   ArrivedMessage message;
+  message.handoff = parser.Text();
   message.tenant = parser.Text();
   message.id = parser.Text();
   message.epoch = parser.Number64();

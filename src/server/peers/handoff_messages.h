@@ -62,6 +62,7 @@ struct ResolveMessage {
 };
 
 struct ArrivedMessage {
+  std::string handoff;
   std::string tenant;
   std::string id;
   uint64_t epoch = 0;

@@ -12,7 +12,6 @@ namespace {
 
 constexpr auto kPullPatience = std::chrono::seconds(30);
 constexpr auto kClaimPatience = std::chrono::seconds(10);
-constexpr size_t kMostInDoubt = 1000;
 
 // Why KV of theirs is of no use here; empty: it is.
 std::string DifferenceOf(const KvIdentity& ours, const KvIdentity& theirs) {
@@ -27,26 +26,32 @@ std::string DifferenceOf(const KvIdentity& ours, const KvIdentity& theirs) {
 }
 
 Error InDoubt(const std::string& peer, const std::string& why) {
-  return {ErrorCode::kPeer,
-          fmt::format("'{}' was not heard when the session was to change hands ({}); whose it is "
-                      "will be settled as soon as it answers",
-                      peer, why),
-          {}};
+  return {
+      ErrorCode::kPeer,
+      fmt::format("'{}' has not said whose the session is ({}); it will be settled as soon as it "
+                  "does",
+                  peer, why),
+      {}};
 }
 
 KvReport TakeKv(PeerLink& link, const Peer& from, const SessionStore::Arrival& arrival,
-                const KvIdentity& theirs, const std::vector<TokenId>& tokens, KvCourier* courier) {
+                const KvIdentity& theirs, const std::vector<TokenId>& tokens,
+                const HandoffReceiver::Hosts& hosts) {
+  const auto until = std::chrono::steady_clock::now() + hosts.kv_patience;
   KvReport report;
-  const KvChainPtr chain =
-      courier == nullptr ? nullptr : courier->Chain(arrival.space.tenant, tokens);
-  if (chain == nullptr) {
+  if (hosts.courier == nullptr) {
     report.why = "KV is not taken here";
+    return report;
+  }
+  const KvChainPtr chain = hosts.courier->Chain(arrival.space.tenant, tokens, until);
+  if (chain == nullptr) {
+    report.why = InWords(PlaceFlaw::kNoAnswer);
     return report;
   }
   report.blocks = chain->num_blocks();
   report.why = DifferenceOf(chain->identity, theirs);
   if (!report.why.empty()) return report;
-  return FetchKv(link, from, arrival.handoff, chain, *courier);
+  return FetchKv(link, from, arrival.handoff, chain, *hosts.courier, until);
 }
 
 }  // namespace
@@ -56,7 +61,10 @@ class HandoffReceiver::Taking {
  public:
   Taking(HandoffReceiver& receiver, const std::string& handoff) : receiver_(receiver) {
     const std::lock_guard lock(receiver_.mutex_);
-    if (receiver_.taking_.size() >= kMostTaking) return;
+    if (receiver_.taking_.size() >= kMostTaking && !receiver_.taking_.contains(handoff)) {
+      full_ = true;
+      return;
+    }
     std::tie(place_, taken_) = receiver_.taking_.insert(handoff);
   }
   ~Taking() {
@@ -65,30 +73,35 @@ class HandoffReceiver::Taking {
   }
   Taking(const Taking&) = delete;
   Taking& operator=(const Taking&) = delete;
-  bool taken() const { return taken_; }
-
- private:
-  HandoffReceiver& receiver_;
-  std::set<std::string>::iterator place_;
-  bool taken_ = false;
-};
-
-Result<std::string> HandoffReceiver::Take(const Peer& from, std::string_view body,
-                                          const Hosts& hosts) {
-  QUIRE_TRY(const OfferMessage offer, DecodeOffer(body));
-  const Taking taking(*this, offer.handoff);
-  if (!taking.taken()) {
+  // An error says why not: there are too many, or it is under way already.
+  Status taken() const {
+    if (taken_) return {};
+    if (!full_) return Refuse(ErrorCode::kConflict, "the peer is taking this session already");
     Error busy{ErrorCode::kOverloaded,
                fmt::format("the peer is taking {} sessions already; try again", kMostTaking),
                {}};
     busy.retry_after_seconds = 1;
     return std::unexpected(std::move(busy));
   }
+
+ private:
+  HandoffReceiver& receiver_;
+  std::set<std::string>::iterator place_;
+  bool taken_ = false;
+  bool full_ = false;
+};
+
+Result<std::string> HandoffReceiver::Take(const Peer& from, std::string_view body,
+                                          const Hosts& hosts, KvReport* report) {
+  QUIRE_TRY(const OfferMessage offer, DecodeOffer(body));
+  const Taking taking(*this, offer.handoff);
+  if (Status taken = taking.taken(); !taken) return std::unexpected(std::move(taken.error()));
   KvIdentity theirs;
   std::vector<TokenId> tokens;
   QUIRE_TRY(const SessionStore::Arrival arrival, Stage(from, offer, hosts, theirs, tokens));
   TakenMessage taken;
-  taken.kv = TakeKv(link_, from, arrival, theirs, tokens, hosts.courier);
+  taken.kv = TakeKv(link_, from, arrival, theirs, tokens, hosts);
+  if (report != nullptr) *report = taken.kv;
   QUIRE_TRY(const Session session, Claim(from, arrival));
   taken.epoch = session.epoch;
   taken.tokens = session.tokens;
@@ -123,7 +136,7 @@ Result<SessionStore::Arrival> HandoffReceiver::Stage(const Peer& from, const Off
 Result<Session> HandoffReceiver::Claim(const Peer& from, const SessionStore::Arrival& arrival) {
   const auto answer = link_.Ask(from, "claim", arrival.handoff, kClaimPatience);
   if (!answer) return Resolve(from, arrival);
-  if (!answer->refusal) return store_.Activate(arrival.handoff, clock_());
+  if (!answer->refusal) return store_.Activate(arrival.handoff, from.name, clock_());
   if (const Status gone = store_.Discard(arrival.handoff); !gone) {
     return std::unexpected(gone.error());
   }
@@ -137,7 +150,7 @@ Result<Session> HandoffReceiver::Resolve(const Peer& from, const SessionStore::A
   if (answer->refusal) return std::unexpected(InDoubt(from.name, answer->refusal->message));
   const Fate fate = answer->body.size() == 1 ? Fate(answer->body.front()) : Fate();
   if (fate == Fate::kMoved || fate == Fate::kLost) {
-    QUIRE_TRY(Session session, store_.Activate(arrival.handoff, clock_()));
+    QUIRE_TRY(Session session, store_.Activate(arrival.handoff, from.name, clock_()));
     (void)link_.Ask(from, "settle", arrival.handoff, kClaimPatience);  // only frees space there
     return session;
   }
@@ -150,29 +163,52 @@ Result<Session> HandoffReceiver::Resolve(const Peer& from, const SessionStore::A
   return Refuse(ErrorCode::kNotFound, "the hand-off was broken off; the session stays where it is");
 }
 
-Result<std::string> HandoffReceiver::Arrived(std::string_view body) {
+bool HandoffReceiver::IsTaking(const std::string& handoff) {
+  const std::lock_guard lock(mutex_);
+  return taking_.contains(handoff);
+}
+
+// Only who has given a session away asks, so one that is still in doubt here is ours by that.
+Result<std::string> HandoffReceiver::Arrived(const Peer& from, std::string_view body) {
   QUIRE_TRY(const ArrivedMessage asked, DecodeArrived(body));
-  QUIRE_TRY(const bool arrived, store_.HasBeen(asked.tenant, asked.id, asked.epoch));
+  if (IsTaking(asked.handoff)) {
+    return Refuse(ErrorCode::kUnavailable, "the session is still on its way");
+  }
+  if (store_.Activate(asked.handoff, from.name, clock_())) return std::string();
+  QUIRE_TRY(const bool arrived, store_.HasArrived(asked.handoff));
   if (arrived) return std::string();
+  QUIRE_TRY(const bool been, store_.HasBeen(asked.tenant, asked.id, asked.epoch));
+  if (been) return std::string();
   return Refuse(ErrorCode::kNotFound, "no such session has come");
 }
 
-size_t HandoffReceiver::Settle() {
-  const auto arrivals = store_.Arrivals();
-  if (!arrivals) return kMostInDoubt;
-  size_t in_doubt = 0;
-  for (const SessionStore::Arrival& arrival : *arrivals) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (taking_.contains(arrival.handoff)) continue;
-    }
-    const Peer* from = peers_.Find(arrival.peer);
-    const auto settled =
-        from == nullptr ? Result<Session>(std::unexpected(InDoubt(arrival.peer, "no such peer")))
-                        : Resolve(*from, arrival);
-    in_doubt += !settled && settled.error().code != ErrorCode::kNotFound;
+Result<Session> HandoffReceiver::SettleNow(const SessionStore::Arrival& arrival) {
+  const Peer* from = peers_.Find(arrival.peer);
+  if (from != nullptr) return Resolve(*from, arrival);
+  return std::unexpected(InDoubt(arrival.peer, "it is not among the peers of this server"));
+}
+
+void HandoffReceiver::Settle() {
+  for (const Peer& peer : peers_.peers()) SettleWith(peer);
+}
+
+void HandoffReceiver::SettleWith(const Peer& peer) {
+  const auto after = rounds_.Begin(peer.name, clock_());
+  if (!after) return;
+  const auto page = store_.Arrivals({peer.name, *after, PeerRounds::kPage});
+  if (!page) return;
+  PeerRounds::Round round{.at_end = page->size() < PeerRounds::kPage};
+  for (const SessionStore::Arrival& arrival : *page) {
+    round.last = arrival.handoff;
+    if (IsTaking(arrival.handoff)) continue;
+    const auto settled = Resolve(peer, arrival);
+    round.asked += 1;
+    round.silent = !settled && settled.error().code == ErrorCode::kPeer;
+    round.settled += settled || settled.error().code == ErrorCode::kNotFound;
+    if (round.silent) break;
   }
-  return in_doubt;
+  round.at_end = round.at_end && (page->empty() || round.last == page->back().handoff);
+  rounds_.End(peer.name, round, clock_());
 }
 
 }  // namespace quire

@@ -69,8 +69,11 @@ Result<HandoffSender::Outcome> HandoffSender::HandOff(const SessionSpace& space,
   if (Status here = CheckHere(session); !here) return std::unexpected(here.error());
   Offer offer{.space = space, .id = id, .to = to, .courier = courier, .chain = nullptr};
   QUIRE_TRY(const std::string handoff, Open(std::move(offer)));
-  const auto answer =
+  auto answer =
       link_.Ask(to, "offer", Encode(OfferMessage{handoff, space.tenant, id}), kOfferPatience);
+  if (answer && answer->refusal) {  // it speaks of what is there
+    answer->refusal->message = fmt::format("'{}' refuses: {}", to.name, answer->refusal->message);
+  }
   const bool departed = Close(handoff);
   QUIRE_TRY(Outcome outcome, Judge(handoff, departed, space, id, answer));
   outcome.tokens = session.tokens;
@@ -100,20 +103,47 @@ Result<HandoffSender::Outcome> HandoffSender::Judge(const std::string& handoff, 
   return outcome;
 }
 
+Status HandoffSender::AskArrived(const Peer& to, const SessionStore::Departed& departed) {
+  const auto& [handoff, peer, tenant, id, epoch] = departed;
+  QUIRE_TRY(
+      const PeerAnswer answer,
+      link_.Ask(to, "arrived", Encode(ArrivedMessage{handoff, tenant, id, epoch}), kAskPatience));
+  if (answer.refusal) return std::unexpected(*answer.refusal);
+  return store_.Settle(handoff, clock_());
+}
+
+Status HandoffSender::SettleNow(const PeerDirectory& peers,
+                                const SessionStore::Departed& departed) {
+  const Peer* to = peers.Find(departed.peer);
+  if (to != nullptr) return AskArrived(*to, departed);
+  return Refuse(ErrorCode::kPeer,
+                fmt::format("'{}' is not among the peers of this server", departed.peer));
+}
+
 void HandoffSender::SettleDeparted(const PeerDirectory& peers) {
-  const auto departures = store_.Departures();
-  if (!departures) return;
-  for (const SessionStore::Departed& one : *departures) {
+  for (const Peer& peer : peers.peers()) SettleWith(peer);
+}
+
+void HandoffSender::SettleWith(const Peer& peer) {
+  const auto after = rounds_.Begin(peer.name, clock_());
+  if (!after) return;
+  const auto page = store_.Departures({peer.name, *after, PeerRounds::kPage});
+  if (!page) return;
+  PeerRounds::Round round{.at_end = page->size() < PeerRounds::kPage};
+  for (const SessionStore::Departed& one : *page) {
+    round.last = one.handoff;
     {
       const std::lock_guard lock(mutex_);
       if (offers_.contains(one.handoff)) continue;
     }
-    const Peer* to = peers.Find(one.peer);
-    if (to == nullptr) continue;
-    const auto answer = link_.Ask(
-        *to, "arrived", Encode(ArrivedMessage{one.tenant, one.id, one.epoch}), kAskPatience);
-    if (answer && !answer->refusal) (void)store_.Settle(one.handoff, clock_());
+    const Status settled = AskArrived(peer, one);
+    round.asked += 1;
+    round.settled += settled.has_value();
+    round.silent = !settled && settled.error().code == ErrorCode::kPeer;
+    if (round.silent) break;
   }
+  round.at_end = round.at_end && (page->empty() || round.last == page->back().handoff);
+  rounds_.End(peer.name, round, clock_());
 }
 
 Result<std::string> HandoffSender::Pull(const Peer& from, std::string_view body) {

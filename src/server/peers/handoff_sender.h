@@ -12,8 +12,8 @@
 // Questions may be repeated, also late, and mean the same: a claim that was heard is heard again,
 // and one that was refused closes the offer, since the receiver forgets the session then.
 //
-// Threads  any.
-// Bounds   kMostOffers hand-offs at once.
+// Threads  any; SettleDeparted: one at a time.
+// Bounds   kMostOffers hand-offs at once. Questions: peer_rounds.h.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +27,7 @@
 #include "base/result.h"
 #include "server/peers/handoff_messages.h"
 #include "server/peers/peer_link.h"
+#include "server/peers/peer_rounds.h"
 #include "session/session_store.h"
 
 namespace quire {
@@ -52,8 +53,12 @@ class HandoffSender {
   Result<Outcome> HandOff(const SessionSpace& space, const std::string& id, const Peer& to,
                           KvCourier* courier);
 
-  // Asks whether what has departed has arrived, where nobody has said so.
+  // Asks whether what has departed has arrived, where nobody has said so: each peer about some,
+  // unless it is to be left alone.
   void SettleDeparted(const PeerDirectory& peers);
+  void Heard(const Peer& from) { rounds_.Heard(from.name); }
+  // Asks now, of one. kPeer: no answer; else what the peer refuses, and it has not come there.
+  Status SettleNow(const PeerDirectory& peers, const SessionStore::Departed& departed);
 
   // What a peer asks during a hand-off to it.
   Result<std::string> Pull(const Peer& from, std::string_view body);
@@ -73,6 +78,8 @@ class HandoffSender {
     bool departed = false;
     KvChainPtr chain;
   };
+  void SettleWith(const Peer& peer);
+  Status AskArrived(const Peer& to, const SessionStore::Departed& departed);
   Result<std::string> Open(Offer offer);
   bool Close(const std::string& handoff);  // whether it has departed
   Result<Offer> Find(const Peer& from, const std::string& handoff);
@@ -82,6 +89,7 @@ class HandoffSender {
   SessionStore& store_;
   PeerLink& link_;
   const std::function<int64_t()> clock_;
+  PeerRounds rounds_;
   std::mutex mutex_;  // held while a claim is written, so that Close comes before it or after
   std::map<std::string, Offer> offers_;
 };

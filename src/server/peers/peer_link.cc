@@ -52,7 +52,7 @@ class HttpLink final : public PeerLink {
   }
 
   Result<PeerAnswer> Ask(const Peer& peer, std::string_view action, std::string_view body,
-                         std::chrono::seconds patience) override {
+                         std::chrono::milliseconds patience) override {
     const SealedQuestion question = SealQuestion(peer, own_name_, action, body);
     QUIRE_TRY(const std::string bytes, Post(peer, action, question.bytes, patience));
     const auto answer = ReadAnswer(peer, action, question.mark, bytes);
@@ -64,7 +64,7 @@ class HttpLink final : public PeerLink {
   }
 
   Result<std::string> Fetch(const Peer& peer, std::string_view action, std::string_view body,
-                            std::chrono::seconds patience) override {
+                            std::chrono::milliseconds patience) override {
     return Post(peer, action, SealQuestion(peer, own_name_, action, body).bytes, patience);
   }
 
@@ -86,7 +86,7 @@ class HttpLink final : public PeerLink {
   }
 
   Result<std::string> Post(const Peer& peer, std::string_view action, const std::string& body,
-                           std::chrono::seconds patience) {
+                           std::chrono::milliseconds patience) {
     Handle curl = TakeHandle();
     if (curl == nullptr) return Refuse(ErrorCode::kInternal, "libcurl does not work here");
     std::string answer;
@@ -100,7 +100,7 @@ class HttpLink final : public PeerLink {
     curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");  // peers are named by the operator
     curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT, 5L);
-    curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, static_cast<long>(patience.count()));
+    curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(patience.count()));
     curl_easy_setopt(curl.get(), CURLOPT_BUFFERSIZE, 512L << 10);
     curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));

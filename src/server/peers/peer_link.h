@@ -27,10 +27,10 @@ class PeerLink {
  public:
   virtual ~PeerLink() = default;
   virtual Result<PeerAnswer> Ask(const Peer& peer, std::string_view action, std::string_view body,
-                                 std::chrono::seconds patience) = 0;
+                                 std::chrono::milliseconds patience) = 0;
   // What comes back proves itself, and is as it was sent.
   virtual Result<std::string> Fetch(const Peer& peer, std::string_view action,
-                                    std::string_view body, std::chrono::seconds patience) = 0;
+                                    std::string_view body, std::chrono::milliseconds patience) = 0;
   // Whoever waits is told that there is no answer, from now on.
   virtual void Stop() {}
 };

@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <span>
 #include <utility>
 
 #include "base/spare_memory.h"
 #include "engine/engine.h"
+#include "engine/transfer/kv_parcel.h"
 #include "server/openai/json_writer.h"
 #include "server/parse_pool.h"
 #include "server/service.h"
@@ -22,8 +23,8 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::string_view kRoot = "/v1/peer/";
-constexpr int64_t kSettleSoon = 1;
-constexpr int64_t kSettleSeldom = 10;
+// How long to leave whom alone is decided per peer (peer_rounds.h).
+constexpr int64_t kSettleSeconds = 1;
 
 int64_t NowMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -81,29 +82,68 @@ Peers::~Peers() {
   }
 }
 
+void Peers::Settle() {
+  receiver_.Settle();
+  sender_.SettleDeparted(directory_);
+  const auto doubts = store_->CountDoubts();
+  if (!doubts) return;
+  metrics_.InDoubt(*doubts);
+  if (doubts->arriving > told_in_doubt_ && log_) {
+    log_(fmt::format("{} sessions that came from peers wait for word from them", doubts->arriving));
+  }
+  told_in_doubt_ = doubts->arriving;
+}
+
 void Peers::SettleLater(int64_t wait_seconds) {
   settle_.expires_after(std::chrono::seconds(wait_seconds));
-  settle_.async_wait([this, wait_seconds](const boost::system::error_code& error) {
+  settle_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     const SparePermit permit(SpareUse::kAll);  // nobody would hear of a failure
-    const size_t in_doubt = receiver_.Settle();
-    sender_.SettleDeparted(directory_);
-    if (in_doubt > 0 && log_ && wait_seconds != kSettleSoon) {
-      log_(fmt::format("{} sessions that came from peers wait for word from them", in_doubt));
-    }
-    const bool first = wait_seconds == 0 || in_doubt == 0;
-    SettleLater(first ? kSettleSoon : std::min(wait_seconds * 2, kSettleSeldom));
+    Settle();
+    SettleLater(kSettleSeconds);
   });
+}
+
+Status Peers::SettleNow(const SessionSpace& space, const std::string& id) {
+  QUIRE_TRY(const SessionStore::Doubt doubt, store_->DoubtOf(space, id));
+  if (doubt.arrival && receiver_.IsTaking(doubt.arrival->handoff)) {
+    return Refuse(ErrorCode::kConflict, "the session '" + id + "' is just being taken from '" +
+                                            doubt.arrival->peer +
+                                            "'; try again when that has ended");
+  }
+  if (doubt.arrival) {
+    const auto settled = receiver_.SettleNow(*doubt.arrival);
+    if (!settled && settled.error().code != ErrorCode::kNotFound) {
+      return std::unexpected(settled.error());
+    }
+    return {};
+  }
+  if (!doubt.departure) return {};
+  const Status settled = sender_.SettleNow(directory_, *doubt.departure);
+  // A peer that is there and has no such session will not have it later.
+  const bool answered = settled || settled.error().code == ErrorCode::kNotFound;
+  return answered ? Status() : settled;
+}
+
+Result<std::string> Peers::Take(const Incoming& incoming) {
+  KvReport report;
+  auto taken =
+      receiver_.Take(*incoming.question.from, incoming.question.body, incoming.hosts, &report);
+  metrics_.Ended(HandoffDirection::kIn, taken ? nullptr : &taken.error(), true);
+  metrics_.Kv(HandoffDirection::kIn, report.taken, report.bytes);
+  return taken;
 }
 
 Result<std::string> Peers::Answer(const Incoming& incoming) {
   const Peer& from = *incoming.question.from;
   const std::string& body = incoming.question.body;
-  if (incoming.action == "offer") return receiver_.Take(from, body, incoming.hosts);
+  sender_.Heard(from);
+  receiver_.Heard(from);
+  if (incoming.action == "offer") return Take(incoming);
   if (incoming.action == "pull") return sender_.Pull(from, body);
   if (incoming.action == "claim") return sender_.Claim(from, body);
   if (incoming.action == "resolve") return sender_.Resolve(from, body);
-  if (incoming.action == "arrived") return receiver_.Arrived(body);
+  if (incoming.action == "arrived") return receiver_.Arrived(from, body);
   if (incoming.action == "settle") return sender_.Settle(from, body);
   return Refuse(ErrorCode::kUnsupported, "this server does not know what the peer asks for");
 }
@@ -123,6 +163,8 @@ asio::awaitable<void> Peers::Handle(Exchange& exchange, Context context) {
   if (incoming.action == "blocks") {
     auto collect = [&] { return sender_.Blocks(*incoming.question.from, incoming.question.body); };
     response.body = co_await RunIn(answering_, collect);
+    const auto sent = std::as_bytes(std::span(response.body.data(), response.body.size()));
+    metrics_.Kv(HandoffDirection::kOut, BlocksInParcel(sent), sent.size());
     co_return co_await exchange.Respond(std::move(response));
   }
   const bool offer = incoming.action == "offer";
@@ -160,7 +202,9 @@ Result<std::string> Peers::HandOffNow(const SessionCall& call) {
                   "to");
   }
   Engine& engine = *call.model->engine;
-  QUIRE_TRY(const auto outcome, sender_.HandOff(call.space, call.id, *peer, &engine.courier()));
+  const auto done = sender_.HandOff(call.space, call.id, *peer, &engine.courier());
+  metrics_.Ended(HandoffDirection::kOut, done ? nullptr : &done.error(), done && done->settled);
+  QUIRE_TRY(const auto outcome, done);
   engine.Unpin(PinGroupOf(call.space, call.id));
   return ReportJson(call, outcome);
 }

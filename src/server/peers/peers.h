@@ -19,8 +19,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/http/exchange.h"
+#include "server/peers/handoff_metrics.h"
 #include "server/peers/handoff_receiver.h"
 #include "server/peers/handoff_sender.h"
 #include "server/peers/peer_seal.h"
@@ -47,6 +49,13 @@ class Peers {
   // POST .../handoff: the body of the answer. Nobody else may write to the session meanwhile.
   boost::asio::awaitable<Result<std::string>> HandOff(const SessionCall& call);
 
+  // Asks the other server about a session of which it is not settled whose it is, and waits for
+  // it. No error: nothing is in doubt any more. kPeer: it says nothing; kConflict: a hand-off is
+  // under way here.
+  Status SettleNow(const SessionSpace& space, const std::string& id);
+
+  std::vector<prometheus::MetricFamily> Collect() const { return metrics_.Collect(); }
+
  private:
   struct Incoming {
     OpenQuestion question;
@@ -55,12 +64,15 @@ class Peers {
   };
   Result<std::string> Answer(const Incoming& incoming);
   Result<std::string> HandOffNow(const SessionCall& call);
+  Result<std::string> Take(const Incoming& incoming);
+  void Settle();
   void SettleLater(int64_t wait_seconds);
 
   const PeerDirectory directory_;
   const std::shared_ptr<SessionStore> store_;
   const std::function<void(std::string_view)> log_;
   const std::unique_ptr<PeerLink> link_;
+  HandoffMetrics metrics_;
   HandoffSender sender_;
   HandoffReceiver receiver_;
   boost::asio::thread_pool handing_{4};    // waits for receivers
@@ -68,6 +80,7 @@ class Peers {
   boost::asio::thread_pool answering_{3};  // waits for nobody but the engine and the disk
   boost::asio::thread_pool settling_{1};
   boost::asio::steady_timer settle_{settling_};
+  uint64_t told_in_doubt_ = 0;  // the log was; of settling_'s thread
 };
 
 }  // namespace quire

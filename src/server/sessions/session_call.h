@@ -7,9 +7,12 @@
 
 #include "server/ledger/ledger_entry.h"
 #include "server/ready_model.h"
+#include "server/sessions/stop_signal.h"
 #include "session/session_store.h"
 
 namespace quire {
+
+class Peers;
 
 struct SessionCall {
   SessionStore& store;
@@ -23,7 +26,13 @@ struct SessionCall {
   std::string signing_key = {};  // of exports of this tenant
   int64_t now_ms = 0;
   uint64_t most_file_bytes = 0;  // of an export: as much as may be sent back
+  Peers* peers = nullptr;        // null: there are none
+  // Nobody waits for the answer any more: the client has left, or the server is being stopped.
+  std::shared_ptr<StopSignal> stop = std::make_shared<StopSignal>();
 };
+
+// "?force=true": the operator's word that the server which does not answer is gone for good.
+bool IsForced(const SessionCall& call);
 
 // Names the pins of a session to the engine.
 uint64_t PinGroupOf(const SessionSpace& space, const std::string& id);

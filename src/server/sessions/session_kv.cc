@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::string_view kWay = "exported session";
 
-std::string_view NameOf(ParcelFlaw flaw) {
+// Why blocks of a parcel are not used.
+std::string_view InWords(ParcelFlaw flaw, PlaceFlaw place) {
   switch (flaw) {
     case ParcelFlaw::kOtherShape:
       return "they are of another model, KV format or version of the numerics";
@@ -24,7 +25,7 @@ std::string_view NameOf(ParcelFlaw flaw) {
     case ParcelFlaw::kNone:
       break;
   }
-  return "there was no room in the KV memory";
+  return InWords(place);
 }
 
 }  // namespace
@@ -54,6 +55,7 @@ ImportedKv TakeKv(const SessionCall& call, const std::vector<TokenId>& tokens, s
   const KvChainPtr chain = courier.Chain(call.space.tenant, tokens);
   std::string parcels = call.body.substr(at);
   auto rest = std::as_writable_bytes(std::span(parcels.data(), parcels.size()));
+  if (chain == nullptr) kv.why = InWords(PlaceFlaw::kNoAnswer);
   while (chain != nullptr && !rest.empty()) {
     const OpenedParcel opened = courier.Open(chain, kWay, rest);
     const KvCourier::Placed placed = courier.Place(chain, opened);
@@ -61,7 +63,7 @@ ImportedKv TakeKv(const SessionCall& call, const std::vector<TokenId>& tokens, s
     kv.held += placed.held;
     kv.taken += placed.taken;
     const bool all = opened.bytes > 0 && placed.held + placed.taken == opened.offered;
-    if (!all && kv.why.empty()) kv.why = NameOf(opened.flaw);
+    if (!all && kv.why.empty()) kv.why = InWords(opened.flaw, placed.flaw);
     if (opened.bytes == 0 || opened.bytes > rest.size()) break;
     rest = rest.subspan(opened.bytes);
   }

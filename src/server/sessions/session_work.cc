@@ -116,7 +116,7 @@ Result<std::vector<TokenId>> Fit(const SessionCall& call, const SessionStore::Co
     state.answer_tokens = 0;
     state.kept = std::move(fit.kept);
     state.summary = fit.summary;
-    state.next_summary.clear();
+    ForgetSummary(state);
   }
   change.tokens.assign(fit.tokens.begin() + change.keep_tokens, fit.tokens.end());
   return std::move(fit.tokens);
@@ -168,7 +168,7 @@ Result<uint32_t> LengthOf(const Truncation& truncation, const Session& session) 
 
 // What a shorter log no longer has.
 void CutStreamParts(uint32_t length, SessionState& state) {
-  if (length < TailBegin(state)) state.next_summary.clear();
+  if (length < TailBegin(state)) ForgetSummary(state);
   for (LogSpan& span : state.kept) span.end = std::min(span.end, length);
   std::erase_if(state.kept, [](const LogSpan& span) { return span.begin >= span.end; });
   state.summary = {std::min(state.summary.begin, length), std::min(state.summary.end, length)};
@@ -258,16 +258,6 @@ Result<std::string> ShowSession(const SessionCall& call) {
   json.Key("token_ids").BeginArray();
   for (const TokenId token : content.tokens) json.Number(token);
   json.EndArray().EndObject();
-  return json.Take();
-}
-
-Result<std::string> CloseSession(const SessionCall& call) {
-  const Status closed = call.store.Close(call.space, call.id, call.now_ms);
-  if (!closed) return std::unexpected(closed.error());
-  call.model->engine->Unpin(PinGroupOf(call.space, call.id));
-  JsonWriter json;
-  json.BeginObject().Field("id", call.id).Field("object", "session").Field("deleted", true);
-  json.EndObject();
   return json.Take();
 }
 

@@ -23,7 +23,10 @@ namespace quire {
 Result<std::string> CreateSession(const SessionCall& call);
 Result<std::string> ListSessions(const SessionCall& call);
 Result<std::string> ShowSession(const SessionCall& call);
+// Forced, also one of which it is not settled whose it is (session_doubt.cc).
 Result<std::string> CloseSession(const SessionCall& call);
+// Makes ours what the other server of a hand-off does not speak of, if it is forced.
+Result<std::string> ReclaimSession(const SessionCall& call);
 // The tokens are durable when it returns; their KV is being computed.
 Result<std::string> AppendTo(const SessionCall& call);
 Result<std::string> TruncateTo(const SessionCall& call);

@@ -60,6 +60,7 @@ const Sessions::Action Sessions::kActions[] = {
     {.method = "POST", .name = "pin", .work = PinSession},
     {.method = "POST", .name = "unpin", .work = UnpinSession},
     {.method = "POST", .name = "handoff", .hands_over = true, .alone = true},
+    {.method = "POST", .name = "reclaim", .work = ReclaimSession, .alone = true, .waits = true},
     {.method = "GET", .name = "export", .work = ExportSession, .waits = true},
     {.method = "POST", .name = "import", .work = ImportSession, .status = 201, .waits = true},
 };
@@ -160,6 +161,7 @@ SessionCall Sessions::CallOf(Exchange& exchange, const Context& context, std::st
   call.signing_key = SignatureOf(signing_secret_, context.space.tenant);
   call.now_ms = NowMs();
   call.most_file_bytes = context.max_body_bytes;
+  call.peers = peers_;
   return call;
 }
 
@@ -191,13 +193,21 @@ asio::awaitable<void> Sessions::Handle(Exchange& exchange, Context context) {
   }
 }
 
+void Sessions::StopWithClient(Exchange& exchange, const SessionCall& call) {
+  exchange.Watch([&exchange, stop = call.stop] {
+    if (exchange.gone() || exchange.cut()) stop->Stop();
+  });
+}
+
 asio::awaitable<void> Sessions::Run(Exchange& exchange, const Action& action, SessionCall call) {
   auto work = [&] {
     auto result = action.work(call);
     if (result && (action.status == 201 || action.method == "DELETE")) Recount();
     return result;
   };
-  Result<std::string> done = co_await RunIn(action.waits ? waiting_ : pool_, work);
+  if (action.waits) StopWithClient(exchange, call);
+  const bool waits = action.waits || (action.method == "DELETE" && IsForced(call));
+  Result<std::string> done = co_await RunIn(waits ? waiting_ : pool_, work);
   HttpResponse response;
   if (call.entry != nullptr) done ? call.entry->Finish({}) : call.entry->Refuse(done.error());
   if (done) {
@@ -232,6 +242,7 @@ asio::awaitable<Status> Sessions::Keep(SessionCall& call, SessionTurn& turn) {
 
 asio::awaitable<void> Sessions::Answer(Exchange& exchange, const Context& context,
                                        SessionCall call) {
+  StopWithClient(exchange, call);
   const LedgerEntryPtr entry = context.begin_entry("sessions/generate");
   auto prepare = [&] { return PrepareTurn(call); };
   Result<SessionTurn> turn = co_await RunIn(waiting_, prepare);

@@ -66,7 +66,7 @@ class Sessions {
     bool hands_over = false;
     bool alone = false;  // makes the session busy
     int status = 200;
-    bool waits = false;  // may wait for the engine
+    bool waits = false;  // may wait for the engine, or for another server
   };
   static const Action kActions[];
   // Takes the session's name in while it lives.
@@ -74,6 +74,7 @@ class Sessions {
 
   HttpResponse Unknown(const HttpRequest& request, std::string_view name) const;
   SessionCall CallOf(Exchange& exchange, const Context& context, std::string id) const;
+  static void StopWithClient(Exchange& exchange, const SessionCall& call);
   boost::asio::awaitable<void> Run(Exchange& exchange, const Action& action, SessionCall call);
   boost::asio::awaitable<void> Answer(Exchange& exchange, const Context& context, SessionCall call);
   boost::asio::awaitable<void> HandOver(Exchange& exchange, SessionCall call);
@@ -92,7 +93,7 @@ class Sessions {
   mutable std::mutex counts_mutex_;
   std::vector<SessionStore::TenantCount> counts_;
   boost::asio::thread_pool pool_{2};     // waits for the disk alone
-  boost::asio::thread_pool waiting_{4};  // may wait for the engine too: nobody else waits for it
+  boost::asio::thread_pool waiting_{4};  // may wait for others too, who wait for nobody here
   boost::asio::steady_timer sweep_{pool_};
 };
 

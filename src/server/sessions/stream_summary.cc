@@ -1,7 +1,9 @@
 #include "server/sessions/stream_summary.h"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -11,6 +13,39 @@
 
 namespace quire {
 namespace {
+
+// What is generated until its end; a request that is cancelled ends too.
+Result<std::vector<TokenId>> Collect(const SessionCall& call, Engine& engine, RequestId id,
+                                     EventQueue& events) {
+  const auto guard = call.stop->OnStop([&engine, id] { engine.Cancel(id); });
+  const auto until = std::chrono::steady_clock::now() + kSummaryPatience;
+  std::vector<TokenId> summary;
+  bool late = false;
+  for (;;) {
+    std::optional<Event> event;
+    if (!late) event = events.WaitPopUntil(until);
+    if (!event) {
+      if (!late) engine.Cancel(id);
+      late = true;
+      event = events.WaitPop();
+    }
+    if (const auto* next = std::get_if<TokenEvent>(&*event)) {
+      if (!call.model->tokenizer->IsControl(next->token)) summary.push_back(next->token);
+    } else if (auto* done = std::get_if<DoneEvent>(&*event)) {
+      if (done->error) return std::unexpected(std::move(*done->error));
+      break;
+    }
+  }
+  if (late) {
+    return Refuse(ErrorCode::kUnavailable,
+                  "the model took too long for the summary of this stream; try again: what it has "
+                  "read is not read twice");
+  }
+  if (call.stop->stopped()) {
+    return Refuse(ErrorCode::kUnavailable, "nobody waits for the summary of this stream any more");
+  }
+  return summary;
+}
 
 // What the model says about that which will be dropped; waits for it.
 Result<std::vector<TokenId>> Summarise(const SessionCall& call, const SessionState& state,
@@ -26,30 +61,21 @@ Result<std::vector<TokenId>> Summarise(const SessionCall& call, const SessionSta
   request.min_tokens = 1;
   request.tenant = call.space.tenant;
   const auto events = std::make_shared<EventQueue>();
-  QUIRE_TRY([[maybe_unused]] const RequestId id,
-            call.model->engine->Submit(std::move(request), events));
-  std::vector<TokenId> summary;
-  for (;;) {
-    Event event = events->WaitPop();
-    if (const auto* next = std::get_if<TokenEvent>(&event)) {
-      if (!call.model->tokenizer->IsControl(next->token)) summary.push_back(next->token);
-    } else if (auto* done = std::get_if<DoneEvent>(&event)) {
-      if (done->error) return std::unexpected(std::move(*done->error));
-      return summary;
-    }
-  }
+  Engine& engine = *call.model->engine;
+  QUIRE_TRY(const RequestId id, engine.Submit(std::move(request), events));
+  return Collect(call, engine, id, *events);
 }
 
 }  // namespace
 
 Status SummariseInTime(const SessionCall& call, const std::vector<TokenId>& tokens, uint64_t coming,
                        SessionState& state) {
+  if (!WantsSummary(state, tokens.size(), coming)) return {};
   const bool needed = tokens.size() + coming > state.stream.window_tokens;
-  if (state.stream.summary_tokens == 0 || !state.next_summary.empty()) return {};
-  if (!needed && !IsAhead(state, tokens.size())) return {};
   auto summary = Summarise(call, state, tokens);
   if (summary) {
     state.next_summary = *std::move(summary);
+    state.summarised = true;
   } else if (needed) {
     return std::unexpected(std::move(summary).error());
   }

@@ -7,6 +7,7 @@
 // Threads  any that may wait for the engine.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -21,8 +22,10 @@ namespace quire {
 // than there will be room for behind what is to be summarised.
 Status CheckWindow(const ReadyModel& model, const StreamWindow& stream);
 
-// Writes state.next_summary when it is time to; waits for it. One that cannot be had is tried again
-// with the next piece; an error, that of Engine::Submit, only when it is needed now.
+// Writes state.next_summary when it is time to; waits for it, for kSummaryPatience at most and no
+// longer than call.stop lets it. One that cannot be had is tried again with the next piece; an
+// error, that of Engine::Submit or kUnavailable, only when it is needed now.
+inline constexpr auto kSummaryPatience = std::chrono::minutes(5);
 Status SummariseInTime(const SessionCall& call, const std::vector<TokenId>& tokens, uint64_t coming,
                        SessionState& state);
 

@@ -71,6 +71,16 @@ bool IsAhead(const SessionState& state, uint64_t tokens) {
   return window > 0 && tokens >= window - window / 4 && tokens > TailBegin(state);
 }
 
+bool WantsSummary(const SessionState& state, uint64_t tokens, uint64_t coming) {
+  if (state.stream.summary_tokens == 0 || state.summarised) return false;
+  return tokens + coming > state.stream.window_tokens || IsAhead(state, tokens);
+}
+
+void ForgetSummary(SessionState& state) {
+  state.next_summary.clear();
+  state.summarised = false;
+}
+
 std::vector<TokenId> NextContext(const SessionState& state, const std::vector<TokenId>& tokens) {
   if (!IsAhead(state, tokens.size())) return {};
   return Compose(state, tokens, TailBegin(state)).tokens;
@@ -114,7 +124,7 @@ Status KeepLast(uint64_t more, uint64_t tokens, SessionState& state) {
                       std::to_string(already) + ", and this has " + std::to_string(more),
                   "keep");
   }
-  state.next_summary.clear();  // it was of less than what is now before the tail
+  ForgetSummary(state);  // it was of less than what is now before the tail
   const auto begin = static_cast<uint32_t>(tokens - more);
   const auto end = static_cast<uint32_t>(tokens);
   if (!state.kept.empty() && state.kept.back().end == begin) {

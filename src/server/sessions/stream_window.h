@@ -40,6 +40,13 @@ uint32_t TailBegin(const SessionState& state);
 // Whether the log has come so far that the next context should be read.
 bool IsAhead(const SessionState& state, uint64_t tokens);
 
+// Whether the model is to be asked now what it says about that which will be dropped. `coming`: as
+// for FitWindow. Once it was asked, it is not asked again before the next context.
+bool WantsSummary(const SessionState& state, uint64_t tokens, uint64_t coming);
+
+// What the model said was of another log.
+void ForgetSummary(SessionState& state);
+
 // The next context as far as it is known; empty unless IsAhead.
 std::vector<TokenId> NextContext(const SessionState& state, const std::vector<TokenId>& tokens);
 

@@ -117,5 +117,20 @@ TEST(FitWindow, BeginsAnewWithWhatWasForeseen) {
   EXPECT_EQ(fit->dropped, 35u);  // [4, 39)
 }
 
+// Who had nothing to say is not asked again with every piece, but about the next context.
+TEST(WantsSummary, AsksOncePerContext) {
+  SessionState state;
+  state.stream = {4, 128, 6, "?"};
+  EXPECT_FALSE(WantsSummary(state, 95, 0));
+  EXPECT_TRUE(WantsSummary(state, 96, 0));
+  EXPECT_TRUE(WantsSummary(state, 90, 60)) << "the window is full with what is to come";
+  state.summarised = true;
+  for (uint64_t tokens = 96; tokens < 130; ++tokens) EXPECT_FALSE(WantsSummary(state, tokens, 0));
+  ASSERT_TRUE(KeepLast(3, 100, state));
+  EXPECT_TRUE(WantsSummary(state, 100, 0)) << "what goes is something else now";
+  state.stream.summary_tokens = 0;
+  EXPECT_FALSE(WantsSummary(state, 100, 0));
+}
+
 }  // namespace
 }  // namespace quire
