@@ -33,7 +33,7 @@ test:  ## build and run every test
 	@cmake --preset release -Wno-dev --log-level=WARNING -DQUIRE_TESTS=ON >/dev/null
 	@cmake --build --preset release
 	@ln -sf release/quire $(QUIRE)
-	@ctest --test-dir $(BUILD) --output-on-failure
+	@ctest --test-dir $(BUILD) --output-on-failure --parallel 2
 
 test-clang:  ## the same bits from another compiler: build with clang 19 and compare
 	@tools/bootstrap fuzz

@@ -219,6 +219,7 @@ Status Misses(const LedgerFlags& flags) {
   constexpr auto kRow = "{:<16} {:>10} {:>10} {:>11} {:>10} {:>12}\n";
   fmt::print(kRow, "REASON", "BLOCKS", "TOKENS", "OF PROMPTS", "REQUESTS", "ABOUT MS");
   for (size_t i = 0; i < kLedgerMisses.size(); ++i) {
+    if (sum.missed[i] == 0) continue;
     const double tokens = static_cast<double>(sum.missed[i]) * kBlockTokens;
     fmt::print(kRow, kLedgerMisses[i], sum.missed[i], tokens, Share(tokens, prompt),
                sum.missed_requests[i], fmt::format("{:.0f}", tokens * ms_per_token));

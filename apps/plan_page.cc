@@ -14,6 +14,7 @@
 #include "base/size.h"
 #include "plan/capacity/plan_json.h"
 #include "server/http/http_message.h"
+#include "server/http/query_fields.h"
 
 namespace quire {
 namespace {
@@ -55,13 +56,22 @@ Status ReadSize(const std::string& query, const std::string& name, uint64_t& byt
 
 Status ReadFormat(const std::string& query, KvFormat& format) {
   const auto found = QueryValue(query, "kv_format");
-  if (!found) return {};
+  if (!found || *found == "auto") return {};  // as the server runs
   for (const KvFormat one : {KvFormat::kF16, KvFormat::kQ8, KvFormat::kK16V8}) {
     if (*found != KvFormatName(one)) continue;
     format = one;
     return {};
   }
-  return Wrong("kv_format", *found, "f16, k16v8 or q8");
+  return Wrong("kv_format", *found, "auto, f16, k16v8 or q8");
+}
+
+Status CheckNames(const std::string& query) {
+  QUIRE_TRY(QueryFields fields, QueryFields::Parse(query));
+  for (const char* name :
+       {"context", "sessions", "network", "max_sequences", "kv_format", "disk", "memory"}) {
+    (void)fields.Text(name);
+  }
+  return fields.Finish("context, sessions, network, max_sequences, kv_format, disk, memory");
 }
 
 // What decides a plan beside the query; of the server as it runs.
@@ -75,6 +85,7 @@ struct Basis {
 };
 
 Result<PlanQuestion> QuestionOf(const Basis& basis, const std::string& query) {
+  if (const Status known = CheckNames(query); !known) return std::unexpected(known.error());
   PlanQuestion question;
   question.setting = basis.setting;
   question.pace = basis.pace;

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Many clients at once: Quire, and llama.cpp's server beside it, in the same run.
+"""Many clients at once: Quire, and its peers beside it, in the same run.
 
     bench/concurrency.py MODEL.gguf [--cases cached,new,...] [--json FILE]
     bench/concurrency.py MODEL.gguf --peer-server PATH/TO/llama-server --limit-seconds 60
+    bench/concurrency.py MODEL.gguf --cases cached,new --openvino PATH/TO/python
+
+OpenVINO GenAI is no server: it is given the prompts in its process, which costs it nothing.
 
 Each case starts its server anew. Figures have the bar that they are to reach, if there is one, and
 say whether they do. --json adds to a file what was measured, so that cases can be run one by one;
@@ -22,6 +25,7 @@ import time
 
 import concurrency_cases as cases
 import concurrency_memory as memory
+import peers
 import servers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -42,6 +46,8 @@ CASES = {
 }
 
 
+OPENVINO_CAN = ("cached", "new")
+PEERS = ["llama-server", "OpenVINO GenAI"]
 UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20}
 
 
@@ -72,6 +78,20 @@ def run_case(name, flags, peer, context, token_bytes):
     return [vars(figure) for figure in asyncio.run(CASES[name][0](setting))]
 
 
+def openvino_case(name, flags):
+    """OpenVINO GenAI's figures of "cached" or "new"."""
+    talk = peers.Conversation([flags.openvino, ROOT / "bench/openvino_peer.py", flags.model, 2])
+    try:
+        talk.ask({"kind": "prefill", "tokens": 64}, 600)
+        seen = talk.ask({"kind": "at_once", "prefix": 2000, "tail": 20, "tokens": 16, "clients": 8,
+                         "cached": name == "cached"}, flags.limit_seconds)["value"]
+    finally:
+        talk.close()
+    return [vars(cases.Figure("mean TTFT", cases.mean(cases.milliseconds(seen["first"])),
+                              compared=True)),
+            vars(cases.Figure("all answered after", 1000 * seen["all"], compared=True))]
+
+
 def shown(figure):
     value = figure["value"] if figure else None
     if value is None:
@@ -91,17 +111,21 @@ def bar_of(figure):
 
 def table(result):
     """Lines of a Markdown table: Quire's figures, bars, the peer's, their ratio."""
+    known = [peer for peer in PEERS if any(peer in one for one in result["cases"].values())]
+    known = known or PEERS[:1]
+    heads = ["case", "figure", "Quire", "bar"] + [head for peer in known for head in (peer, "ratio")]
     lines = [f"{result['model']}, target {result['target_itl_ms']} ms", "",
-             "| case | figure | Quire | bar | llama-server | ratio |", "|---|---|---|---|---|---|"]
+             f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name, engines in result["cases"].items():
-        theirs = {figure["name"]: figure for figure in engines.get("llama-server", [])}
-        for figure in engines.get("Quire", theirs.values()):
-            peer = theirs.get(figure["name"])
-            ratio = ""
-            if peer and figure["compared"] and figure["value"] and peer["value"]:
-                ratio = f"{peer['value'] / figure['value']:.3g}x"
-            lines.append(f"| {name} | {figure['name']} | {shown(figure)} | {bar_of(figure)} | "
-                         f"{shown(peer) if peer else ''} | {ratio} |")
+        theirs = [{figure["name"]: figure for figure in engines.get(peer, [])} for peer in known]
+        for figure in engines.get("Quire", theirs[0].values()):
+            cells = [name, figure["name"], shown(figure), bar_of(figure)]
+            for found in theirs:
+                peer = found.get(figure["name"])
+                both = peer and figure["compared"] and figure["value"] and peer["value"]
+                cells += [shown(peer) if peer else "",
+                          f"{peer['value'] / figure['value']:.3g}x" if both else ""]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -112,6 +136,7 @@ def parse(arguments):
     parser.add_argument("--cases", default=",".join(CASES), help="(default: all)")
     parser.add_argument("--quire", default=str(ROOT / "build/release/quire"))
     parser.add_argument("--peer-server", help="llama.cpp's llama-server")
+    parser.add_argument("--openvino", help="a Python that has the package openvino-genai")
     parser.add_argument("--only-peer", action="store_true", help="leave Quire out")
     parser.add_argument("--target-itl", type=int, default=100, help="Quire's, in ms")
     parser.add_argument("--limit-seconds", type=float, default=600, help="for one answer")
@@ -143,13 +168,17 @@ def main():
     if not flags.print:
         context, token_bytes = model_info(flags)
         engines = [] if flags.only_peer else [("Quire", False)]
-        engines += [("llama-server", True)] if flags.peer_server else []
+        engines += [(PEERS[0], True)] if flags.peer_server else []
+        engines += [(PEERS[1], True)] if flags.openvino else []
         for name in flags.cases:
             for engine, peer in engines:
-                if peer and not CASES[name][1]:
+                if peer and (not CASES[name][1] or engine == PEERS[1] and name not in OPENVINO_CAN):
                     continue
                 begun = time.monotonic()
-                figures = run_case(name, flags, peer, context, token_bytes)
+                if engine == PEERS[1]:
+                    figures = openvino_case(name, flags)
+                else:
+                    figures = run_case(name, flags, peer, context, token_bytes)
                 result["cases"].setdefault(name, {})[engine] = figures
                 print(f"{name}, {engine}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
                 if flags.json:

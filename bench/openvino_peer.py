@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Runs OpenVINO GenAI for bench/compare.py: openvino_peer.py MODEL.gguf THREADS
+"""Runs OpenVINO GenAI for bench/compare.py and concurrency.py: openvino_peer.py MODEL.gguf THREADS
 
-Answers each line of JSON (a Case of bench/peers.py) with {"value": tokens per second or bytes}.
+Answers each line of JSON (a Case of bench/peers.py) with {"value": tokens per second or bytes}; a
+case of kind "at_once" with what its clients saw.
 Prompts are random tokens, so that nothing is found in its prefix cache but what a case shares.
 """
 import json
@@ -40,6 +41,23 @@ def measure(pipeline, genai, tensor_of, case):
     return clients * tokens / (seconds(prompts, tokens + 1) - alone)
 
 
+def at_once(pipeline, genai, prompts, tokens):
+    """Seconds to the first token of each of several requests that come together, and to the end."""
+    config = genai.GenerationConfig()
+    config.max_new_tokens = tokens
+    config.ignore_eos = True
+    config.do_sample = False
+    begun = time.perf_counter()
+    handles = [pipeline.add_request(i, prompt, config) for i, prompt in enumerate(prompts)]
+    first = [None] * len(handles)
+    while pipeline.has_non_finished_requests():
+        pipeline.step()
+        for i, handle in enumerate(handles):
+            if handle.can_read() and handle.read() and first[i] is None:
+                first[i] = time.perf_counter() - begun
+    return {"first": first, "all": time.perf_counter() - begun}
+
+
 def main():
     # Its library logs to stdout: keep that for our answers.
     answers = os.fdopen(os.dup(1), "w")
@@ -53,6 +71,14 @@ def main():
     def tensor_of(tokens):
         return openvino.Tensor(rng.integers(1000, 20000, (1, tokens), dtype=numpy.int64))
 
+    def prompts_of(case):
+        """Own tails behind one prefix, and that prefix alone."""
+        prefix = rng.integers(1000, 20000, (1, case["prefix"]), dtype=numpy.int64)
+        tails = [rng.integers(1000, 20000, (1, case["tail"]), dtype=numpy.int64)
+                 for _ in range(case["clients"])]
+        return [openvino.Tensor(numpy.concatenate([prefix, tail], axis=1)) for tail in tails], \
+            openvino.Tensor(prefix)
+
     scheduler = genai.SchedulerConfig()
     scheduler.enable_prefix_caching = True
     scheduler.cache_size = 2
@@ -63,6 +89,11 @@ def main():
         if case["kind"] == "memory":
             measure(pipeline, genai, tensor_of, {"kind": "prefill", "tokens": 512})
             value = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        elif case["kind"] == "at_once":
+            prompts, prefix = prompts_of(case)
+            if case["cached"]:
+                at_once(pipeline, genai, [prefix], 1)
+            value = at_once(pipeline, genai, prompts, case["tokens"])
         else:
             value = measure(pipeline, genai, tensor_of, case)
         answers.write(json.dumps({"value": value}) + "\n")

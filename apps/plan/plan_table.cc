@@ -21,7 +21,7 @@ std::string TimeText(double seconds) {
   return fmt::format("{:.3g} min", seconds / 60);
 }
 
-std::string RateText(double rate) { return rate <= 0 ? "-" : fmt::format("{:.4g}", rate); }
+std::string RateText(double rate) { return rate <= 0 ? "-" : fmt::format("{:.4g}/s", rate); }
 
 void Head(const PlanText& text, Out out) {
   const ModelConfig& config = text.shape.config;
@@ -39,13 +39,16 @@ void Head(const PlanText& text, Out out) {
 void Memory(const PlanText& text, Out out) {
   const CapacityPlan& plan = text.plan;
   fmt::format_to(out, "\nmemory\n");
-  for (const Term& term : plan.memory.fixed) {
-    fmt::format_to(out, "  {:<22}{:>10}", term.name, SizeText(term.value));
+  const auto line = [&](const Term& term, double bytes) {
+    fmt::format_to(out, "  {:<22}{:>10}", term.name, SizeText(bytes));
     if (text.explain) fmt::format_to(out, "   {}", term.arithmetic);
     fmt::format_to(out, "\n");
-  }
+  };
+  for (const Term& term : plan.memory.fixed) line(term, term.value);
+  const uint64_t attention = plan.memory.AttentionBytes(plan.kv_blocks);
+  line(plan.memory.attention, static_cast<double>(attention));
   fmt::format_to(out, "  {:<22}{:>10}", "KV", FormatSize(plan.kv_bytes));
-  const uint64_t fixed = plan.memory.fixed_bytes();
+  const uint64_t fixed = plan.memory.fixed_bytes() + attention;
   if (text.explain) {
     fmt::format_to(out, "   ({} - {}) / ({} a block + {} bytes to know it by) = {} blocks",
                    FormatSize(plan.memory_bytes), FormatSize(fixed),
@@ -116,11 +119,11 @@ void Rates(const PlanText& text, Out out) {
   for (const ContextRow& row : text.plan.rows) {
     const double read = row.first_token > 0 ? row.context / row.first_token : 0;
     const double generated = row.next_token > 0 ? 1 / row.next_token : 0;
-    fmt::format_to(out, "\n{:<10}{:>12}{:>11}/s{:>12}/s", row.context, TimeText(row.first_token),
+    fmt::format_to(out, "\n{:<10}{:>12}{:>13}{:>14}", row.context, TimeText(row.first_token),
                    RateText(read), RateText(generated));
     for (const Cell& cell : row.cells) {
       if (cell.sessions == 1) continue;
-      fmt::format_to(out, "{:>10}/s", RateText(cell.tokens_per_second));
+      fmt::format_to(out, "{:>12}", RateText(cell.tokens_per_second));
     }
   }
   fmt::format_to(out, "\n");
@@ -145,12 +148,12 @@ void ChangeTable(const PlanText& text, Out out) {
   uint32_t longest = 0;
   for (const ContextRow& row : text.plan.rows) longest = std::max(longest, row.context);
   longest = std::min(longest, text.shape.config.context_length);
-  fmt::format_to(out, "\n{:<32}{:>12}{:>14}{:>16}{:>14}\n",
+  fmt::format_to(out, "\n{:<38}{:>12}{:>14}{:>16}{:>14}\n",
                  fmt::format("what would change, at {}", longest), "KV a token", "a session",
                  "such sessions", "generated");
   for (const Change& change : text.plan.changes) {
     const double rate = change.next_token > 0 ? 1 / change.next_token : 0;
-    fmt::format_to(out, "  {:<30}{:>12}{:>14}{:>16}{:>12}/s\n", change.name,
+    fmt::format_to(out, "  {:<36}{:>12}{:>14}{:>16}{:>14}\n", change.name,
                    SizeText(change.kv_token_bytes), FormatSize(change.context_bytes),
                    change.sessions, RateText(rate));
     if (text.explain && !change.remark.empty()) {

@@ -5,7 +5,7 @@ import { announce, h, setText } from "./dom";
 import { live } from "./live";
 import type { MakePage, Page } from "./page";
 import { cachePage } from "./pages/cache";
-import { chatPage } from "./pages/chat";
+import { chatPage, forgetChat } from "./pages/chat";
 import { nowPage } from "./pages/now";
 import { requestsPage } from "./pages/requests";
 import { sessionsPage } from "./pages/sessions";
@@ -61,6 +61,8 @@ function skip(event: Event): void {
 
 function leave(): void {
   storeKey("");
+  clear();
+  forgetChat();
   live.forget();
   live.start();
   show();
@@ -107,6 +109,7 @@ function ask(): void {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     storeKey(key.value.trim());
+    forgetChat();
     asking = false;
     live.forget();
     live.start();

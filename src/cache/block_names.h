@@ -49,7 +49,10 @@ class BlockNames {
   // been asked for that many. O(log limit).
   uint32_t CommonBlocks(const BlockNames& other, uint32_t limit) const;
 
-  void Reserve(uint32_t num_blocks) { names_.reserve(num_blocks); }
+  void Reserve(uint32_t num_blocks) {
+    names_.reserve(num_blocks);
+    fingerprints_.reserve(num_blocks);
+  }
   const BlockName& root() const { return root_; }
   const BlockName& RootOf(uint32_t i) const { return i < public_blocks_ ? public_root_ : root_; }
   uint32_t size() const { return static_cast<uint32_t>(names_.size()); }  // hashed so far

@@ -23,6 +23,14 @@ enum class MissReason : uint8_t {
 };
 inline constexpr size_t kMissReasons = 10;
 
+// Blocks [first, end) of a prompt that a tier had and did not give. None if first is end.
+struct TierLoss {
+  uint32_t first = 0;
+  uint32_t end = 0;
+  MissReason reason = MissReason::kTierFailed;
+  bool covers(uint32_t block) const { return first <= block && block < end; }
+};
+
 // By MissReason; in metrics and in the ledger.
 inline constexpr std::array<const char*, kMissReasons> kMissReasonNames = {
     "never_seen",  "evicted_own", "evicted_outside", "other_salt", "purged",

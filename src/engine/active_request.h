@@ -49,6 +49,8 @@ class ActiveRequest {
   // Its prompt's blocks have come from the disk, so many tokens of them.
   void NoteOnboarded(uint32_t tokens, double seconds);
   uint32_t onboarded_tokens() const { return onboarded_tokens_; }
+  void NoteTierLoss(const TierLoss& loss) { tier_loss_ = loss; }
+  const TierLoss& tier_loss() const { return tier_loss_; }
   // A full block of its prompt is not there; if it was given up, so long ago.
   void NoteMiss(MissReason reason, double evicted_ago_ms);
   void NoteStarted(double now);  // its first token is being computed
@@ -79,6 +81,7 @@ class ActiveRequest {
   bool cancelled_ = false;
   Receipt receipt_;
   uint32_t onboarded_tokens_ = 0;
+  TierLoss tier_loss_;  // of its prompt
   double onboard_seconds_ = 0;
   double started_ = -1;  // -1: not yet
   double first_token_ = -1;

@@ -98,12 +98,16 @@ EngineMetrics::EngineMetrics()
       allocation_failures_(Counters(registry_, "quire_kv_allocation_failures_total",
                                     "Times that no block was free or idle")
                                .Add({})) {
+  Welcome(GenerationRequest().tenant);
+}
+
+void EngineMetrics::Welcome(const std::string& tenant) {
   for (const ErrorCode code :
        {ErrorCode::kContextLength, ErrorCode::kNeverFits, ErrorCode::kOverloaded,
         ErrorCode::kQuotaExceeded, ErrorCode::kUnavailable, ErrorCode::kInvalidArgument}) {
-    rejections_.Add({{"reason", ReasonOf(code)}, {kTenant, GenerationRequest().tenant}});
+    rejections_.Add({{"reason", ReasonOf(code)}, {kTenant, tenant}});
   }
-  Of(GenerationRequest().tenant);
+  Of(tenant);
 }
 
 std::vector<prometheus::MetricFamily> EngineMetrics::Collect() const {

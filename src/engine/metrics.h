@@ -39,6 +39,8 @@ class EngineMetrics : public prometheus::Collectable {
   EngineMetrics();
   std::vector<prometheus::MetricFamily> Collect() const override;
 
+  // A tenant has come: its series are there, at 0, so that its first refusal is an increase.
+  void Welcome(const std::string& tenant);
   void Rejected(ErrorCode code, const std::string& tenant);
   void InterToken(double seconds) { inter_token_seconds_.Observe(seconds); }
   void Ended(const ActiveRequest& request, uint64_t block_bytes);
@@ -54,7 +56,7 @@ class EngineMetrics : public prometheus::Collectable {
   void PublishDisk(const KvDisk::Counts& counts);  // their series exist from the first time on
 
  private:
-  // The series of one tenant, made at its first request: they start at 0, so that rates see it.
+  // The series of one tenant.
   struct Tenant {
     prometheus::Counter& ok;
     prometheus::Counter& cancelled;

@@ -37,6 +37,13 @@ void Pace::NoteBusy(double now_seconds) {
   if (last_end_seconds_ < 0) last_end_seconds_ = now_seconds;
 }
 
+// The time before counts for nothing any more, or the next step might be as long again.
+void Pace::NoteLeft(double now_seconds) {
+  left_last_ = true;
+  last_pause_seconds_ = 0;
+  last_came_seconds_ = now_seconds;
+}
+
 void Pace::NoteIdle() { last_end_seconds_ = -1; }
 
 void Pace::NoteEnds(uint32_t choices, double now_seconds) {
@@ -69,14 +76,14 @@ StepRoom Pace::Room(const StepShape& decodes, bool prefill_is_behind, double now
 
 bool Pace::IsWorthLeaving(const StepShape& step, double elapsed_seconds,
                           const StepShape& newcomer) const {
-  if (target_seconds_ == 0 || !cost_.measured()) return false;
+  if (target_seconds_ == 0 || !cost_.measured() || left_last_) return false;
   const double left = cost_.Seconds(step) - elapsed_seconds;
   if (left < kLeastLeft || cost_.Seconds(newcomer) > left) return false;
-  return left > target_seconds_ || (!left_last_ && elapsed_seconds <= left);
+  return left > target_seconds_ || elapsed_seconds <= left;
 }
 
 bool Pace::HasLongToGo(const StepShape& step, double elapsed_seconds) const {
-  return target_seconds_ > 0 && cost_.measured() &&
+  return target_seconds_ > 0 && cost_.measured() && !left_last_ &&
          cost_.Seconds(step) - elapsed_seconds > target_seconds_;
 }
 

@@ -14,8 +14,9 @@
 //
 // A step is left between two layers for work that is short beside it, and only in its first half:
 // then the newcomer wins more than is lost. The step after one that was left is not left again, so
-// two thirds of the time at least go into steps that are computed to their end. While more than a
-// target remains a step is left in any case; what is lost is a twentieth at most, see above.
+// two thirds of the time at least go into steps that are computed to their end. A step of which
+// more than a target remains is left for anybody's news: what is lost is a twentieth at most, see
+// above. The one after it is no longer than the target, so it need not be left.
 //
 // Threads  none: the engine thread owns it. Times are arguments, in seconds.
 #pragma once
@@ -48,7 +49,7 @@ class Pace {
                       const StepShape& newcomer) const;
   // More than a target remains of a step that has run for `elapsed_seconds`.
   bool HasLongToGo(const StepShape& step, double elapsed_seconds) const;
-  void NoteLeft() { left_last_ = true; }
+  void NoteLeft(double now_seconds);  // somebody's news were worth more
 
   // 0 where nothing was measured yet.
   double prefill_rows_per_second() const { return prefill_rows_per_second_; }

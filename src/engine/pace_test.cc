@@ -80,7 +80,6 @@ TEST(Pace, ALongStepIsLeftUntilATargetRemains) {
   Pace pace(2048, 0.1);
   EXPECT_FALSE(pace.HasLongToGo(Rows(1000), 0)) << "nothing is known";
   Teach(pace);  // 1000 rows: 505 ms
-  pace.NoteLeft();
   EXPECT_TRUE(pace.HasLongToGo(Rows(1000), 0.35));
   EXPECT_TRUE(pace.IsWorthLeaving(Rows(1000), 0.35, Rows(10)));
   EXPECT_FALSE(pace.IsWorthLeaving(Rows(1000), 0.35, Rows(600))) << "no shorter than the rest";
@@ -93,10 +92,17 @@ TEST(Pace, TheStepAfterOneThatWasLeftIsNotLeft) {
   Pace pace(512, 0.1);
   Teach(pace);
   ASSERT_TRUE(pace.IsWorthLeaving(Rows(190), 0.01, Rows(10)));
-  pace.NoteLeft();
+  pace.NoteLeft(1000);
   EXPECT_FALSE(pace.IsWorthLeaving(Rows(190), 0.01, Rows(10)));
+  EXPECT_FALSE(pace.IsWorthLeaving(Rows(1000), 0.01, Rows(10))) << "however long";
+  EXPECT_FALSE(pace.HasLongToGo(Rows(1000), 0.01));
+  EXPECT_NEAR(pace.Room({}, false, 1000.01).tokens, (0.1 - 0.005) * kRowsPerSecond, 4)
+      << "so it is short, whatever was usual before";
+  pace.NoteBusy(1000.02);
+  EXPECT_NEAR(pace.Room({}, false, 1000.02).tokens, (0.1 - 0.005) * kRowsPerSecond, 4);
   pace.NoteStep(TimeOf(190), Rows(190), 190);
   EXPECT_TRUE(pace.IsWorthLeaving(Rows(190), 0.01, Rows(10)));
+  EXPECT_TRUE(pace.HasLongToGo(Rows(1000), 0.01));
 }
 
 TEST(Pace, TheTimeOfAChoiceIsThatBetweenEndsWhileThereIsWork) {

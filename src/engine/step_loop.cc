@@ -71,6 +71,7 @@ bool StepLoop::Step() {
   if (SpareMemory::scarce()) FailNewest();
   WorkDisk();
   const Scheduler::Decodes decodes = scheduler_.decodes();
+  nobody_is_answered_ = decodes.sequences == 0;
   const StepRoom room = pace_.Room({decodes.sequences, decodes.positions},
                                    scheduler_.prefill_is_behind(), step_started_);
   const auto plan = scheduler_.Plan(Now(), room);
@@ -83,7 +84,7 @@ bool StepLoop::Step() {
   FillBatch(plan);
   const std::optional<std::span<const float>> logits = run_(batch_);
   if (!logits) {
-    pace_.NoteLeft();
+    pace_.NoteLeft(options_.clock());
     scheduler_.Abandon();
     RefuseUnfit();
     return true;
@@ -215,11 +216,14 @@ bool StepLoop::HoldForDisk(ActiveRequest& request, const SequenceSpec& spec) {
   if (options_.disk == nullptr) return false;
   options_.disk->AddOwner(spec.owner, request.request().tenant);
   if (!spec.lookup || spec.all_rows) return false;
-  return options_.disk->Want({.request = request.id(),
-                              .owner = spec.owner,
-                              .names = BlockNames(spec.scope, spec.public_prefix),
-                              .prompt = request.request().prompt},
-                             pace_.prefill_rows_per_second(), options_.clock());
+  const Onboarder::Wanted wanted =
+      options_.disk->Want({.request = request.id(),
+                           .owner = spec.owner,
+                           .names = BlockNames(spec.scope, spec.public_prefix),
+                           .prompt = request.request().prompt},
+                          pace_.prefill_rows_per_second(), options_.clock());
+  request.NoteTierLoss(wanted.loss);
+  return wanted.waits;
 }
 
 // What it has in memory already is not asked for; nor is what it had when it came, a moment ago.
@@ -231,11 +235,13 @@ bool StepLoop::FetchFromDisk(const Sequence& sequence, uint32_t found_tokens) {
   bool fetches = false;
   try {
     if (!fetching_.emplace(request, sequence.id).second) return false;  // another choice of it
-    fetches = options_.disk->Want({.request = request,
-                                   .owner = sequence.owner(),
-                                   .names = sequence.names,
-                                   .prompt = sequence.tokens},
-                                  pace_.prefill_rows_per_second(), options_.clock());
+    fetches = options_.disk
+                  ->Want({.request = request,
+                          .owner = sequence.owner(),
+                          .names = sequence.names,
+                          .prompt = sequence.tokens},
+                         pace_.prefill_rows_per_second(), options_.clock())
+                  .waits;
   } catch (const std::bad_alloc&) {
     fetches = false;  // then it is computed
   }
@@ -244,8 +250,7 @@ bool StepLoop::FetchFromDisk(const Sequence& sequence, uint32_t found_tokens) {
 }
 
 bool StepLoop::WaitsForDisk() const {
-  const bool nothing_else =
-      scheduler_.num_sequences() == 0 || (planned_nothing_ && scheduler_.num_fetching() > 0);
+  const bool nothing_else = scheduler_.num_sequences() == 0 || planned_nothing_;
   return options_.disk != nullptr && nothing_else &&
          (options_.disk->num_waiting() > 0 || options_.disk->has_work());
 }
@@ -258,6 +263,7 @@ void StepLoop::WorkDisk() {
   cache_.SetTime(Now());
   const bool busy = scheduler_.num_running() > 0;
   for (const Onboarder::Ready& ready : options_.disk->Work(step_started_, busy)) {
+    requests_.at(ready.request)->NoteTierLoss(ready.loss);
     AdmitFromDisk(ready.request, ready.tokens, ready.seconds);
   }
 }
@@ -426,7 +432,11 @@ void StepLoop::NoteMisses(const PlanItem& item, const Sequence& sequence, Active
   const uint32_t end = (sequence.num_prompt - 1) / block_tokens;
   for (uint32_t i = first; i < end; ++i) {
     SeenBlocks::Finding finding{MissReason::kNotAsked};
-    if (sequence.lookup) finding = cache_.WhyMissed(sequence.names, sequence.tokens, i);
+    if (request.tier_loss().covers(i)) {
+      finding = {request.tier_loss().reason};
+    } else if (sequence.lookup) {
+      finding = cache_.WhyMissed(sequence.names, sequence.tokens, i);
+    }
     const double ago_ms = finding.at == 0 ? 0 : static_cast<double>(Now() - finding.at);
     request.NoteMiss(finding.reason, ago_ms);
   }
@@ -550,7 +560,8 @@ Load StepLoop::load() const {
 std::vector<BlockId> StepLoop::Describe(std::span<const Tenant> tenants) {
   std::vector<BlockId> forgotten = accounts_.Describe(tenants);
   for (const Tenant& tenant : tenants) {
-    if (options_.disk == nullptr) break;
+    metrics_.Welcome(tenant.name);
+    if (options_.disk == nullptr) continue;
     options_.disk->SetOwner({.id = accounts_.Of(tenant.name).owner,
                              .tenant = tenant.name,
                              .generation = tenant.generation,

@@ -87,7 +87,8 @@ class StepLoop {
   // that it is cheaper to compute the others again than to wait for the end of the step.
   bool IsMostlyFor(std::span<const RequestId> requests) const;
 
-  // While the model runs: so much of the step remains that nobody who has news should wait for it.
+  // While the model runs: nobody is being answered, and so much of the step remains that nobody who
+  // has news should wait for it.
   bool HasLongToGo() const;
 
   // While the model runs: whether to leave the step for a newcomer whose work is short beside what
@@ -181,6 +182,7 @@ class StepLoop {
   std::vector<RequestId> batch_requests_;               // whose they are
   std::vector<Choice> chosen_;
   bool planned_nothing_ = true;
+  bool nobody_is_answered_ = true;  // by the step
   double step_started_ = 0;
   double step_ended_ = 0;  // the model has run
   EngineStats stats_;

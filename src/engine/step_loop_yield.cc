@@ -17,7 +17,7 @@ bool StepLoop::IsMostlyFor(std::span<const RequestId> requests) const {
 }
 
 bool StepLoop::HasLongToGo() const {
-  return pace_.HasLongToGo(ShapeOfBatch(), options_.clock() - step_started_);
+  return nobody_is_answered_ && pace_.HasLongToGo(ShapeOfBatch(), options_.clock() - step_started_);
 }
 
 // A step that gives somebody a token is mostly short, and leaving it would hold that one up. A
@@ -31,7 +31,7 @@ bool StepLoop::IsWorthLeavingFor(const GenerationRequest& newcomer) const {
   const StepShape step = ShapeOfBatch();
   const double elapsed = options_.clock() - step_started_;
   const auto wants_logits = [](const BatchItem& item) { return item.num_logit_rows > 0; };
-  if (!pace_.HasLongToGo(step, elapsed) && std::ranges::any_of(batch_, wants_logits)) return false;
+  if (!HasLongToGo() && std::ranges::any_of(batch_, wants_logits)) return false;
   if (!pace_.IsWorthLeaving(step, elapsed, {})) return false;
   uint32_t found = 0;
   const TenantAccounts::Account* account = accounts_.Find(newcomer.tenant);

@@ -1,7 +1,10 @@
 #include "ledger/ledger.h"
 
+#include <algorithm>
 #include <chrono>
+#include <exception>
 #include <new>
+#include <utility>
 
 #include "ledger/ledger_schema.h"
 
@@ -16,6 +19,7 @@ constexpr auto kBetweenTries = milliseconds(200);
 constexpr auto kPatience = milliseconds(2000);
 constexpr auto kMostWait = milliseconds(3000);
 constexpr auto kRetireEvery = std::chrono::seconds(60);
+constexpr auto kPurgeEvery = std::chrono::seconds(1);  // while it does not succeed
 
 int64_t NowMs() {
   return std::chrono::duration_cast<milliseconds>(
@@ -29,6 +33,7 @@ Ledger::Ledger(std::string path, const LedgerLimits& limits,
                std::function<void(std::string_view)> log)
     : path_(std::move(path)), limits_(limits), log_(std::move(log)) {
   queue_.reserve(kMostQueued);
+  writing_.reserve(kMostQueued);
   {
     const std::lock_guard lock(file_mutex_);
     const auto opened = File();
@@ -86,10 +91,10 @@ Result<bool> Ledger::Judge(const LedgerFile::Name& name, const LedgerJudgement& 
   return file->Judge(name, judgement);
 }
 
-void Ledger::Purge(std::vector<std::pair<std::string, uint64_t>> generations) {
+void Ledger::Purge(LedgerFile::Generations generations) {
   {
     const std::lock_guard lock(mutex_);
-    purges_ = std::move(generations);
+    news_ = std::move(generations);
   }
   work_.notify_one();
 }
@@ -103,6 +108,7 @@ auto Ledger::WithReader(Function function) -> decltype(function(std::declval<con
     if (const Status known = CheckLedger(opened); !known) return std::unexpected(known.error());
     reader_.emplace(std::move(opened));
   }
+  reader_->LimitTime(limits_.read_time);
   auto answer = function(*reader_);
   if (!answer) reader_.reset();  // it may be another file by now
   return answer;
@@ -132,59 +138,88 @@ uint64_t Ledger::LostOf(const std::string& tenant) const {
 
 // False to stop.
 bool Ledger::WaitForWork(std::unique_lock<std::mutex>& lock) {
-  const auto has_work = [this] { return stopping_ || !queue_.empty() || !purges_.empty(); };
-  work_.wait_for(lock, kRetireEvery, has_work);
+  const auto has_work = [this] { return stopping_ || !queue_.empty() || news_; };
+  if (owes_purge_) {
+    work_.wait_for(lock, kPurgeEvery, has_work);
+  } else {
+    work_.wait_for(lock, kRetireEvery, has_work);
+  }
   if (!queue_.empty()) work_.wait_for(lock, kGather, [this] { return stopping_ || hurry_; });
   return !stopping_ || !queue_.empty();
 }
 
 void Ledger::ThreadMain() {
   std::unique_lock lock(mutex_);
-  while (WaitForWork(lock)) {
-    std::vector<LedgerRow> rows;
-    rows.reserve(kMostQueued);
-    rows.swap(queue_);
-    const auto purges = std::exchange(purges_, {});
-    hurry_ = false;
-    lock.unlock();
-    const Status written = WritePatiently(rows);
-    if (!purges.empty()) PurgeNow(purges);
-    lock.lock();
-    done_ += rows.size();
-    if (written) counts_.written += rows.size();
-    if (!written) {
-      for (const LedgerRow& row : rows) CountLost(row.tenant, &Lost::write_failed);
-    }
-    settled_.notify_all();
+  while (WaitForWork(lock)) Round(lock);
+}
+
+// Both vectors have room for all, so only SQLite and what is logged can want memory.
+void Ledger::Round(std::unique_lock<std::mutex>& lock) noexcept {
+  writing_.swap(queue_);
+  if (news_) {
+    generations_ = *std::exchange(news_, std::nullopt);
+    owes_purge_ = true;
+    told_purge_ = false;
   }
+  hurry_ = false;
+  lock.unlock();
+  const size_t taken = writing_.size();
+  bool written = false;
+  try {
+    DropPurged();
+    if (owes_purge_) owes_purge_ = !PurgeNow();
+    written = WritePatiently().has_value();
+  } catch (const std::exception&) {
+    const std::lock_guard file(file_mutex_);
+    file_.reset();
+  }
+  lock.lock();
+  done_ += taken;
+  if (written) counts_.written += writing_.size();
+  if (!written) {
+    for (const LedgerRow& row : writing_) CountLost(row.tenant, &Lost::write_failed);
+  }
+  writing_.clear();
+  settled_.notify_all();
+}
+
+// A request that began before the purge ends after it.
+void Ledger::DropPurged() {
+  std::erase_if(writing_, [this](const LedgerRow& row) {
+    return std::ranges::any_of(generations_, [&row](const auto& one) {
+      return one.first == row.tenant && row.generation < one.second;
+    });
+  });
 }
 
 // Once it is known that writing fails, nothing is gained by waiting with each row.
-Status Ledger::WritePatiently(const std::vector<LedgerRow>& rows) {
+Status Ledger::WritePatiently() {
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
-  Status written = Write(rows);
+  Status written = Write();
   while (!written && !failing_ && std::chrono::steady_clock::now() < give_up) {
     std::unique_lock lock(mutex_);
     if (work_.wait_for(lock, kBetweenTries, [this] { return stopping_; })) break;
     lock.unlock();
-    written = Write(rows);
+    written = Write();
   }
   Note(written);
   return written;
 }
 
-Status Ledger::Write(const std::vector<LedgerRow>& rows) {
+Status Ledger::Write() {
   const std::lock_guard lock(file_mutex_);
   QUIRE_TRY(LedgerFile* const file, File());
-  Status done;
-  if (!rows.empty()) done = file->Append(rows);
-  if (done) {
-    const auto retired = file->Retire(NowMs());
-    // What is too old stays for now; the rows are written.
-    if (!retired && log_) log_("ledger: " + retired.error().message);
+  if (!writing_.empty()) {
+    if (const Status done = file->Append(writing_); !done) {
+      file_.reset();
+      return done;
+    }
   }
-  if (!done) file_.reset();
-  return done;
+  // What is too old stays for now; the rows are written.
+  const auto retired = file->Retire(NowMs());
+  if (!retired) file_.reset();
+  if (!retired && log_) log_("ledger: " + retired.error().message);
+  return {};
 }
 
 void Ledger::Note(const Status& written) {
@@ -195,15 +230,17 @@ void Ledger::Note(const Status& written) {
   failing_ = !written;
 }
 
-void Ledger::PurgeNow(const std::vector<std::pair<std::string, uint64_t>>& generations) {
+Status Ledger::PurgeNow() {
   const std::lock_guard lock(file_mutex_);
   const auto file = File();
-  Status purged;
-  if (!file) purged = std::unexpected(file.error());
-  for (const auto& [tenant, generation] : generations) {
-    if (purged) purged = (*file)->Purge(tenant, generation);
+  const Status purged = file ? (*file)->Purge(generations_) : std::unexpected(file.error());
+  if (purged) return {};
+  file_.reset();
+  if (!std::exchange(told_purge_, true) && log_) {
+    log_("ledger: rows of purged tenants are still there, it is tried again: " +
+         purged.error().message);
   }
-  if (!purged && log_) log_("ledger: rows of purged tenants stay: " + purged.error().message);
+  return purged;
 }
 
 Result<LedgerFile*> Ledger::File() {

@@ -3,13 +3,14 @@
 //   Add -> queue -> (a moment later, together) file
 //
 // Whoever adds a row waits for nothing. When the file cannot be written -- the disk is full or
-// read-only, another program holds it -- rows are tried again for a moment, and then lost: that is
-// counted, and nobody is held up. The file is opened when there is a row to write, and again after
-// a failure.
+// read-only, another program holds it, there is no memory -- rows are tried again for a moment, and
+// then lost: that is counted, and nobody is held up. The file is opened when there is a row to
+// write, and again after a failure.
 //
 // Threads  any. The destructor writes what is queued, if the file lets it.
 // Bounds   kMostQueued rows wait; one more is lost.
-// Errors   of reading: those of database.h, kIo while there is no file.
+// Errors   of reading: those of database.h, kIo while there is no file, kUnavailable for what takes
+//          longer than LedgerLimits::read_time.
 #pragma once
 
 #include <atomic>
@@ -55,8 +56,9 @@ class Ledger {
   // LedgerFile::Judge, of what was added before. kUnavailable if the file cannot be written.
   Result<bool> Judge(const LedgerFile::Name& name, const LedgerJudgement& judgement);
 
-  // LedgerFile::Purge for each, soon.
-  void Purge(std::vector<std::pair<std::string, uint64_t>> generations);
+  // LedgerFile::Purge, soon, and again until it is done. From then on rows of older generations
+  // that come late are not written.
+  void Purge(LedgerFile::Generations generations);
 
   Result<LedgerPage> Read(const LedgerWish& wish);
   Result<std::vector<LedgerSum>> Sum(const LedgerSumWish& wish);
@@ -79,10 +81,12 @@ class Ledger {
   void ThreadMain();
   void CountLost(const std::string& tenant, uint64_t Lost::* why) noexcept;
   bool WaitForWork(std::unique_lock<std::mutex>& lock);
-  Status Write(const std::vector<LedgerRow>& rows);
-  Status WritePatiently(const std::vector<LedgerRow>& rows);
+  void Round(std::unique_lock<std::mutex>& lock) noexcept;
+  void DropPurged();
+  Status Write();
+  Status WritePatiently();
   void Note(const Status& written);
-  void PurgeNow(const std::vector<std::pair<std::string, uint64_t>>& generations);
+  Status PurgeNow();
   template <typename Function>
   auto WithReader(Function function) -> decltype(function(std::declval<const Database&>()));
   Result<LedgerFile*> File();  // with file_mutex_ held
@@ -103,15 +107,20 @@ class Ledger {
   std::condition_variable settled_;
   // All below are guarded by mutex_.
   std::vector<LedgerRow> queue_;
-  std::vector<std::pair<std::string, uint64_t>> purges_;
-  uint64_t added_ = 0;  // to the queue, in all
-  uint64_t done_ = 0;   // of those, written or lost
-  bool hurry_ = false;  // somebody waits for them
+  std::optional<LedgerFile::Generations> news_;  // to be purged
+  uint64_t added_ = 0;                           // to the queue, in all
+  uint64_t done_ = 0;                            // of those, written or lost
+  bool hurry_ = false;                           // somebody waits for them
   bool stopping_ = false;
   Counts counts_;
   uint64_t nameless_ = 0;  // lost for want of memory
 
-  bool failing_ = false;  // of the thread alone: the last attempt was no good
+  // Of the thread alone:
+  std::vector<LedgerRow> writing_;
+  LedgerFile::Generations generations_;
+  bool owes_purge_ = false;
+  bool told_purge_ = false;  // that it fails
+  bool failing_ = false;     // the last attempt was no good
   std::thread thread_;
 };
 

@@ -13,8 +13,6 @@ namespace quire {
 namespace {
 
 constexpr int kLogBytes = 4 << 20;
-// A reader that stays makes the log grow; rows are worth less than a disk that fills up.
-constexpr int64_t kMostLogBytes = int64_t{64} << 20;
 constexpr int64_t kRetiredAtOnce = 4096;
 constexpr int kRetireRounds = 64;
 constexpr int64_t kMsPerDay = 24 * 3600 * 1000;
@@ -28,7 +26,8 @@ std::string InsertSql() {
     names.append(names.empty() ? "" : ",").append(name);
     places.append(places.empty() ? "?" : ",?");
   });
-  return "INSERT INTO request (" + names + ") VALUES (" + places + ")";
+  return "INSERT INTO request (" + names + ",number) VALUES (" + places +
+         ",(SELECT ifnull(max(number), 0) + 1 FROM request WHERE tenant = ? AND generation = ?))";
 }
 
 void Bind(Statement& statement, const LedgerRow& row) {
@@ -45,6 +44,7 @@ void Bind(Statement& statement, const LedgerRow& row) {
       statement.Int(static_cast<int64_t>(field));
     }
   });
+  statement.Text(row.tenant).Int(static_cast<int64_t>(row.generation));  // whose number is next
 }
 
 }  // namespace
@@ -74,7 +74,10 @@ Status LedgerFile::CheckPlace() const {
 Status LedgerFile::CheckLog() const {
   const std::string log_path = path_ + "-wal";
   struct stat log{};
-  if (stat(log_path.c_str(), &log) != 0 || log.st_size <= kMostLogBytes) return {};
+  if (stat(log_path.c_str(), &log) != 0 ||
+      static_cast<uint64_t>(log.st_size) <= limits_.log_bytes) {
+    return {};
+  }
   return Refuse(ErrorCode::kUnavailable,
                 fmt::format("'{}' has {} bytes, because somebody has been reading the ledger for "
                             "long; end that program",
@@ -105,9 +108,15 @@ Result<bool> LedgerFile::Judge(const Name& name, const LedgerJudgement& judgemen
   return database_.changes() > 0;
 }
 
-Status LedgerFile::Purge(const std::string& tenant, uint64_t generation) {
-  Statement remove = database_.Prepare("DELETE FROM request WHERE tenant = ? AND generation <> ?");
-  return remove.Text(tenant).Int(static_cast<int64_t>(generation)).Run();
+Status LedgerFile::Purge(const Generations& generations) {
+  if (const Status there = CheckPlace(); !there) return there;
+  for (const auto& [tenant, generation] : generations) {
+    Statement remove =
+        database_.Prepare("DELETE FROM request WHERE tenant = ? AND generation <> ?");
+    const Status removed = remove.Text(tenant).Int(static_cast<int64_t>(generation)).Run();
+    if (!removed) return removed;
+  }
+  return database_.EmptyLog();
 }
 
 Result<uint64_t> LedgerFile::Bytes() const {

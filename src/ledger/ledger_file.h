@@ -5,6 +5,9 @@
 //
 // Retention  rows that are older than `days` go, and the oldest while the file is larger than
 //            `bytes`. Ids are never used again.
+// Numbers    each row has one more than the newest of its tenant and generation: an id would tell a
+//            tenant how many requests others make.
+// Purge      what is removed is overwritten, and no longer in the write-ahead log either.
 //
 // Threads  none: its owner guards it.
 // Errors   those of database.h. kIo also when the file is not at its path any more: open it anew.
@@ -12,10 +15,13 @@
 //          log from being emptied.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "base/sqlite/database.h"
@@ -26,6 +32,10 @@ namespace quire {
 struct LedgerLimits {
   uint64_t bytes = uint64_t{256} << 20;  // of the file
   uint32_t days = 90;                    // 0: of any age
+  // Of the write-ahead log. A reader that stays makes it grow; rows are worth less than a disk that
+  // fills up.
+  uint64_t log_bytes = uint64_t{64} << 20;
+  std::chrono::milliseconds read_time{3000};  // of one question: others wait for their turn
 };
 
 // What a user says of a request after it has ended.
@@ -51,8 +61,9 @@ class LedgerFile {
   };
   Result<bool> Judge(const Name& name, const LedgerJudgement& judgement);
 
-  // Removes the tenant's rows of other generations.
-  Status Purge(const std::string& tenant, uint64_t generation);
+  // Removes the tenants' rows of other generations. After an error some of it may be left.
+  using Generations = std::vector<std::pair<std::string, uint64_t>>;
+  Status Purge(const Generations& generations);
 
   // Removes what is beyond the limits, at most some thousand rows at once. Returns how many.
   Result<uint64_t> Retire(int64_t now_ms);

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "base/check.h"
 #include "ledger/ledger_columns.h"
 
 namespace quire {
@@ -47,6 +48,7 @@ LedgerRow RowOf(const Statement& query) {
   row.label = query.GetText(column);
   row.has_score = !query.IsNull(column + 1);
   row.score = query.GetReal(column + 1);
+  row.id = query.GetInt(column + 2);
   return row;
 }
 
@@ -71,11 +73,12 @@ void LedgerFilter::Bind(Statement& statement) const {
 }
 
 Result<LedgerPage> ReadLedger(const Database& database, const LedgerWish& wish) {
-  std::string sql = "SELECT " + LedgerColumnList() + " FROM request" + wish.filter.Where();
-  if (wish.before > 0) {
-    sql.append(sql.find(" WHERE ") == std::string::npos ? " WHERE " : " AND ").append("id < ?");
-  }
-  sql += " ORDER BY id DESC LIMIT ?";
+  QUIRE_CHECK(!wish.own_numbers || (wish.filter.tenant && wish.filter.generation));
+  const std::string order = wish.own_numbers ? "number" : "id";
+  std::string where = wish.filter.Where();
+  if (wish.before > 0) where += (where.empty() ? " WHERE " : " AND ") + order + " < ?";
+  const std::string sql = "SELECT " + LedgerColumnList() + "," + order + " FROM request" + where +
+                          " ORDER BY " + order + " DESC LIMIT ?";
   Statement query = database.Prepare(sql.c_str());
   wish.filter.Bind(query);
   if (wish.before > 0) query.Int(wish.before);

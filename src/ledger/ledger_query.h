@@ -1,7 +1,7 @@
 // ledger/ledger_query.h -- rows of the ledger, newest first, a page at a time.
 //
-// A page goes on from the id of the last row of the one before, so rows that come meanwhile move
-// nothing.
+// A page goes on from the id (or number) of the last row of the one before, so rows that come
+// meanwhile move nothing.
 //
 // Threads  none. Errors  those of database.h.
 #pragma once
@@ -45,6 +45,9 @@ struct LedgerPage {
 
 struct LedgerWish {
   LedgerFilter filter = {};
+  // Ids, of rows and of pages, are numbers among the rows of one tenant and generation; `filter`
+  // names both.
+  bool own_numbers = false;
   int64_t before = 0;  // LedgerPage::next of the page before; 0: the newest
   uint32_t limit = 100;
 };

@@ -64,6 +64,13 @@ CREATE INDEX request_tenant ON request (tenant, id);
 CREATE INDEX request_name ON request (request_id);
 CREATE INDEX request_started ON request (started_ms);
 CREATE INDEX request_retry ON request (retry_of) WHERE retry_of <> '';
+)",
+                                  R"(
+ALTER TABLE request ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+UPDATE request SET number = ranked.number FROM (
+  SELECT id, row_number() OVER (PARTITION BY tenant, generation ORDER BY id) AS number FROM request
+) AS ranked WHERE ranked.id = request.id;
+CREATE INDEX request_number ON request (tenant, generation, number);
 )"};
 
 constexpr int64_t kApplication = 0x514c4547;  // "QLEG": what the file says it is
@@ -94,9 +101,9 @@ Result<int64_t> VersionOf(const Database& database) {
 // SQL on columns that are not there would be taken for a bug.
 Status CheckColumns(const Database& database) {
   const std::string sql = "SELECT count(*) FROM pragma_table_info('request') WHERE instr('," +
-                          LedgerColumnList() + ",', ',' || name || ',') > 0";
+                          LedgerColumnList() + ",number,', ',' || name || ',') > 0";
   QUIRE_TRY(const int64_t found, Number(database, sql.c_str()));
-  int64_t wanted = 2;
+  int64_t wanted = 3;  // label, score, number
   const LedgerRow row;
   VisitColumns(row, [&](const char*, const auto&) { ++wanted; });
   if (found == wanted) return {};

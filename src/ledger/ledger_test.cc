@@ -4,10 +4,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "ledger/ledger_csv.h"
 #include "ledger/ledger_schema.h"
@@ -182,10 +185,164 @@ TEST_F(LedgerTest, APurgedTenantsRowsGo) {
   LedgerRow rows[] = {Row("a"), Row("b"), Row("c", "beta")};
   rows[1].generation = 2;
   ASSERT_TRUE(file->Append(rows));
-  ASSERT_TRUE(file->Purge("acme", 2));
+  ASSERT_TRUE(file->Purge({{"acme", 2}, {"nobody", 1}}));
   const LedgerPage page = ReadAll(*file, {});
   ASSERT_EQ(page.rows.size(), 2u);
   EXPECT_EQ(page.rows[1].request_id, "b");
+}
+
+TEST_F(LedgerTest, NothingOfAPurgedTenantIsOnTheDisk) {
+  const auto file = OpenFile();
+  LedgerRow row = Row("a");
+  row.route = "a route that nobody may find";
+  ASSERT_TRUE(file->Append(std::span(&row, 1)));
+  const auto bytes = [this] {
+    std::string all;
+    for (const char* end : {"", "-wal"}) {
+      std::ifstream in(path_ + end, std::ios::binary);
+      all.append(std::istreambuf_iterator<char>(in), {});
+    }
+    return all;
+  };
+  ASSERT_NE(bytes().find(row.route), std::string::npos);
+  ASSERT_TRUE(file->Purge({{"acme", 1}}));
+  EXPECT_EQ(bytes().find(row.route), std::string::npos);
+}
+
+// A reader keeps the log from being emptied: the purge is owed until it has gone.
+TEST_F(LedgerTest, APurgeIsTriedUntilItIsDone) {
+  std::vector<std::string> log;
+  Ledger ledger(path_, {.days = 0}, [&](std::string_view line) { log.emplace_back(line); });
+  LedgerRow row = Row("a");
+  row.route = "a route that nobody may find";
+  ledger.Add(row);
+  ledger.Settle();
+  {
+    const auto reader = Database::OpenToRead(path_, "reader");
+    Statement query = reader->Prepare("SELECT * FROM request");
+    ASSERT_TRUE(query.Step());
+    ledger.Purge({{"acme", 1}});
+    ledger.Add(Row("other", "beta"));
+    ledger.Settle();
+    EXPECT_EQ(ledger.Read({})->rows.size(), 1u) << "the row is gone for whoever asks";
+  }
+  const auto is_in_log = [&] {
+    std::ifstream in(path_ + "-wal", std::ios::binary);
+    const std::string all(std::istreambuf_iterator<char>(in), {});
+    return all.find(row.route) != std::string::npos;
+  };
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (is_in_log() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_FALSE(is_in_log());
+  EXPECT_EQ(log.size(), 1u);
+}
+
+TEST_F(LedgerTest, WhatEndsAfterThePurgeIsNotWritten) {
+  Ledger ledger(path_, {.days = 0}, {});
+  ledger.Purge({{"acme", 2}});
+  LedgerRow late = Row("late");
+  late.generation = 1;
+  LedgerRow now = Row("now");
+  now.generation = 2;
+  LedgerRow newer = Row("newer");  // its purge is not known here yet
+  newer.generation = 3;
+  for (const LedgerRow& row : {late, now, newer, Row("other", "beta")}) ledger.Add(row);
+  ledger.Settle();
+  std::string ids;
+  const auto page = ledger.Read({});
+  for (const LedgerRow& row : page->rows) ids += row.request_id + " ";
+  EXPECT_EQ(ids, "other newer now ");
+  EXPECT_EQ(ledger.counts().written, 3u);
+  EXPECT_EQ(ledger.LostOf("acme"), 0u) << "it was not lost, it was purged";
+  EXPECT_EQ(ledger.counts().queued, 0u);
+}
+
+TEST_F(LedgerTest, ATableThatSomebodyDroppedEndsNoServer) {
+  Ledger ledger(path_, {.days = 0}, {});
+  ledger.Add(Row("before"));
+  ledger.Settle();
+  {
+    const auto other = Database::Open(path_, {});
+    ASSERT_TRUE(other->Execute("DROP TABLE request"));
+  }
+  EXPECT_FALSE(ledger.Read({}));
+  EXPECT_FALSE(ledger.Sum({}));
+  EXPECT_FALSE(ledger.Judge({"acme", 0, "before"}, {"good", false, 0}));
+  ledger.Purge({{"acme", 1}});
+  ledger.Add(Row("after", "beta"));
+  ledger.Settle();
+  EXPECT_EQ(ledger.LostOf("beta"), 1u);
+  for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(path_ + end);
+  ledger.Add(Row("again", "beta"));
+  ledger.Settle();
+  EXPECT_EQ(ledger.Read({})->rows.size(), 1u);
+}
+
+TEST_F(LedgerTest, ALogThatGrowsTooLargeIsWrittenNoMore) {
+  const auto file = OpenFile({.log_bytes = 1});
+  const auto reader = Database::OpenToRead(path_, "reader");
+  const LedgerRow row = Row("a");
+  ASSERT_FALSE(file->Append(std::span(&row, 1)));
+  EXPECT_EQ(file->Append(std::span(&row, 1)).error().code, ErrorCode::kUnavailable);
+  ASSERT_TRUE(file->database().EmptyLog());
+  EXPECT_TRUE(file->Append(std::span(&row, 1)));
+}
+
+TEST_F(LedgerTest, AQuestionThatTakesTooLongIsEnded) {
+  {
+    const auto file = OpenFile();
+    const std::vector<LedgerRow> rows(20000, FullRow());
+    ASSERT_TRUE(file->Append(rows));
+  }
+  Ledger hasty(path_, {.days = 0, .read_time = std::chrono::milliseconds(0)}, {});
+  EXPECT_EQ(hasty.Sum({.by = "route"}).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(hasty.Sum({.by = "route"}).error().code, ErrorCode::kUnavailable) << "again";
+  Ledger patient(path_, {.days = 0}, {});
+  EXPECT_EQ(patient.Sum({.by = "route"})->at(0).requests, 20000u);
+}
+
+// What a tenant sees tells nothing of how many requests others make.
+TEST_F(LedgerTest, ATenantsRowsAreNumberedByThemselves) {
+  const auto file = OpenFile();
+  for (int i = 0; i < 6; ++i) {
+    LedgerRow rows[] = {Row("a" + std::to_string(i)), Row("x", "beta"), Row("y", "beta")};
+    if (i == 5) rows[0].generation = 1;
+    ASSERT_TRUE(file->Append(rows));
+  }
+  LedgerWish wish{.filter = {.tenant = "acme", .generation = 0}, .own_numbers = true, .limit = 2};
+  std::string seen;
+  for (;;) {
+    const LedgerPage page = ReadAll(*file, wish);
+    for (const LedgerRow& row : page.rows)
+      seen += row.request_id + "=" + std::to_string(row.id) + " ";
+    if (page.next == 0) break;
+    wish.before = page.next;
+  }
+  EXPECT_EQ(seen, "a4=5 a3=4 a2=3 a1=2 a0=1 ");
+  wish.filter.generation = 1;
+  wish.before = 0;
+  EXPECT_EQ(ReadAll(*file, wish).rows.at(0).id, 1);
+}
+
+// A file of the version before has no numbers.
+TEST_F(LedgerTest, OldRowsAreNumbered) {
+  {
+    const auto file = OpenFile();
+    for (const char* tenant : {"acme", "beta", "acme"}) {
+      const LedgerRow row = Row("r", tenant);
+      ASSERT_TRUE(file->Append(std::span(&row, 1)));
+    }
+    ASSERT_TRUE(
+        file->database().Execute("DROP INDEX request_number; ALTER TABLE request DROP COLUMN "
+                                 "number; PRAGMA user_version=1"));
+  }
+  const auto file = OpenFile();
+  const LedgerRow row = Row("r");
+  ASSERT_TRUE(file->Append(std::span(&row, 1)));
+  const LedgerPage page =
+      ReadAll(*file, {.filter = {.tenant = "acme", .generation = 0}, .own_numbers = true});
+  ASSERT_EQ(page.rows.size(), 3u);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(page.rows[i].id, 3 - i);
 }
 
 TEST_F(LedgerTest, FilesOfOthersAreRefused) {
@@ -292,6 +449,13 @@ TEST(LedgerCsv, IsSafeToOpen) {
   std::string line;
   AppendCsv(row, line);
   EXPECT_NE(line.find("\"'=HYPERLINK(\"\"http://x\"\")\",\"a,b\"\"c\""), std::string::npos) << line;
+  for (const char* formula : {"+1", "-1", "@sum", "=1"}) {
+    LedgerRow bad = Row("req");
+    bad.route = formula;
+    std::string text;
+    AppendCsv(bad, text);
+    EXPECT_NE(text.find("\"'" + bad.route + "\""), std::string::npos) << text;
+  }
   std::string plain;
   AppendCsv(Row("req"), plain);
   EXPECT_EQ(std::ranges::count(LedgerCsvHead(), ','), std::ranges::count(plain, ','));

@@ -55,7 +55,8 @@ class Admission {
   void Reserve(size_t sequences);  // for as many as there will be in the roster
 
   // Starts who may start. After a preemption the blocks it won are for those that run, if any are
-  // left: whoever was alone and had to go is tried once more, and never_fits() if that fails.
+  // left: whoever was alone and had to go is tried once more, and never_fits() if that fails though
+  // nobody else, such as a read from the disk, holds blocks.
   void Admit(bool preempted);
 
   // Those that the last Admit found not to fit any more.

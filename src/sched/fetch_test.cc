@@ -69,5 +69,19 @@ TEST(Fetch, ACancelEndsIt) {
   harness.scheduler.CheckInvariants();
 }
 
+// A read from the disk, or a hand-off, holds blocks of nobody's request: they come back.
+TEST(Fetch, NobodyIsRefusedForBlocksThatAReadHolds) {
+  Harness harness(8, {});
+  BlockTable read;
+  ASSERT_TRUE(harness.cache.Grow(read, 5 * harness.cache.block_tokens(), EvictionReason::kPrefill));
+  const auto big = harness.scheduler.Submit(Spec(Prompt(21, 1), 4));
+  ASSERT_TRUE(big);
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(harness.Step());
+  EXPECT_TRUE(harness.scheduler.never_fits().empty());
+  harness.cache.Release(read);
+  harness.RunAll();
+  EXPECT_EQ(harness.ended[*big], Continue(Prompt(21, 1), 4));
+}
+
 }  // namespace
 }  // namespace quire

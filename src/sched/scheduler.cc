@@ -72,7 +72,9 @@ std::span<const PlanItem> Scheduler::Plan(TickMs now, const StepRoom& room) {
   admission_.Admit(preempted_in_plan_);
   PlanDecodes();
   PlanPrefills(room);
-  QUIRE_CHECK(!plan_.empty() || roster_.size() == 0 || !never_fits().empty() || num_fetching() > 0,
+  const bool others_hold = roster_.num_running() == 0 && cache_.pool().num_live() > 0;
+  QUIRE_CHECK(!plan_.empty() || roster_.size() == 0 || !never_fits().empty() ||
+                  num_fetching() > 0 || others_hold,
               "S3: work is left, but the plan is empty");
   CheckPlan();
   return plan_;

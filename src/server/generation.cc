@@ -126,7 +126,9 @@ struct Run {
   Submissions& submissions;
   AnswerWriter& answer;
   WakeUp& wake;
-  std::string_view verdict = {};  // of an answer that broke
+  // Of an answer that broke.
+  std::string_view verdict = {};
+  int status = 0;  // as it was sent
 
   bool streams() const { return answer.streams(); }
   asio::awaitable<Outcome> Pump();
@@ -152,6 +154,7 @@ asio::awaitable<Outcome> Run::Stalled() {
 asio::awaitable<Outcome> Run::Broken(Error error, Outcome outcome) {
   submissions.Cancel();
   verdict = ToApiError(error).code;
+  status = streams() ? 200 : ToApiError(error).status;
   if (!streams()) {
     HttpResponse response = ToResponse(error, context.engine.RetryAfterSeconds());
     co_await exchange.Respond(std::move(response));
@@ -227,9 +230,9 @@ LedgerEntry::End EndOf(Outcome outcome, const Run& run) {
     case Outcome::kStalled:
       return {LedgerOutcome::kCancelled, "stalled", sent};
     case Outcome::kCut:
-      return {LedgerOutcome::kCancelled, "draining", run.streams() ? 200 : 503};
+      return {LedgerOutcome::kCancelled, "draining", run.status};
     default:
-      return {LedgerOutcome::kError, std::string(run.verdict), run.streams() ? 200 : 500};
+      return {LedgerOutcome::kError, std::string(run.verdict), run.status};
   }
 }
 

@@ -73,7 +73,7 @@ HttpResponse Service::Metrics(const HttpRequest& request, const Caller& caller) 
   }
   if (sessions_ != nullptr) families.push_back(SessionFamily(sessions_->counts()));
   if (options_.ledger != nullptr) {
-    for (auto& family : LedgerFamilies(options_.ledger->counts())) {
+    for (auto& family : LedgerFamilies(options_.ledger->counts(), TenantNames())) {
       families.push_back(std::move(family));
     }
   }

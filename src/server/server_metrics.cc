@@ -50,11 +50,7 @@ ServerMetrics::ServerMetrics(const BuildInfo& build)
                        .Help("Open client connections.")
                        .Register(registry_)
                        .Add({})) {
-  for (const Outcome outcome :
-       {Outcome::kOk, Outcome::kInvalid, Outcome::kRejected, Outcome::kCancelled, Outcome::kStalled,
-        Outcome::kCut, Outcome::kFailed}) {
-    requests_.Add({{"outcome", Name(outcome)}, {"tenant", "default"}});
-  }
+  Welcome("default");
   for (const char* direction : {"longer", "shorter"}) {
     wait_errors_.Add({{"direction", direction}}, kWaitErrorSeconds);
   }
@@ -64,6 +60,14 @@ ServerMetrics::ServerMetrics(const BuildInfo& build)
       .Register(registry_)
       .Add({{"version", build.version}, {"build", build.build}})
       .Set(1);
+}
+
+void ServerMetrics::Welcome(const std::string& tenant) {
+  for (const Outcome outcome :
+       {Outcome::kOk, Outcome::kInvalid, Outcome::kRejected, Outcome::kCancelled, Outcome::kStalled,
+        Outcome::kCut, Outcome::kFailed}) {
+    requests_.Add({{"outcome", Name(outcome)}, {"tenant", tenant}});
+  }
 }
 
 void ServerMetrics::Count(Outcome outcome, const std::string& tenant) {

@@ -34,6 +34,8 @@ class ServerMetrics {
  public:
   explicit ServerMetrics(const BuildInfo& build);
 
+  // A tenant has come: its series are there, at 0, so that the first of each is an increase.
+  void Welcome(const std::string& tenant);
   void Count(Outcome outcome, const std::string& tenant);
   // A request was told to expect `forecast` seconds of waiting, and waited `actual`.
   void WaitedInstead(double forecast, double actual);

@@ -88,7 +88,7 @@ const Service::Route Service::kRoutes[] = {
     {.path = "/version", .page = &Service::Version},
     {.path = "/openapi.json", .page = &Service::OpenApi},
     {.path = "/v1/cache", .when = When::kReady, .page = &Service::Cache},
-    {.path = "/v1/plan", .when = When::kReady, .work = AnswerPlan},
+    {.path = "/v1/plan", .when = When::kReady, .admin = true, .work = AnswerPlan},
     {.path = "/v1/models", .when = When::kReady, .page = &Service::Models},
     {.path = "/v1/models/", .when = When::kReady, .page = &Service::OneModel},
     {.path = "/tokenize", .post = true, .when = When::kReady, .work = Tokenize},
@@ -127,6 +127,7 @@ const Service::Route Service::kRoutes[] = {
 Service::Service(const ServerOptions& options)
     : options_(options), metrics_(options.build), pool_(std::max(1u, options.parse_threads)) {
   if (options.tenants) tenants_ = TenantDirectory(*options.tenants);
+  WelcomeTenants();
   if (options.sessions) {
     if (!options.peers.peers().empty()) {
       peers_ = std::make_unique<Peers>(options.peers, options.sessions, options.log);
@@ -157,6 +158,19 @@ void Service::Load(std::shared_ptr<const ReadyModel> model) {
   if (!described && options_.log) options_.log("tenants: " + described.error().message);
 }
 
+std::vector<std::string> Service::TenantNames() const {
+  if (!tenants_.needs_key()) return {Caller().tenant};
+  std::vector<std::string> names;
+  for (const Tenant& tenant : tenants_.tenants()) {
+    if (tenants_.Contains(tenant.name)) names.push_back(tenant.name);
+  }
+  return names;
+}
+
+void Service::WelcomeTenants() {
+  for (const std::string& name : TenantNames()) metrics_.Welcome(name);
+}
+
 Status Service::SetTenants(TenantsFile tenants) {
   QUIRE_CHECK(tenants_.needs_key(), "a server without keys does not ask for them later");
   TenantDirectory next(std::move(tenants), &tenants_);
@@ -165,6 +179,7 @@ Status Service::SetTenants(TenantsFile tenants) {
     if (!described) return described;
   }
   tenants_ = std::move(next);
+  WelcomeTenants();
   PurgeDeparted();
   return {};
 }
@@ -268,6 +283,12 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
     response = Unauthorized(exchange.request());
   } else if (route == nullptr) {
     response = NoRoute(exchange.request(), path_known);
+  } else if (route->admin && !caller->admin) {
+    response = ErrorResponse(403, "admin_only",
+                             exchange.request().path +
+                                 " is for admins: it tells what the whole "
+                                 "server has; use the key of a tenant with "
+                                 "admin = true");
   } else if (!MayRun(*route, response)) {
     if (route->generation != nullptr) {
       metrics_.Count(Outcome::kRejected, caller->tenant);

@@ -52,6 +52,7 @@ class Service {
     bool post = false;      // else GET and HEAD
     When when = When::kAlways;
     bool open = false;    // without a key
+    bool admin = false;   // for admins alone
     Page page = nullptr;  // exactly one of these six
     Work work = nullptr;  // over the body, or of GET the query
     Preparation generation = nullptr;
@@ -85,6 +86,8 @@ class Service {
   boost::asio::awaitable<void> RunLedger(Exchange& exchange, Caller caller);
   LedgerEntryPtr EntryOf(const HttpRequest& request, const Caller& caller) const;
   void PurgeDeparted();
+  std::vector<std::string> TenantNames() const;  // that may come with a key; "default" without
+  void WelcomeTenants();
 
   HttpResponse Dashboard(const HttpRequest& request, const Caller& caller);
   HttpResponse Health(const HttpRequest& request, const Caller& caller);

@@ -108,14 +108,22 @@ def test_the_table_tells_bars_and_ratios(tmp_path):
     ours = [cases.Figure("mean TTFT", 200, compared=True, bar=730),
             cases.Figure("answers", 7, "of 8", bar=8, least=True)]
     theirs = [cases.Figure("mean TTFT", 50000, compared=True, bar=730)]
+    in_process = [cases.Figure("mean TTFT", 1000, compared=True)]
     file = tmp_path / "figures.json"
-    file.write_text(json.dumps({"model": "m.gguf", "target_itl_ms": 100, "cases": {"cached": {
-        "Quire": [vars(f) for f in ours], "llama-server": [vars(f) for f in theirs]}}}))
-    done = subprocess.run([sys.executable, ROOT / "bench/concurrency.py", "m.gguf", "--print",
-                           "--json", file], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert "| cached | mean TTFT | 200 ms | <= 730 | 50000 ms | 250x |" in done.stdout
-    assert "| cached | answers | 7 of 8 | >= 8  MISSED |" in done.stdout
+    engines = {"Quire": [vars(f) for f in ours], "llama-server": [vars(f) for f in theirs]}
+
+    def shown():
+        file.write_text(json.dumps({"model": "m.gguf", "target_itl_ms": 100,
+                                    "cases": {"cached": engines}}))
+        done = subprocess.run([sys.executable, ROOT / "bench/concurrency.py", "m.gguf", "--print",
+                               "--json", file], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "| cached | mean TTFT | 200 ms | <= 730 | 50000 ms | 250x |\n" in shown()
+    assert "| cached | answers | 7 of 8 | >= 8  MISSED |  |  |\n" in shown()
+    engines["OpenVINO GenAI"] = [vars(f) for f in in_process]
+    assert "| cached | mean TTFT | 200 ms | <= 730 | 50000 ms | 250x | 1000 ms | 5x |\n" in shown()
     assert set(concurrency.CASES) >= {"cached", "new", "stream", "short", "full", "gone"}
 
 

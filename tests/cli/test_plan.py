@@ -163,9 +163,11 @@ def test_the_server_plans_as_it_runs(server):
     other = ask("?memory=1GiB&context=1024,8192&sessions=1,1000000&kv_format=q8&disk=0&network=25")
     assert [row["context"] for row in other["contexts"]] == [1024, 8192]
     assert other["contexts"][1]["sessions"][1]["verdict"] == "never"
+    assert ask("?kv_format=auto") == found
     for query, words in (("?memory=x", "memory"), ("?context=1,x", "context"),
                          ("?sessions=0", "sessions"), ("?kv_format=q9", "kv_format"),
-                         ("?max_sequences=0", "max_sequences"), ("?memory=0", "memory")):
+                         ("?max_sequences=0", "max_sequences"), ("?contexts=1", "contexts"),
+                         ("?memory=1GiB&memory=2GiB", "memory"), ("?memory=0", "memory")):
         with pytest.raises(urllib.error.HTTPError) as refusal:
             ask(query)
         assert refusal.value.code == 400 and words in refusal.value.read().decode()

@@ -310,3 +310,39 @@ def test_a_kill_loses_no_row_that_was_told(tmp_path):
         server.process.wait()
     with ServerProcess(*flags) as server:
         assert [row["request_id"] for row in rows(server)] == ["kept-2", "kept-1", "kept-0"]
+
+
+def test_a_tenants_rows_tell_nothing_of_others(tmp_path):
+    """Ids count the caller's own requests: those of others between them leave no gap."""
+    with Tenants(tmp_path, "--data", str(tmp_path / "data")) as tenants:
+        for i in range(3):
+            for who in ("acme", "beta", "beta"):
+                tenants.complete(who, f"{i}", max_tokens=1)
+        tenants.server.post("/v1/completions", {"prompt": "x", "max_tokens": 1},
+                            headers={**tenants.headers("acme"), "X-Request-Id": "last"})
+        row_of(tenants.server, "last", tenants.headers("acme"))
+        page = tenants.get("acme", "/v1/ledger?limit=2").json()
+        ids = [row["id"] for row in page["rows"]]
+        ids += [row["id"] for row in rows(tenants.server, tenants.headers("acme"),
+                                          before=page["next"])]
+        assert ids == [4, 3, 2, 1]
+        table = csv.DictReader(io.StringIO(tenants.get("acme", "/v1/ledger?format=csv").text))
+        assert [row["id"] for row in table] == ["4", "3", "2", "1"]
+        everybody = rows(tenants.server, tenants.headers("root"))
+        assert [row["id"] for row in everybody] == list(range(10, 0, -1))
+
+
+def test_tenants_have_their_series_before_they_need_them(tmp_path):
+    """An alert looks for an increase: the first refusal is one only from a 0 that was there."""
+    with Tenants(tmp_path, "--data", str(tmp_path / "data")) as tenants:
+        text = tenants.get("root", "/metrics").text
+        for series in ('quire_rejections_total{reason="quota_exceeded",tenant="small"} 0',
+                       'quire_requests_total{outcome="failed",tenant="acme"} 0',
+                       'quire_answers_total{outcome="rejected",tenant="acme"} 0',
+                       'quire_ledger_lost_rows_total{reason="queue_full",tenant="beta"} 0',
+                       'quire_prefix_miss_total{reason="evicted_own",tenant="beta"} 0'):
+            assert series in text, series
+        assert 'tenant="beta"' not in tenants.get("acme", "/metrics").text
+        assert tenants.get("acme", "/v1/plan").status_code == 403
+        assert tenants.get("acme", "/v1/plan").json()["error"]["code"] == "admin_only"
+        assert tenants.get("root", "/v1/plan").status_code == 200

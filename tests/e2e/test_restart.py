@@ -107,6 +107,7 @@ def test_damage_costs_hits_and_nothing_else(tmp_path):
     again = ask(server)
     assert again["quire"]["logit_hash"] == cold["quire"]["logit_hash"]
     assert server.metric("quire_tier_errors_total", reason="corrupt") > 0
+    assert server.metric("quire_prefix_miss_total", reason="corrupt") > 0
     stop(server)
 
 

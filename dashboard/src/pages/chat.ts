@@ -35,6 +35,11 @@ const NAMES = { system: "System", user: "You", assistant: "Model" };
 /** What was said outlives a look at another page, not the tab's reload. */
 let conversation: Shown[] = [];
 
+/** Another key, another reader. */
+export function forgetChat(): void {
+  conversation = [];
+}
+
 class Chat {
   readonly element: HTMLElement;
   private readonly list = h("ol", { class: "messages", "aria-label": "Conversation" });

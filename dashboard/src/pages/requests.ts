@@ -140,6 +140,8 @@ class Requests {
   private list: VirtualList<LedgerRow> | undefined;
   private rows: LedgerRow[] = [];
   private next: number | null = null;
+  /** What the list was asked for; the fields may be ahead of it. */
+  private wanted = new URLSearchParams();
   private loading = false;
   private timer = 0;
   private readonly abort = new AbortController();
@@ -182,19 +184,27 @@ class Requests {
     return input ? [h("label", { for: input.id }, label), input] : [];
   }
 
-  private query(limit: number, before: number | null): string {
-    const query = new URLSearchParams({ limit: String(limit) });
+  private filtered(): URLSearchParams {
+    const query = new URLSearchParams();
     for (const [name, input] of Object.entries(this.filters)) {
       if (input.value !== "") query.set(name, input.value);
     }
+    return query;
+  }
+
+  private query(limit: number, before: number | null): string {
+    const query = new URLSearchParams(this.wanted);
+    query.set("limit", String(limit));
     if (before !== null) query.set("before", String(before));
     return `v1/ledger?${query}`;
   }
 
   private async reload(): Promise<void> {
     clearTimeout(this.timer);
+    const wanted = (this.wanted = this.filtered());
     const page = await this.get(PAGE, null);
-    if (!page) return;
+    if (this.wanted !== wanted || this.abort.signal.aborted) return;
+    if (!page) return this.watch();
     this.list ??= this.makeList();
     this.rows = page.rows;
     this.next = page.next;
@@ -215,11 +225,15 @@ class Requests {
   }
 
   private async refresh(): Promise<void> {
+    if (!this.list) return this.reload();
+    const wanted = this.wanted;
     const page = await this.get(100, null);
-    if (!page) return;
+    if (this.wanted !== wanted || this.abort.signal.aborted) return;
+    if (!page) return this.watch();
     const newest = this.rows[0]?.id ?? 0;
     const fresh = page.rows.filter(({ id }) => id > newest);
-    if (fresh.length === page.rows.length && fresh.length === 100 && newest > 0) return this.reload();
+    const gone = (page.rows[0]?.id ?? 0) < newest;
+    if (newest > 0 && (gone || fresh.length === 100)) return this.reload();
     if (fresh.length > 0) {
       this.rows = [...fresh, ...this.rows];
       this.list?.set(this.rows, fresh.length);
@@ -231,9 +245,10 @@ class Requests {
   private async more(): Promise<void> {
     if (this.next === null || this.loading || this.rows.length >= MOST_ROWS) return;
     this.loading = true;
+    const wanted = this.wanted;
     const page = await this.get(PAGE, this.next);
     this.loading = false;
-    if (!page) return;
+    if (!page || this.wanted !== wanted) return;
     this.next = page.next;
     this.rows = [...this.rows, ...page.rows];
     this.list?.set(this.rows);

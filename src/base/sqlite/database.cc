@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "base/check.h"
@@ -35,11 +36,24 @@ Error ErrorOf(sqlite3* database, const char* name, int code) {
               fmt::format("the {} is damaged ({}); restore it from a backup or move it away", name,
                           what),
               {}};
+    case SQLITE_INTERRUPT:
+      return {ErrorCode::kUnavailable,
+              fmt::format("this takes too long of the {}: ask for less of it at once, or when "
+                          "less is going on",
+                          name),
+              {}};
     case SQLITE_NOMEM:
       return {ErrorCode::kUnavailable, fmt::format("no memory for the {}; try again", name), {}};
     default:
       return {ErrorCode::kIo, fmt::format("the {}: {}", name, what), {}};
   }
+}
+
+// Another program may have dropped a table while we run: that is no bug of ours.
+bool IsOfOtherSchema(sqlite3* database) {
+  const std::string_view what = sqlite3_errmsg(database);
+  return what.starts_with("no such table") || what.starts_with("no such column") ||
+         what.contains("has no column named");
 }
 
 }  // namespace
@@ -49,7 +63,8 @@ Statement::Statement(sqlite3* database, const char* name, const char* sql)
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v2(database, sql, -1, &statement, nullptr);
   // A schema that another process has changed meanwhile, or no memory, shows when it runs.
-  QUIRE_CHECK(code != SQLITE_ERROR, "broken SQL");
+  failure_ = code == SQLITE_ERROR && IsOfOtherSchema(database) ? SQLITE_CORRUPT : code;
+  QUIRE_CHECK(failure_ != SQLITE_ERROR, "broken SQL");
   statement_.reset(statement);
 }
 
@@ -86,7 +101,7 @@ Statement& Statement::Null() {
 }
 
 Result<bool> Statement::Step() {
-  if (!statement_) return std::unexpected(ErrorOf(database_, name_, sqlite3_errcode(database_)));
+  if (!statement_) return std::unexpected(ErrorOf(database_, name_, failure_));
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
@@ -177,8 +192,30 @@ Status Database::Execute(const char* sql) const {
   return std::unexpected(ErrorOf(database_.get(), name_, code));
 }
 
+Status Database::EmptyLog() const {
+  Statement checkpoint = Prepare("PRAGMA wal_checkpoint(TRUNCATE)");
+  sqlite3_busy_timeout(database_.get(), 0);
+  const auto row = checkpoint.Step();
+  sqlite3_busy_timeout(database_.get(), kLockWaitMs);
+  if (!row) return std::unexpected(row.error());
+  if (checkpoint.GetInt(0) == 0) return {};
+  return Refuse(ErrorCode::kUnavailable,
+                fmt::format("{}: its write-ahead log is being read by another program", name_));
+}
+
 void Database::RollBack() const {
   sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void Database::LimitTime(std::chrono::milliseconds most) {
+  constexpr int kStepsBetweenLooks = 2000;  // of SQLite's machine: some 100 us
+  using Clock = std::chrono::steady_clock;
+  if (deadline_ == nullptr) deadline_ = std::make_unique<Clock::time_point>();
+  *deadline_ = Clock::now() + most;
+  const auto is_over = [](void* deadline) {
+    return static_cast<int>(Clock::now() > *static_cast<const Clock::time_point*>(deadline));
+  };
+  sqlite3_progress_handler(database_.get(), kStepsBetweenLooks, is_over, deadline_.get());
 }
 
 void Database::LimitPages(uint32_t pages) const {

@@ -5,13 +5,16 @@
 // the last one that had not). Several processes may share the file: SQLite locks it for each write.
 //
 // Threads  none: its owner guards it.
-// Errors   kUnavailable when the disk is full or another process holds the lock too long (nothing
-//          was written, trying again helps), kCorrupt for a file that is no database or damaged,
-//          kIo for the rest. Broken SQL is a bug and aborts.
+// Errors   kUnavailable when the disk is full, time is up (LimitTime) or another process holds the
+// lock too long (nothing
+//          was written, trying again helps), kCorrupt for a file that is no database, is damaged,
+//          or lacks a table or column that a statement names (another program has dropped it), kIo
+//          for the rest. Other broken SQL is a bug and aborts.
 #pragma once
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -56,6 +59,7 @@ class Statement {
   sqlite3* database_;
   const char* name_;
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  int failure_ = 0;     // why there is none
   int parameters_ = 0;  // bound so far
 };
 
@@ -68,9 +72,14 @@ class Database {
 
   Statement Prepare(const char* sql) const { return Statement(database_.get(), name_, sql); }
   Status Execute(const char* sql) const;
+  // Moves all of the write-ahead log into the file and cuts it to nothing, so that what was removed
+  // is in neither. kUnavailable, at once, while somebody reads.
+  Status EmptyLog() const;
   int64_t last_insert() const { return sqlite3_last_insert_rowid(database_.get()); }
   int64_t changes() const { return sqlite3_changes64(database_.get()); }
   void RollBack() const;  // for Transaction
+  // From now on what runs for longer than this ends with kUnavailable, until the next call.
+  void LimitTime(std::chrono::milliseconds most);
   // Stops what runs after about this many pages of the file: a disk that is full, for tests. 0: no
   // bound.
   void LimitPages(uint32_t pages) const;
@@ -81,6 +90,7 @@ class Database {
   };
   Database(sqlite3* database, const char* name) : name_(name), database_(database) {}
   const char* name_;
+  std::unique_ptr<std::chrono::steady_clock::time_point> deadline_;  // where SQLite looks for it
   std::unique_ptr<sqlite3, Close> database_;
 };
 

@@ -83,7 +83,7 @@ void KvDisk::AddOwner(OwnerId id, std::string_view tenant) {
   if (!owners_.contains(id)) SetOwner({.id = id, .tenant = tenant});
 }
 
-bool KvDisk::Want(const Wish& wish, double prefill_rate, double now) {
+Onboarder::Wanted KvDisk::Want(const Wish& wish, double prefill_rate, double now) {
   return onboarder_->Want(*cache_,
                           {.request = wish.request,
                            .owner = wish.owner,

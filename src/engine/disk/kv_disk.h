@@ -56,8 +56,7 @@ class KvDisk : private CommitListener {
     BlockNames names;
     std::span<const TokenId> prompt;  // outlives the request
   };
-  // True: the request is to wait until Work says that it is ready.
-  bool Want(const Wish& wish, double prefill_rate, double now);
+  Onboarder::Wanted Want(const Wish& wish, double prefill_rate, double now);
   void Cancel(RequestId request) { onboarder_->Cancel(*cache_, request); }
   size_t num_waiting() const { return onboarder_->num_waiting(); }
 

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <random>
+#include <thread>
 
 #include "base/size.h"
 #include "tier/kv_arena.h"
@@ -19,8 +21,9 @@ constexpr uint32_t kBlocks = 24;
 // A server's memory without the server: what it computes are bytes that follow from the tokens.
 class Memory {
  public:
-  explicit Memory(const std::string& folder, std::string secret = std::string(32, 's'))
-      : arena_(KvArena::Create(kShape, kBlocks * kShape.block_bytes()).value()),
+  explicit Memory(const std::string& folder, std::string secret = std::string(32, 's'),
+                  const KvShape& shape = kShape)
+      : arena_(KvArena::Create(shape, kBlocks * shape.block_bytes()).value()),
         disk_(KvDisk::Open(
                   {.folder = folder, .limit_bytes = 256 * kMiB, .scope_secret = std::move(secret)},
                   arena_.view())
@@ -62,17 +65,21 @@ class Memory {
       now_ += 0.01;
       for (const Onboarder::Ready& ready : disk_->Work(now_, false)) {
         EXPECT_EQ(ready.request, RequestId{id});
+        loss = ready.loss;
         return ready.tokens;
       }
     }
   }
   bool Want(const std::vector<TokenId>& tokens, uint64_t id, double rate = 0) {
-    return disk_->Want({.request = RequestId{id},
-                        .owner = kFirstOwner,
-                        .names = BlockNames(scope),
-                        .prompt = tokens},
-                       rate, now_);
+    const auto wanted = disk_->Want({.request = RequestId{id},
+                                     .owner = kFirstOwner,
+                                     .names = BlockNames(scope),
+                                     .prompt = tokens},
+                                    rate, now_);
+    loss = wanted.loss;
+    return wanted.waits;
   }
+  TierLoss loss;  // of the last that was asked for
 
   Scope scope{.root = {.bytes = {std::byte{5}}}};
 
@@ -133,6 +140,7 @@ TEST_F(KvDiskTest, ANewProcessFindsWhatTheLastOneComputed) {
   Leave(text);
   Memory memory(folder);
   EXPECT_EQ(memory.Onboard(text), 160u);
+  EXPECT_EQ(memory.loss.first, memory.loss.end) << "nothing was lost";
   EXPECT_EQ(memory.Serve(text), 160u);
   EXPECT_EQ(memory.Onboard(text), 0u) << "it is in memory";
   EXPECT_EQ(memory.disk().counts().onboard.loaded_blocks, 10u);
@@ -152,6 +160,8 @@ TEST_F(KvDiskTest, AnotherSecretFindsNothing) {
   Leave(text);
   Memory memory(folder, std::string(32, 'x'));
   EXPECT_EQ(memory.Onboard(text), 0u) << "the same names, but another owner and key";
+  EXPECT_EQ(memory.loss.reason, MissReason::kCorrupt);
+  EXPECT_TRUE(memory.loss.covers(0) && memory.loss.covers(9) && !memory.loss.covers(10));
   EXPECT_EQ(memory.cache.pool().num_live(), 0u);
 }
 
@@ -202,6 +212,8 @@ TEST_F(KvDiskTest, WhoFindsNoRoomIsHeldAndThenComputed) {
   const auto ready = memory.disk().Work(9, true);
   ASSERT_EQ(ready.size(), 1u);
   EXPECT_EQ(ready[0].tokens, 0u);
+  EXPECT_EQ(ready[0].loss.reason, MissReason::kTierBusy);
+  EXPECT_EQ(ready[0].loss.end - ready[0].loss.first, 10u);
   memory.cache.Release(taken);
 }
 
@@ -210,6 +222,50 @@ TEST_F(KvDiskTest, LoadsAsLongAsNoRateIsKnown) {
   Leave(text);
   Memory memory(folder);
   EXPECT_GT(memory.Onboard(text, 1, 1e12), 0u) << "however fast computing is";
+}
+
+// Blocks so large that the rate at which they are read is measured.
+TEST_F(KvDiskTest, WhatIsComputedSinceThatIsFasterIsNamed) {
+  constexpr KvShape kLarge{.layers = 16, .kv_heads = 4, .head_dim = 64, .format = KvFormat::kF16};
+  const auto text = Text(1, 16 * 20 + 1);
+  const auto compute = [&](Memory& memory) {
+    BlockTable table;
+    ASSERT_TRUE(memory.cache.Grow(table, 16 * 20, EvictionReason::kPrefill));
+    memory.cache.Commit(BlockNames(memory.scope), text, 16 * 20, table);
+    memory.cache.Release(table);
+  };
+  {
+    Memory memory(folder, std::string(32, 's'), kLarge);
+    compute(memory);
+    memory.disk().Flush();
+  }
+  Memory memory(folder, std::string(32, 's'), kLarge);
+  EXPECT_EQ(memory.Onboard(text, 1, 1e15), 320u) << "no rate is known";
+  // The reader finds that nothing is left to read a moment after the last block was taken.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (memory.disk().counts().tier.read_bytes_per_second == 0 &&
+         std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+  BlockTable other;  // instead of it
+  ASSERT_TRUE(memory.cache.Grow(other, kBlocks * kBlockTokens, EvictionReason::kPrefill));
+  memory.cache.Release(other);
+  EXPECT_EQ(memory.Onboard(text, 2, 1e15), 0u);
+  EXPECT_EQ(memory.loss.reason, MissReason::kBreakEven);
+  EXPECT_EQ(memory.loss.end - memory.loss.first, 20u);
+  EXPECT_EQ(memory.Onboard(text, 3, 1), 320u) << "who computes slowly loads";
+}
+
+TEST_F(KvDiskTest, WhatIsGoneOrDamagedIsNamed) {
+  const auto text = Text(1, 170);
+  Leave(text);
+  Memory memory(folder);
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    if (file.path().extension() == ".kvseg") std::filesystem::resize_file(file.path(), 0);
+  }
+  EXPECT_EQ(memory.Onboard(text), 0u);
+  EXPECT_EQ(memory.loss.reason, MissReason::kTierFailed);
+  EXPECT_TRUE(memory.loss.covers(0) && memory.loss.covers(9));
 }
 
 // Many texts, far more than memory: what is found is always right, whoever found it.

@@ -18,7 +18,8 @@ constexpr TickMs kKeepMs = 10'000;
 
 }  // namespace
 
-bool Onboarder::Want(KvCache& cache, OnboardWish wish, double prefill_rate, double now) {
+Onboarder::Wanted Onboarder::Want(KvCache& cache, OnboardWish wish, double prefill_rate,
+                                  double now) {
   const RequestId request = wish.request;
   Entry entry;
   entry.since = now;
@@ -28,11 +29,20 @@ bool Onboarder::Want(KvCache& cache, OnboardWish wish, double prefill_rate, doub
       cache.CountCached(entry.wish.names, entry.wish.prompt) / cache.block_tokens();
   tier_.NoteUsed(NamesOf(entry, 0, found));
   const uint32_t blocks = tier_.CountFirst(NamesFrom(entry, found));
-  if (blocks == 0 || !IsWorthLoading(blocks, prefill_rate)) return false;
-  const Start started = TryStart(cache, entry);
-  if (started == Start::kNothing) return false;
-  entries_.emplace(request, std::move(entry));
-  return true;
+  if (blocks == 0) return {};
+  if (!IsWorthLoading(blocks, prefill_rate)) {
+    return {false, {found, found + blocks, MissReason::kBreakEven}};
+  }
+  Entry& kept = entries_.emplace(request, std::move(entry)).first->second;
+  Start started = Start::kNothing;
+  try {
+    started = TryStart(cache, kept);
+  } catch (...) {
+    entries_.erase(request);
+    throw;
+  }
+  if (started == Start::kNothing) entries_.erase(request);
+  return {started != Start::kNothing};
 }
 
 std::vector<BlockName> Onboarder::NamesOf(const Entry& entry, uint32_t first, uint32_t end) const {
@@ -77,19 +87,32 @@ Onboarder::Start Onboarder::TryStart(KvCache& cache, Entry& entry) {
   const uint32_t found = cache.CountCached(wish.names, wish.prompt) / cache.block_tokens();
   std::vector<BlockName> names = NamesFrom(entry, found);
   names.resize(tier_.CountFirst(names));
+  entry.loss = {found, found + static_cast<uint32_t>(names.size()), MissReason::kTierBusy};
   if (names.empty()) return Start::kNothing;
   if (IsRead(names.front(), entry)) return Start::kNotNow;
+  entry.arrived.reserve(names.size());
+  try {
+    return Read(cache, entry, found, names);
+  } catch (...) {
+    cache.Release(entry.table);  // or its blocks would be nobody's
+    throw;
+  }
+}
+
+Onboarder::Start Onboarder::Read(KvCache& cache, Entry& entry, uint32_t found,
+                                 std::span<const BlockName> names) {
   const auto blocks = static_cast<uint32_t>(names.size());
-  cache.Match(wish.names, wish.prompt, entry.table);
+  cache.Match(entry.wish.names, entry.wish.prompt, entry.table);
   if (!cache.Grow(entry.table, (found + blocks) * cache.block_tokens(), EvictionReason::kPrefill)) {
     cache.Release(entry.table);
     return Start::kNotNow;
   }
-  entry.reading = true;
   entry.ticket = ++last_ticket_;
-  entry.first = found;
-  const uint32_t asked = tier_.Load(entry.ticket, wish.disk_owner, names);
+  const uint32_t asked = tier_.Load(entry.ticket, entry.wish.disk_owner, names);
   entry.arrived.assign(asked, false);
+  entry.reading = true;
+  entry.first = found;
+  entry.loss = {found, found + asked, MissReason::kTierFailed};
   return Start::kReading;
 }
 
@@ -115,7 +138,7 @@ std::vector<Onboarder::Ready> Onboarder::Work(KvCache& cache, double now, bool m
       ++it;
       continue;
     }
-    ready.push_back({it->first, tokens, now - entry.since});
+    ready.push_back({it->first, tokens, now - entry.since, entry.loss});
     it = entries_.erase(it);
   }
   std::ranges::sort(ready, {}, &Ready::request);
@@ -138,13 +161,15 @@ void Onboarder::TakeArrived(KvCache&) {
 
 void Onboarder::Place(Entry& entry, const ReadBlocks& blocks) {
   entry.accounted += blocks.asked;
-  for (uint32_t i = 0; i < blocks.count; ++i) {
+  uint32_t good = 0;
+  for (uint32_t i = 0; i < blocks.count; ++i, ++good) {
     if (!IsSame(entry, blocks, i)) break;
     const uint32_t at = blocks.first + i;
     CopyToArena(blocks.blocks.data() + i * view_.shape.block_bytes(), view_,
                 entry.table[entry.first + at]);
     entry.arrived[at] = true;
   }
+  if (good < blocks.count || blocks.corrupt) entry.loss.reason = MissReason::kCorrupt;
 }
 
 // The tier has compared names; an equal name is not yet an equal block.
@@ -167,6 +192,7 @@ uint32_t Onboarder::Finish(KvCache& cache, Entry& entry) {
   const auto good = static_cast<uint32_t>(gap - entry.arrived.begin());
   counts_.loaded_blocks += good;
   counts_.failed_blocks += entry.arrived.size() - good;
+  entry.loss.first = entry.first + good;
   const uint32_t tokens = (entry.first + good) * cache.block_tokens();
   cache.Commit(entry.wish.names, entry.wish.prompt, tokens, entry.table);
   cache.Keep(entry.table, {.kept_until = cache.now() + kKeepMs});

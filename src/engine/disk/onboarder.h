@@ -21,11 +21,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
 #include "base/token_id.h"
 #include "cache/kv_cache.h"
+#include "cache/miss_reason.h"
 #include "engine/request.h"
 #include "kernels/kv_view.h"
 #include "tier/ssd/ssd_tier.h"
@@ -51,9 +53,12 @@ class Onboarder {
  public:
   Onboarder(const KvView& view, SsdTier& tier) : view_(view), tier_(tier) {}
 
-  // True if the request is to wait; then Work says when it is ready. `prefill_rate`: tokens per
-  // second, 0 if not known.
-  bool Want(KvCache& cache, OnboardWish wish, double prefill_rate, double now);
+  struct Wanted {
+    bool waits = false;  // then Work says when it is ready
+    TierLoss loss = {};  // what is not loaded, since computing is faster
+  };
+  // `prefill_rate`: tokens per second, 0 if not known.
+  Wanted Want(KvCache& cache, OnboardWish wish, double prefill_rate, double now);
 
   // Takes what has arrived, and starts what was held. Returns the requests that are ready, and how
   // many tokens each has found; `may_hold`: something runs, so that room may come.
@@ -61,6 +66,7 @@ class Onboarder {
     RequestId request{};
     uint32_t tokens = 0;
     double seconds = 0;  // since Want
+    TierLoss loss = {};
   };
   std::vector<Ready> Work(KvCache& cache, double now, bool may_hold);
 
@@ -81,6 +87,7 @@ class Onboarder {
     BlockTable table;
     uint32_t first = 0;      // block of the prompt that is read first
     uint32_t accounted = 0;  // of the blocks that are read
+    TierLoss loss;           // if it ends as things are
     std::vector<bool> arrived;
   };
   using Entries = std::unordered_map<RequestId, Entry>;
@@ -91,6 +98,7 @@ class Onboarder {
   bool IsRead(const BlockName& name, const Entry& by) const;
   enum class Start : uint8_t { kReading, kNotNow, kNothing };
   Start TryStart(KvCache& cache, Entry& entry);
+  Start Read(KvCache& cache, Entry& entry, uint32_t found, std::span<const BlockName> names);
   void TakeArrived(KvCache& cache);
   void Place(Entry& entry, const ReadBlocks& blocks);
   bool IsSame(const Entry& entry, const ReadBlocks& blocks, uint32_t i) const;

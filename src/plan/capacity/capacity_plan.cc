@@ -103,14 +103,12 @@ ContextRow RowOf(const CapacityPlan& plan, const ModelShape& shape, const PlanQu
 
 std::vector<FormatRow> FormatRows(const ModelShape& shape, const CapacityPlan& plan) {
   std::vector<FormatRow> rows;
-  const uint64_t fixed = plan.memory.fixed_bytes();
-  const uint64_t left = plan.memory_bytes - std::min(plan.memory_bytes, fixed);
   for (const KvFormat format : {KvFormat::kF16, KvFormat::kK16V8, KvFormat::kQ8}) {
     const uint64_t block = shape.kv(format).block_bytes();
     rows.push_back({.format = format,
                     .token_bytes = block / kBlockTokens,
                     .block_bytes = block,
-                    .tokens = left / (block + plan.memory.bookkeeping_bytes) * kBlockTokens});
+                    .tokens = plan.memory.BlocksIn(plan.memory_bytes, block) * kBlockTokens});
   }
   return rows;
 }

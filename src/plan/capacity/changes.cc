@@ -32,11 +32,8 @@ class ChangeList {
     Change change{.name = kind.name, .kv_token_bytes = kind.token_bytes, .remark = kind.remark};
     const double block = kind.token_bytes * kBlockTokens;
     change.context_bytes = static_cast<uint64_t>(static_cast<double>(BlocksOf(kept)) * block);
-    const uint64_t left =
-        plan_.memory_bytes - std::min(plan_.memory_bytes, plan_.memory.fixed_bytes());
-    const double one = static_cast<double>(BlocksOf(kept)) *
-                       (block + static_cast<double>(plan_.memory.bookkeeping_bytes));
-    change.sessions = static_cast<uint64_t>(static_cast<double>(left) / one);
+    change.sessions =
+        plan_.memory.BlocksIn(plan_.memory_bytes, static_cast<uint64_t>(block)) / BlocksOf(kept);
     if (times_ != nullptr) {
       const double without = times_->DecodeSeconds(1, 0);
       const double with = times_->DecodeSeconds(1, kept - 1);

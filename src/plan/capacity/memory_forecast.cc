@@ -44,7 +44,8 @@ std::string DescribeWeights(const ModelShape& shape) {
 }
 
 void AddBuffers(const ModelShape& shape, const ServerSetting& setting, uint32_t context,
-                std::vector<Term>& terms) {
+                MemoryForecast& forecast) {
+  std::vector<Term>& terms = forecast.fixed;
   const uint32_t logit_rows = std::min(setting.max_sequences, setting.step_tokens);
   const ForwardMemory memory = ForwardMemoryOf(
       shape.config,
@@ -59,9 +60,11 @@ void AddBuffers(const ModelShape& shape, const ServerSetting& setting, uint32_t 
                         fmt::format("{} sequences x {} tokens of vocabulary x 4 bytes, on pages of "
                                     "2 MiB",
                                     logit_rows, shape.config.vocab_size)));
-  terms.push_back(Bytes("attention", memory.attention_bytes,
-                        fmt::format("{} threads x records of {} tiles of 256 tokens",
-                                    setting.threads, context / 256 + 1)));
+  forecast.attention =
+      Bytes("attention", memory.attention_bytes,
+            fmt::format("{} threads x records of {} tiles of 256 tokens, as far as KV memory goes",
+                        setting.threads, context / 256 + 1));
+  forecast.context_blocks = std::max<uint64_t>(1, context / kBlockTokens);
 }
 
 }  // namespace
@@ -72,14 +75,29 @@ uint64_t MemoryForecast::fixed_bytes() const {
   return static_cast<uint64_t>(bytes);
 }
 
-uint64_t MemoryForecast::BlocksIn(uint64_t memory_bytes) const {
-  const uint64_t fixed_part = fixed_bytes();
-  if (memory_bytes <= fixed_part) return 0;
-  return (memory_bytes - fixed_part) / (block_bytes + bookkeeping_bytes);
+uint64_t MemoryForecast::AttentionBytes(uint64_t blocks) const {
+  const auto whole = static_cast<uint64_t>(attention.value);
+  if (blocks >= context_blocks) return whole;
+  return whole * blocks / context_blocks;
 }
 
-uint64_t MemoryForecast::BytesWith(uint64_t blocks) const {
-  return fixed_bytes() + blocks * (block_bytes + bookkeeping_bytes);
+uint64_t MemoryForecast::BlocksIn(uint64_t memory_bytes, uint64_t bytes_of_block) const {
+  const uint64_t fixed_part = fixed_bytes();
+  if (memory_bytes <= fixed_part) return 0;
+  const uint64_t left = memory_bytes - fixed_part;
+  const uint64_t each = bytes_of_block + bookkeeping_bytes;
+  const auto whole = static_cast<uint64_t>(attention.value);
+  if (left >= context_blocks * each + whole) return (left - whole) / each;
+  auto blocks = static_cast<uint64_t>(
+      static_cast<double>(left) /
+      (static_cast<double>(each) + attention.value / static_cast<double>(context_blocks)));
+  while (blocks > 0 && BytesWith(blocks, bytes_of_block) > memory_bytes) --blocks;
+  while (BytesWith(blocks + 1, bytes_of_block) <= memory_bytes) ++blocks;
+  return blocks;
+}
+
+uint64_t MemoryForecast::BytesWith(uint64_t blocks, uint64_t bytes_of_block) const {
+  return fixed_bytes() + AttentionBytes(blocks) + blocks * (bytes_of_block + bookkeeping_bytes);
 }
 
 MemoryForecast ForecastMemory(const ModelShape& shape, const ServerSetting& setting) {
@@ -94,7 +112,7 @@ MemoryForecast ForecastMemory(const ModelShape& shape, const ServerSetting& sett
   terms.push_back(
       Bytes("embedding rows", shape.embedding_bytes,
             fmt::format("{} rows, looked up in the file as they are there", config.vocab_size)));
-  AddBuffers(shape, setting, context, terms);
+  AddBuffers(shape, setting, context, forecast);
   terms.push_back(Bytes(
       "tokenizer", shape.vocabulary_bytes,
       shape.vocabulary_estimated

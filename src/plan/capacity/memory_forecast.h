@@ -30,10 +30,18 @@ struct MemoryForecast {
   std::vector<Term> fixed = {};    // bytes, whatever the KV memory is
   uint64_t block_bytes = 0;        // of KV
   uint64_t bookkeeping_bytes = 0;  // of each block of the arena, beside its KV
+  // What attention writes down of a context, and of how many blocks. No context is longer than the
+  // arena, and what is not written takes no memory.
+  Term attention = {};
+  uint64_t context_blocks = 1;
 
   uint64_t fixed_bytes() const;
-  uint64_t BlocksIn(uint64_t memory_bytes) const;  // that fit beside what is fixed
-  uint64_t BytesWith(uint64_t blocks) const;       // of all
+  uint64_t AttentionBytes(uint64_t blocks) const;  // with so many in the arena
+  // That fit beside all else; of another size, if the KV is of another format.
+  uint64_t BlocksIn(uint64_t memory_bytes) const { return BlocksIn(memory_bytes, block_bytes); }
+  uint64_t BlocksIn(uint64_t memory_bytes, uint64_t bytes_of_block) const;
+  uint64_t BytesWith(uint64_t blocks) const { return BytesWith(blocks, block_bytes); }  // of all
+  uint64_t BytesWith(uint64_t blocks, uint64_t bytes_of_block) const;
 };
 
 MemoryForecast ForecastMemory(const ModelShape& shape, const ServerSetting& setting);

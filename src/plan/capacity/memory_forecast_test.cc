@@ -36,11 +36,25 @@ TEST(MemoryForecast, PartsAddUp) {
 TEST(MemoryForecast, AsManyBlocksAsFitAndNotOneMore) {
   const MemoryForecast forecast = ForecastMemory(Shape(), {.threads = 2});
   for (const uint64_t memory :
-       {uint64_t{0}, uint64_t{1}, forecast.fixed_bytes(), 300 * kMiB, 64 * kGiB, UINT64_MAX / 2}) {
+       {uint64_t{0}, uint64_t{1}, forecast.fixed_bytes(), forecast.fixed_bytes() + 5 * kMiB,
+        forecast.BytesWith(511), forecast.BytesWith(512) - 1, forecast.BytesWith(512),
+        forecast.BytesWith(513), 300 * kMiB, 64 * kGiB, UINT64_MAX / 2}) {
     const uint64_t blocks = forecast.BlocksIn(memory);
     EXPECT_TRUE(blocks == 0 || forecast.BytesWith(blocks) <= memory);
     EXPECT_GT(forecast.BytesWith(blocks + 1), memory);
   }
+}
+
+// A context cannot be longer than the KV memory, and records of it are written as it grows.
+TEST(MemoryForecast, AttentionTakesWhatTheArenaLetsIt) {
+  const MemoryForecast forecast = ForecastMemory(Shape(), {.threads = 2});
+  const auto whole = static_cast<uint64_t>(forecast.attention.value);
+  EXPECT_GT(whole, 0u);
+  EXPECT_EQ(forecast.context_blocks, 8192u / 16);
+  EXPECT_EQ(forecast.AttentionBytes(0), 0u);
+  EXPECT_EQ(forecast.AttentionBytes(256), whole / 2);
+  EXPECT_EQ(forecast.AttentionBytes(512), whole);
+  EXPECT_EQ(forecast.AttentionBytes(100000), whole);
 }
 
 TEST(MemoryForecast, MoreOfAnythingTakesMore) {
@@ -48,12 +62,14 @@ TEST(MemoryForecast, MoreOfAnythingTakesMore) {
   const uint64_t least = ForecastMemory(Shape(), small).fixed_bytes();
   for (const ServerSetting& more :
        {ServerSetting{.threads = 8, .context_tokens = 2048, .max_sequences = 4},
-        ServerSetting{.threads = 1, .context_tokens = 8192, .max_sequences = 4},
         ServerSetting{.threads = 1, .context_tokens = 2048, .max_sequences = 512},
         ServerSetting{
             .threads = 1, .context_tokens = 2048, .max_sequences = 4, .disk_bytes = kGiB}}) {
     EXPECT_GT(ForecastMemory(Shape(), more).fixed_bytes(), least);
   }
+  EXPECT_GT(ForecastMemory(Shape(), {.threads = 1, .context_tokens = 8192, .max_sequences = 4})
+                .attention.value,
+            ForecastMemory(Shape(), small).attention.value);
   EXPECT_GT(ForecastMemory(Shape(24), small).fixed_bytes(), least);
 }
 

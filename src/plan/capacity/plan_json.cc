@@ -40,6 +40,7 @@ json MemoryJson(const CapacityPlan& plan) {
           {"forecast_bytes", plan.memory.BytesWith(plan.kv_blocks)},
           {"fixed_bytes", plan.memory.fixed_bytes()},
           {"fixed", TermList(plan.memory.fixed, "bytes")},
+          {"attention_bytes", plan.memory.AttentionBytes(plan.kv_blocks)},
           {"kv_bytes", plan.kv_bytes},
           {"kv_blocks", plan.kv_blocks},
           {"block_bytes", plan.memory.block_bytes},

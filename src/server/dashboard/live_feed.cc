@@ -112,6 +112,24 @@ class LiveFeed::Seat {
   const std::string tenant_;
 };
 
+// A tenant that looks at its tree. However that ends, another may look after it.
+class LiveFeed::Glance {
+ public:
+  Glance(Trees& trees, std::string tenant) : trees_(trees), tenant_(std::move(tenant)) {
+    trees_[tenant_] = {};
+  }
+  ~Glance() {
+    const auto found = trees_.find(tenant_);
+    if (found != trees_.end() && found->second.tree == nullptr) trees_.erase(found);
+  }
+  Glance(const Glance&) = delete;
+  Glance& operator=(const Glance&) = delete;
+
+ private:
+  Trees& trees_;
+  const std::string tenant_;
+};
+
 asio::awaitable<std::shared_ptr<const LiveShot>> LiveFeed::Take(Exchange& exchange,
                                                                 const Context& context) {
   if (last_ != nullptr && Clock::now() - taken_ < kStillGood) co_return last_;
@@ -201,7 +219,7 @@ asio::awaitable<void> LiveFeed::ShowTree(Exchange& exchange, Context context) {
     }
     co_return co_await exchange.Respond(std::move(response));
   }
-  trees_[name] = {};
+  const Glance glance(trees_, name);
   std::optional<std::string> tenant;
   if (!context.caller.admin) tenant = name;
   Engine& engine = *context.engine;
@@ -215,8 +233,6 @@ asio::awaitable<void> LiveFeed::ShowTree(Exchange& exchange, Context context) {
     response = {};
     response.body = TreeJson(*tree, context.caller);
     trees_[name] = {std::make_shared<const PrefixTree>(*std::move(tree)), Clock::now()};
-  } else {
-    trees_.erase(name);
   }
   if (!exchange.gone()) co_await exchange.Respond(std::move(response));
 }

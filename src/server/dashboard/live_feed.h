@@ -39,6 +39,7 @@ class LiveFeed {
  private:
   using Clock = std::chrono::steady_clock;
   class Seat;
+  class Glance;
 
   // Null: the client has gone, or is to go.
   boost::asio::awaitable<std::shared_ptr<const LiveShot>> Take(Exchange& exchange,
@@ -55,7 +56,8 @@ class LiveFeed {
   size_t num_watchers_ = 0;
   std::shared_ptr<const LiveShot> last_;
   Clock::time_point taken_{};
-  std::map<std::string, TreeShot> trees_;  // by tenant; of an admin's: all that is there
+  using Trees = std::map<std::string, TreeShot>;
+  Trees trees_;  // by tenant; of an admin's: all that is there
 };
 
 }  // namespace quire

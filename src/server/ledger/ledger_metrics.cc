@@ -18,7 +18,8 @@ void AppendCount(MetricFamily& family, std::vector<ClientMetric::Label> labels, 
 
 }  // namespace
 
-std::vector<MetricFamily> LedgerFamilies(const Ledger::Counts& counts) {
+std::vector<MetricFamily> LedgerFamilies(const Ledger::Counts& counts,
+                                         std::span<const std::string> tenants) {
   MetricFamily written{
       "quire_ledger_rows_total", "Requests written down in the ledger", MetricType::Counter, {}};
   AppendCount(written, {}, counts.written);
@@ -26,10 +27,9 @@ std::vector<MetricFamily> LedgerFamilies(const Ledger::Counts& counts) {
                     "Requests that the ledger lost, by why",
                     MetricType::Counter,
                     {}};
-  // There from the start, so that the first loss is an increase.
-  auto tenants = counts.lost;
-  if (tenants.empty()) tenants["default"];
-  for (const auto& [tenant, rows] : tenants) {
+  auto all = counts.lost;
+  for (const std::string& tenant : tenants) all[tenant];
+  for (const auto& [tenant, rows] : all) {
     AppendCount(lost, {{"reason", "queue_full"}, {"tenant", tenant}}, rows.queue_full);
     AppendCount(lost, {{"reason", "write_failed"}, {"tenant", tenant}}, rows.write_failed);
   }

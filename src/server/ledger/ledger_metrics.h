@@ -3,12 +3,16 @@
 
 #include <prometheus/metric_family.h>
 
+#include <span>
+#include <string>
 #include <vector>
 
 #include "ledger/ledger.h"
 
 namespace quire {
 
-std::vector<prometheus::MetricFamily> LedgerFamilies(const Ledger::Counts& counts);
+// `tenants` have their series from the start, so that the first loss is an increase.
+std::vector<prometheus::MetricFamily> LedgerFamilies(const Ledger::Counts& counts,
+                                                     std::span<const std::string> tenants);
 
 }  // namespace quire

@@ -64,6 +64,7 @@ Result<Question> ReadQuestion(const HttpRequest& request, const Caller& caller) 
   QUIRE_TRY(question.wish.filter, FilterOf(fields, caller));
   QUIRE_TRY(const auto limit, fields.Integer("limit", 1, kMostRows));
   QUIRE_TRY(const auto before, fields.Integer("before", 1, kMax));
+  question.wish.own_numbers = !caller.admin;
   question.wish.limit = static_cast<uint32_t>(limit.value_or(kUsualRows));
   question.wish.before = before.value_or(0);
   const std::string format = fields.Text("format").value_or("json");

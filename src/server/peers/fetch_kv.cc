@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
-#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -68,11 +68,11 @@ class Fetch {
     return names;
   }
 
-  // Without memory for a parcel there is none, and none after it.
+  // Without memory for a parcel, or with one that no library could read, there is none after it.
   void TryLane() {
     try {
       Lane();
-    } catch (const std::bad_alloc&) {
+    } catch (const std::exception&) {
       const std::lock_guard lock(mutex_);
       stopped_ = true;
       turn_.notify_all();

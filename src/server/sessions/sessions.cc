@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -207,7 +208,13 @@ asio::awaitable<void> Sessions::Run(Exchange& exchange, const Action& action, Se
   };
   if (action.waits) StopWithClient(exchange, call);
   const bool waits = action.waits || (action.method == "DELETE" && IsForced(call));
-  Result<std::string> done = co_await RunIn(waits ? waiting_ : pool_, work);
+  Result<std::string> done;
+  if (waits) {
+    const auto place = co_await lanes_.Enter(exchange.executor(), call.space.tenant);
+    done = co_await RunIn(waiting_, work);
+  } else {
+    done = co_await RunIn(pool_, work);
+  }
   HttpResponse response;
   if (call.entry != nullptr) done ? call.entry->Finish({}) : call.entry->Refuse(done.error());
   if (done) {
@@ -245,8 +252,10 @@ asio::awaitable<void> Sessions::Answer(Exchange& exchange, const Context& contex
   StopWithClient(exchange, call);
   const LedgerEntryPtr entry = context.begin_entry("sessions/generate");
   auto prepare = [&] { return PrepareTurn(call); };
-  Result<SessionTurn> turn = co_await RunIn(waiting_, prepare);
   const std::string& tenant = call.space.tenant;
+  auto place = std::optional(co_await lanes_.Enter(exchange.executor(), tenant));
+  Result<SessionTurn> turn = co_await RunIn(waiting_, prepare);
+  place.reset();
   if (!turn) {
     context.metrics.Count(Outcome::kInvalid, tenant);
     if (entry != nullptr) entry->Refuse(turn.error());

@@ -24,6 +24,7 @@
 #include "server/sessions/kept_responses.h"
 #include "server/sessions/session_call.h"
 #include "server/sessions/session_work.h"
+#include "server/sessions/tenant_lanes.h"
 
 namespace quire {
 
@@ -93,7 +94,8 @@ class Sessions {
   mutable std::mutex counts_mutex_;
   std::vector<SessionStore::TenantCount> counts_;
   boost::asio::thread_pool pool_{2};     // waits for the disk alone
-  boost::asio::thread_pool waiting_{4};  // may wait for others too, who wait for nobody here
+  TenantLanes lanes_{2};                 // of `waiting_`
+  boost::asio::thread_pool waiting_{8};  // may wait for others too, who wait for nobody here
   boost::asio::steady_timer sweep_{pool_};
 };
 

@@ -62,6 +62,7 @@ Result<std::vector<TokenId>> Summarise(const SessionCall& call, const SessionSta
   request.tenant = call.space.tenant;
   const auto events = std::make_shared<EventQueue>();
   Engine& engine = *call.model->engine;
+  if (call.entry != nullptr) call.entry->Follow(request, engine);
   QUIRE_TRY(const RequestId id, engine.Submit(std::move(request), events));
   return Collect(call, engine, id, *events);
 }

@@ -169,6 +169,7 @@ void RecordReader::Finish(Flight& flight) {
     done.count = Prove(flight, done);
     if (done.count < flight.piece.names.size()) {
       const bool gone = IsZero(flight.buffer.span().first(kIoAlign));
+      done.corrupt = !gone;
       Forget(flight.piece, gone ? DiskTrouble::kGone : DiskTrouble::kCorrupt);
     }
   }

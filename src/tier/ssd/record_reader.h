@@ -47,8 +47,9 @@ struct ReadBlocks {
   uint64_t ticket = 0;
   uint32_t first = 0;
   uint32_t asked = 0;
-  uint32_t count = 0;  // that are proven
-  BlockName parent;    // of the first
+  uint32_t count = 0;    // that are proven
+  bool corrupt = false;  // the others are not what they should be; else they could not be read
+  BlockName parent;      // of the first
   ShortTag root_tag{};
   std::vector<std::byte> notes;       // [count][note_bytes]
   std::span<const std::byte> blocks;  // [count][layer][layer_bytes], in `buffer`
