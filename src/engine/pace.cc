@@ -8,7 +8,7 @@ namespace {
 
 constexpr double kUnmeasured = 64;     // tokens of prefill as long as nothing is known
 constexpr double kLeastTokens = 16;    // one block at the beginning of a text
-constexpr double kDecodeSteps = 5;     // that a step with prefill may take
+constexpr double kDecodeSteps = 6;     // that a step with prefill may take
 constexpr double kLeastShare = 0.25;   // of the decodes' time, for prefill beside them
 constexpr uint32_t kPrefillStep = 16;  // steps with fewer rows say little about prefill
 constexpr double kWeight = 0.2;        // of the newest measurement
@@ -79,7 +79,8 @@ bool Pace::IsWorthLeaving(const StepShape& step, double elapsed_seconds,
   if (target_seconds_ == 0 || !cost_.measured() || left_last_) return false;
   const double left = cost_.Seconds(step) - elapsed_seconds;
   if (left < kLeastLeft || cost_.Seconds(newcomer) > left) return false;
-  return left > target_seconds_ || elapsed_seconds <= left;
+  const bool is_long = cost_.Seconds(step) > target_seconds_;
+  return elapsed_seconds <= left || (is_long && left > target_seconds_ / 2);
 }
 
 bool Pace::HasLongToGo(const StepShape& step, double elapsed_seconds) const {

@@ -2,8 +2,8 @@
 //
 // A step that holds much prefill makes everybody wait: those who are being answered, a newcomer, a
 // cancel. So no step is to take longer than the target between two tokens. Beside decodes prefill
-// gets less: a step that takes five times what those alone take, so that a stream flows on evenly
-// while somebody pastes a book, who waits no more than a quarter longer; but never less than what
+// gets less: a step that takes six times what those alone take, so that a stream flows on evenly
+// while somebody pastes a book, who waits no more than a fifth longer; but never less than what
 // one block costs at the beginning of a text. Where decodes alone fill the target, prefill gets a
 // quarter of their time all the same, and as much as they where its tenant is behind in its share.
 // How a prompt is cut never changes a bit of the answer.
@@ -14,9 +14,10 @@
 //
 // A step is left between two layers for work that is short beside it, and only in its first half:
 // then the newcomer wins more than is lost. The step after one that was left is not left again, so
-// two thirds of the time at least go into steps that are computed to their end. A step of which
-// more than a target remains is left for anybody's news: what is lost is a twentieth at most, see
-// above. The one after it is no longer than the target, so it need not be left.
+// two thirds of the time at least go into steps that are computed to their end. A longer step is
+// left for a newcomer until half a target remains, and for anybody's news until a target does: what
+// is lost is a twentieth at most, see above. The one after it is no longer than the target, so it
+// need not be left.
 //
 // Threads  none: the engine thread owns it. Times are arguments, in seconds.
 #pragma once
