@@ -22,6 +22,8 @@ std::string Name(Outcome outcome) {
       return "cancelled";
     case Outcome::kStalled:
       return "stalled";
+    case Outcome::kRevoked:
+      return "revoked";
     case Outcome::kCut:
       return "cut";
     case Outcome::kFailed:
@@ -52,7 +54,7 @@ ServerMetrics::ServerMetrics(const BuildInfo& build)
                        .Add({})) {
   for (const Outcome outcome :
        {Outcome::kOk, Outcome::kInvalid, Outcome::kRejected, Outcome::kCancelled, Outcome::kStalled,
-        Outcome::kCut, Outcome::kFailed}) {
+        Outcome::kRevoked, Outcome::kCut, Outcome::kFailed}) {
     requests_.Add({{"outcome", Name(outcome)}, {"tenant", "default"}});
   }
   for (const char* direction : {"longer", "shorter"}) {
