@@ -236,6 +236,8 @@ asio::awaitable<Outcome> Run::Pump() {
   answer.Begin(out);
   auto last_write = std::chrono::steady_clock::now();
   for (;;) {
+    // Before the events that say so: an answer must not look as if it had ended by itself.
+    if (submissions.revoked()) co_return co_await Revoked();
     const bool more = submissions.Move(answer, out);
     const auto now = std::chrono::steady_clock::now();
     if (streams() && out.empty() && now - last_write >= kSilence) out = answer.still_here();
@@ -246,7 +248,6 @@ asio::awaitable<Outcome> Run::Pump() {
       if (end == IoEnd::kTimeout) co_return co_await Stalled();
     }
     if (exchange.gone()) co_return Outcome::kCancelled;
-    if (submissions.revoked()) co_return co_await Revoked();
     if (answer.failed()) {
       Error error = answer.error();
       co_return co_await Broken(std::move(error), Outcome::kFailed);

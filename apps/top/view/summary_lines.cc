@@ -15,11 +15,10 @@ Line Labelled(const char* label, std::string text) {
 }
 
 Line WorkLine(const PageInput& input, const TopServer& server) {
+  const std::optional<double> tokens = input.rates.step_tokens;
   return Labelled("work",
-                  fmt::format("{} running, {} waiting; step {}, {} tokens; read {}, "
-                              "generated {}",
-                              server.running, server.waiting, TimeText(input.rates.step_seconds),
-                              input.rates.step_tokens ? CountText(*input.rates.step_tokens) : "-",
+                  fmt::format("{} running, {} waiting; {} tokens a step, read {}, generated {}",
+                              server.running, server.waiting, tokens ? CountText(*tokens) : "-",
                               RateText(input.rates.prompt_per_second),
                               RateText(input.rates.generated_per_second)));
 }
@@ -38,10 +37,12 @@ Line TimesLine(const PageInput& input) {
     return fmt::format("{} ({})", TimeText(late), TimeText(mean));
   };
   return Labelled(
-      "times", fmt::format("queue {}, first token {}, between tokens {}; of late (since the start)",
-                           pair(input.rates.queue_seconds, all.queue_seconds),
-                           pair(input.rates.first_token_seconds, all.first_token_seconds),
-                           pair(input.rates.inter_token_seconds, all.inter_token_seconds)));
+      "times",
+      fmt::format("step {}, queue {}, first token {}, between tokens {}; of late (since the start)",
+                  pair(input.rates.step_seconds, all.step_seconds),
+                  pair(input.rates.queue_seconds, all.queue_seconds),
+                  pair(input.rates.first_token_seconds, all.first_token_seconds),
+                  pair(input.rates.inter_token_seconds, all.inter_token_seconds)));
 }
 
 std::string RateOfBytes(std::optional<double> per_second) {
@@ -121,15 +122,8 @@ Line CellsLine(std::string_view cells) {
 
 Line TitleLine(const PageInput& input, const ViewState& view) {
   Line line = {{"quire top", Style::kTitle}, {"  " + input.url}};
-  if (!input.facts.model.empty()) line.push_back({"  " + input.facts.model});
-  if (!input.facts.version.empty()) {
-    line.push_back(
-        {fmt::format("  {} {}", input.facts.version, input.facts.instruction_set), Style::kDim});
-  }
+  if (view.paused) line.push_back({"  PAUSED", Style::kWarning});
   if (input.link.answers) {
-    if (input.facts.ready_since > 0) {
-      line.push_back({"  up " + SecondsText(input.now_seconds - input.facts.ready_since)});
-    }
     line.push_back({"  ready"});
   } else if (input.live == nullptr && input.link.trouble.empty()) {
     line.push_back({"  asking ..."});
@@ -138,7 +132,14 @@ Line TitleLine(const PageInput& input, const ViewState& view) {
                                 input.link.trouble),
                     Style::kWarning});
   }
-  if (view.paused) line.push_back({"  PAUSED", Style::kWarning});
+  if (!input.facts.model.empty()) line.push_back({"  " + input.facts.model});
+  if (!input.facts.version.empty()) {
+    line.push_back(
+        {fmt::format("  {} {}", input.facts.version, input.facts.instruction_set), Style::kDim});
+  }
+  if (input.link.answers && input.facts.ready_since > 0) {
+    line.push_back({"  up " + SecondsText(input.now_seconds - input.facts.ready_since)});
+  }
   return line;
 }
 
@@ -180,7 +181,7 @@ std::vector<Line> HelpLines() {
         "c   cancel the marked request    space   hold the picture, and go on",
         "?   this help                    q   leave", "",
         "found, computed: tokens of the prompt that were in memory, and that were not.",
-        "live: in use.  idle: kept for whoever asks again.  pinned: kept at any price.", "",
+        "live: in use.  idle: kept for whoever asks again.  pinned: kept until a pin ends.", "",
         "Any key goes back."}) {
     lines.push_back({{text}});
   }
