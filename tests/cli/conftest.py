@@ -64,7 +64,8 @@ class Serving:
     """A `quire serve` whose stderr is read until it says where it is ready."""
 
     def __init__(self, model, *flags, cwd):
-        command = [BINARY, "serve", model, "--port", "0", *flags]
+        port = () if "--port" in flags else ("--port", "0")
+        command = [BINARY, "serve", model, *port, *flags]
         self.process = subprocess.Popen(command, cwd=cwd, env=environment(), text=True,
                                         stderr=subprocess.PIPE)
         self.url = ""

@@ -40,7 +40,7 @@ class Busy:
 
     def ask(self, route):
         def run():
-            body = {"prompt": f"Once upon a time in {route}", "max_tokens": 2000,
+            body = {"prompt": f"Once upon a time in {route}", "max_tokens": 7500,
                     "ignore_eos": True, "stream": True}
             with httpx.stream("POST", self.url + "/v1/completions", json=body, timeout=120,
                               headers={"X-Quire-Route": route}) as answer:
@@ -90,11 +90,13 @@ def test_a_server_at_work(open_top, server, busy):
     # Resizing draws anew for the new size.
     top.resize(40, 150)
     top.until(r"^verdicts .*since the start: \d+ refused")
-    assert top.lines()[39].startswith("q quit")
+    top.check(lambda: top.lines()[39].startswith("q quit"), "a large page")
     top.resize(8, 60)
+    top.until("stor\\S* +decode")
     top.check(lambda: top.lines()[7].startswith("q quit"), "a small page")
-    assert "stories" in top.text()
+    assert "ARENA" not in top.text()
     top.resize(40, 150)
+    top.until("^ARENA")
     top.check(lambda: top.lines()[39].startswith("q quit"), "a large page")
 
     # Only what passes the filter.
