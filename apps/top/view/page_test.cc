@@ -64,7 +64,7 @@ size_t ColumnOf(const std::string& title) {
 }
 
 TEST(Page, AnySizeIsKept) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     LiveState live = Busy();
     const auto more = *rc::gen::inRange<uint64_t>(0, 60);
     for (uint64_t i = 0; i < more; ++i) live.requests.push_back(RequestOf(20 + i, "x", "y", i));
@@ -80,11 +80,11 @@ TEST(Page, AnySizeIsKept) {
     const std::vector<Line> page = DrawPage(input, view, rows, columns);
     RC_ASSERT(page.size() == rows);
     for (const Line& line : page) RC_ASSERT(Columns(TextOf(line)) <= columns);
-  });
+  }));
 }
 
 TEST(Page, TheMarkedRequestIsAlwaysSeen) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     LiveState live = Busy();
     for (uint64_t i = 0; i < 60; ++i) live.requests.push_back(RequestOf(20 + i, "x", "y", i));
     PageInput input;
@@ -96,7 +96,7 @@ TEST(Page, TheMarkedRequestIsAlwaysSeen) {
     const auto rows = *rc::gen::inRange<size_t>(5, 70);
     const std::string page = TextOf(DrawPage(input, view, rows, 120));
     RC_ASSERT(page.find("\n> ") != std::string::npos);
-  });
+  }));
 }
 
 TEST(Page, ShowsAllThatThereIs) {

@@ -29,7 +29,7 @@ TEST(Rates, AreOfWhatHappenedBetween) {
 
 TEST(Rates, OfAServerThatBeganAnewAreUnknown) {
   const Rates rates = RatesBetween(At(10, 100, 100, 50), At(14, 4, 2, 1));
-  EXPECT_FALSE(rates.found_share || rates.prompt_per_second || rates.step_seconds);
+  EXPECT_FALSE(rates.found_share || rates.prompt_per_second || rates.generated_per_second);
   EXPECT_FALSE(RatesBetween(At(10, 1, 1, 1), At(10, 1, 1, 1)).prompt_per_second);
   EXPECT_FALSE(RatesBetween(LiveState(), At(14, 4, 2, 1)).found_share);
 }

@@ -14,6 +14,7 @@ TEST(ShownText, ControlCharactersAreReplaced) {
   EXPECT_EQ(Printable("a\nb\tc\x7f"), "a\uFFFDb\uFFFDc\uFFFD");
   EXPECT_EQ(Printable("\u009b31m"), "\uFFFD31m");  // CSI as one character
   EXPECT_EQ(Printable("\u202Eevil"), "\uFFFDevil");
+  EXPECT_EQ(Printable("soft\u00ADhyphen"), "soft\uFFFDhyphen");
   EXPECT_EQ(Printable("zero\u200Bwidth"), "zero\uFFFDwidth");
   EXPECT_EQ(Printable("\xff\xc3"), "\uFFFD\uFFFD");
   EXPECT_EQ(Printable("grüße 東京 🙂"), "grüße 東京 🙂");
@@ -39,7 +40,7 @@ TEST(ShownText, WideCharactersTakeTwoColumns) {
 TEST(ShownText, AsciiIsAsWide) { EXPECT_EQ(ToAscii("a東b…"), "a??b?"); }
 
 TEST(ShownText, AnyBytesFitAnyWidth) {
-  rc::check([](const std::string& bytes) {
+  EXPECT_TRUE(rc::check([](const std::string& bytes) {
     const std::string shown = Printable(bytes);
     RC_ASSERT(IsValidUtf8(shown));
     RC_ASSERT(Printable(shown) == shown);
@@ -47,7 +48,7 @@ TEST(ShownText, AnyBytesFitAnyWidth) {
     const size_t columns = *rc::gen::inRange<size_t>(0, 40);
     RC_ASSERT(Columns(Fit(shown, columns)) == columns);
     RC_ASSERT(ToAscii(shown).size() == Columns(shown));
-  });
+  }));
 }
 
 }  // namespace
