@@ -35,10 +35,16 @@ struct Rescue {
 };
 Rescue rescue;
 
-// By its name in terminfo(5); tigetstr says -1 where that is no text.
-void AddToRescue(const char* name) {
+// By its name in terminfo(5); null if the terminal has none. tigetstr says -1 where that is no
+// text.
+const char* CapabilityOf(const char* name) {
   const char* const capability = tigetstr(name);
-  if (capability == nullptr || reinterpret_cast<intptr_t>(capability) == -1) return;
+  return reinterpret_cast<intptr_t>(capability) == -1 ? nullptr : capability;
+}
+
+void AddToRescue(const char* name) {
+  const char* const capability = CapabilityOf(name);
+  if (capability == nullptr) return;
   const size_t size = std::strlen(capability);
   if (size > sizeof(rescue.bytes) - rescue.size) return;
   std::memcpy(rescue.bytes + rescue.size, capability, size);
@@ -155,13 +161,17 @@ Result<std::unique_ptr<TerminalScreen>> TerminalScreen::Open(bool with_colour) {
     return Refuse(ErrorCode::kIo, "standard input is no terminal; --once prints one picture");
   }
   // initscr would end the process; newterm says what is wrong.
-  if (newterm(nullptr, stdout, stdin) == nullptr) {
-    const char* const name = std::getenv("TERM");
-    return Refuse(ErrorCode::kIo, std::string("this terminal is not known (TERM=") +
-                                      (name == nullptr ? "" : name) +
-                                      "); --once prints one picture");
+  SCREEN* const screen = newterm(nullptr, stdout, stdin);
+  if (screen != nullptr && CapabilityOf("cup") == nullptr) {
+    endwin();
+    delscreen(screen);
+  } else if (screen != nullptr) {
+    return std::unique_ptr<TerminalScreen>(new TerminalScreen(with_colour));
   }
-  return std::unique_ptr<TerminalScreen>(new TerminalScreen(with_colour));
+  const char* const name = std::getenv("TERM");
+  return Refuse(ErrorCode::kIo,
+                std::string("this terminal is not known, or cannot move its cursor (TERM=") +
+                    (name == nullptr ? "" : name) + "); --once prints one picture");
 }
 
 TerminalScreen::TerminalScreen(bool with_colour)

@@ -290,6 +290,15 @@ def test_a_terminal_that_knows_no_utf8(open_top, hostile):
     assert all(byte < 0x80 for byte in top.bytes)
 
 
+@pytest.mark.parametrize("name", ["dumb", "no-such-terminal", ""])
+def test_terminals_without_a_screen_are_refused(open_top, hostile, name):
+    top = open_top(hostile, TERM=name)
+    before = top.modes()
+    assert top.wait() == 1
+    assert b"--once prints one picture" in top.bytes and len(top.bytes) < 300
+    assert top.modes() == before
+
+
 def test_once(quire, server, free_port):
     result = quire("top", "--url", server.url + "/v1/", "--once")
     assert result.returncode == 0, result.stderr
