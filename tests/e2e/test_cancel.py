@@ -1,6 +1,7 @@
 """POST /v1/requests/{id}/cancel: who may end whose answer, and what its client is told."""
 import json
 import threading
+import time
 
 import httpx
 import openai
@@ -31,6 +32,8 @@ class Answer:
 
 
 def only_request(get):
+    """The one that is under way. A picture of up to 0.2 s ago may be shown: of one that is over."""
+    time.sleep(0.3)
     for _ in range(600):
         requests = get("/v1/live?once=true").json()["requests"]
         if requests:
