@@ -54,7 +54,7 @@ ServerMetrics::ServerMetrics(const BuildInfo& build)
                        .Add({})) {
   for (const Outcome outcome :
        {Outcome::kOk, Outcome::kInvalid, Outcome::kRejected, Outcome::kCancelled, Outcome::kStalled,
-        Outcome::kRevoked, Outcome::kCut, Outcome::kFailed}) {
+        Outcome::kCut, Outcome::kFailed}) {
     requests_.Add({{"outcome", Name(outcome)}, {"tenant", "default"}});
   }
   for (const char* direction : {"longer", "shorter"}) {
