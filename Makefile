@@ -9,7 +9,7 @@ BUILD := build/release
 QUIRE := build/quire
 MODEL_FILE = models/$(MODEL).gguf
 
-.PHONY: all build run chat test chaos test-clang test-asan test-tsan soak bench dashboard fuzz-smoke format tidy install clean help
+.PHONY: all build run chat test chaos test-clang test-asan test-tsan soak bench dashboard docs fuzz-smoke format tidy install clean help
 
 all: build
 
@@ -76,6 +76,10 @@ bench: build  ## measure a model, the kernels and what KV formats cost (bench/re
 dashboard:  ## build the dashboard's pages anew (dashboard/dist), after a change of dashboard/src
 	@tools/bootstrap test
 	@tools/dashboard build
+
+docs:  ## the documentation as a site, in build/site
+	@tools/bootstrap test
+	@NO_MKDOCS_2_WARNING=1 tools/python -m mkdocs build --strict
 
 fuzz-smoke:  ## fuzz every input format for 60 s each
 	@tools/bootstrap fuzz

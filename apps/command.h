@@ -30,5 +30,6 @@ Command AddTenant(CLI::App& parent);
 Command AddCache(CLI::App& parent);
 Command AddSession(CLI::App& parent);
 Command AddLedger(CLI::App& parent);
+Command AddTop(CLI::App& parent);
 
 }  // namespace quire

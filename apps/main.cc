@@ -32,6 +32,7 @@ constexpr const char* kExamples =
     "  quire replay trace.jsonl                    what caches would have hit\n"
     "  quire tenant add acme                       a key for one who may use a server\n"
     "  quire session ls                            what conversations a server keeps\n"
+    "  quire top                                   what a running server is doing\n"
     "  quire COMMAND --help                        more about one command";
 
 // What the parser says, in our words where its own would not help.
@@ -93,7 +94,7 @@ int Main(int argc, char** argv) {
   const std::vector<Command> commands = {
       AddServe(app), AddChat(app),    AddRun(app),    AddTokenize(app), AddRender(app),
       AddInfo(app),  AddBench(app),   AddReplay(app), AddPlan(app),     AddTenant(app),
-      AddCache(app), AddSession(app), AddLedger(app)};
+      AddCache(app), AddSession(app), AddLedger(app), AddTop(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& shown) {  // --help, --version

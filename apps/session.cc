@@ -1,11 +1,8 @@
 // quire session: the conversations that a server keeps, from the command line.
-#include <curl/curl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/Option.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <iterator>
@@ -14,6 +11,8 @@
 #include <string>
 #include <utility>
 
+#include "apps/client/server_caller.h"
+#include "apps/client/server_flags.h"
 #include "apps/command.h"
 #include "apps/exit_code.h"
 
@@ -23,8 +22,7 @@ namespace {
 using nlohmann::json;
 
 struct SessionFlags {
-  std::string server = "http://127.0.0.1:8080";
-  std::string key;
+  ServerFlags server;
   std::string id;
   std::string new_id;
   std::string search;
@@ -35,81 +33,10 @@ struct SessionFlags {
   bool force = false;
 };
 
-size_t OnBytes(char* data, size_t size, size_t count, void* context) {
-  static_cast<std::string*>(context)->append(data, size * count);
-  return size * count;
-}
-
-// One request to the server, and what it says.
-class Caller {
- public:
-  explicit Caller(const SessionFlags& flags) : flags_(flags) {
-    while (url_.ends_with('/')) url_.pop_back();
-  }
-
-  // The body of the answer; what the server refuses is an error with its words.
-  Result<std::string> Call(const char* method, const std::string& path,
-                           const std::string* body = nullptr) const {
-    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(),
-                                                                   curl_easy_cleanup);
-    if (curl == nullptr) return Refuse(ErrorCode::kInternal, "libcurl does not work here");
-    std::string answer;
-    curl_slist* list = nullptr;
-    if (!flags_.key.empty()) {
-      list = curl_slist_append(list, ("Authorization: Bearer " + flags_.key).c_str());
-    }
-    list = curl_slist_append(list, "Content-Type: application/octet-stream");
-    list = curl_slist_append(list, "Expect:");
-    const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(list,
-                                                                              curl_slist_free_all);
-    const std::string url = url_ + "/v1/sessions" + path;
-    curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
-    curl_easy_setopt(curl.get(), CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
-    curl_easy_setopt(curl.get(), CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, OnBytes);
-    curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer);
-    curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT, 10L);
-    curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, 120L);
-    if (body != nullptr) {
-      curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE_LARGE,
-                       static_cast<curl_off_t>(body->size()));
-      curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, body->data());
-    }
-    const CURLcode done = curl_easy_perform(curl.get());
-    if (done != CURLE_OK) {
-      return Refuse(ErrorCode::kIo,
-                    fmt::format("no answer from {}: {}", url_, curl_easy_strerror(done)));
-    }
-    long status = 0;
-    curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
-    if (status < 300) return answer;
-    return Refuse(ErrorCode::kIo, fmt::format("{} ({})", MessageOf(answer), status));
-  }
-
-  // As part of a path or a query.
-  static std::string Escape(const std::string& text) {
-    char* raw = curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size()));
-    std::string escaped = raw == nullptr ? "" : raw;
-    curl_free(raw);
-    return escaped;
-  }
-
- private:
-  static std::string MessageOf(const std::string& answer) {
-    const json body = json::parse(answer, nullptr, false);
-    if (body.is_object() && body.contains("error") && body["error"].is_object()) {
-      return body["error"].value("message", "the server refuses");
-    }
-    return "the server refuses";
-  }
-
-  const SessionFlags& flags_;
-  std::string url_ = flags_.server;
-};
+constexpr const char* kSessions = "/v1/sessions";
 
 std::string PathOf(const SessionFlags& flags, const char* action = "") {
-  return "/" + Caller::Escape(flags.id) + action;
+  return std::string(kSessions) + "/" + ServerCaller::Escape(flags.id) + action;
 }
 
 std::string TimeOf(const json& session, const char* name) {
@@ -122,14 +49,15 @@ std::string TimeOf(const json& session, const char* name) {
   return {text, std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &local)};
 }
 
-Status List(const SessionFlags& flags, const Caller& caller) {
+Status List(const SessionFlags& flags, const ServerCaller& caller) {
   constexpr auto kRow = "{:<36} {:>8} {:>8}  {:<16}  {:<16}  {}\n";
   bool has_head = flags.as_json;
   std::string after;
   for (;;) {
     QUIRE_TRY(const std::string answer,
-              caller.Call("GET", "?limit=1000&search=" + Caller::Escape(flags.search) +
-                                     "&after=" + Caller::Escape(after)));
+              caller.Call("GET", std::string(kSessions) +
+                                     "?limit=1000&search=" + ServerCaller::Escape(flags.search) +
+                                     "&after=" + ServerCaller::Escape(after)));
     const json page = json::parse(answer, nullptr, false);
     if (!page.is_object() || !page.contains("data") || !page["data"].is_array()) {
       return Refuse(ErrorCode::kIo, "this server's list of sessions cannot be read");
@@ -151,14 +79,14 @@ Status List(const SessionFlags& flags, const Caller& caller) {
   }
 }
 
-Status Show(const SessionFlags& flags, const Caller& caller) {
+Status Show(const SessionFlags& flags, const ServerCaller& caller) {
   QUIRE_TRY(const std::string answer, caller.Call("GET", PathOf(flags)));
   const json session = json::parse(answer, nullptr, false);
   fmt::print("{}\n", flags.as_json ? session.dump() : session.dump(2));
   return {};
 }
 
-Status Fork(const SessionFlags& flags, const Caller& caller) {
+Status Fork(const SessionFlags& flags, const ServerCaller& caller) {
   json body = json::object();
   if (!flags.new_id.empty()) body["id"] = flags.new_id;
   const std::string text = body.dump();
@@ -167,12 +95,12 @@ Status Fork(const SessionFlags& flags, const Caller& caller) {
   return {};
 }
 
-Status Remove(const SessionFlags& flags, const Caller& caller) {
+Status Remove(const SessionFlags& flags, const ServerCaller& caller) {
   const auto removed = caller.Call("DELETE", PathOf(flags, flags.force ? "?force=true" : ""));
   return removed ? Status() : std::unexpected(removed.error());
 }
 
-Status Reclaim(const SessionFlags& flags, const Caller& caller) {
+Status Reclaim(const SessionFlags& flags, const ServerCaller& caller) {
   const std::string body = "{}";
   QUIRE_TRY(
       const std::string answer,
@@ -183,7 +111,7 @@ Status Reclaim(const SessionFlags& flags, const Caller& caller) {
 }
 
 // Under another name first: a file that is there is whole.
-Status Export(const SessionFlags& flags, const Caller& caller) {
+Status Export(const SessionFlags& flags, const ServerCaller& caller) {
   QUIRE_TRY(const std::string bytes,
             caller.Call("GET", PathOf(flags, flags.kv ? "/export?kv=true" : "/export")));
   if (flags.file == "-") {
@@ -203,12 +131,13 @@ Status Export(const SessionFlags& flags, const Caller& caller) {
   return {};
 }
 
-Status Import(const SessionFlags& flags, const Caller& caller) {
+Status Import(const SessionFlags& flags, const ServerCaller& caller) {
   std::ifstream in(flags.file, std::ios::binary);
   if (!in) return Refuse(ErrorCode::kNotFound, fmt::format("cannot read '{}'", flags.file));
   const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-  const std::string query = flags.new_id.empty() ? "" : "?id=" + Caller::Escape(flags.new_id);
-  QUIRE_TRY(const std::string answer, caller.Call("POST", "/import" + query, &bytes));
+  const std::string query = flags.new_id.empty() ? "" : "?id=" + ServerCaller::Escape(flags.new_id);
+  QUIRE_TRY(const std::string answer,
+            caller.Call("POST", std::string(kSessions) + "/import" + query, &bytes));
   const json told = json::parse(answer, nullptr, false);
   if (!told.is_object()) return Refuse(ErrorCode::kIo, "this server's answer cannot be read");
   fmt::print("{}\n", told.value("id", ""));
@@ -220,7 +149,7 @@ Status Import(const SessionFlags& flags, const Caller& caller) {
   return {};
 }
 
-Status HandOver(const SessionFlags& flags, const Caller& caller) {
+Status HandOver(const SessionFlags& flags, const ServerCaller& caller) {
   json wish = json::object();
   wish["to"] = flags.to;
   const std::string body = wish.dump();
@@ -242,18 +171,12 @@ Status HandOver(const SessionFlags& flags, const Caller& caller) {
   return {};
 }
 
-using Action = Status (*)(const SessionFlags&, const Caller&);
+using Action = Status (*)(const SessionFlags&, const ServerCaller&);
 
 CLI::App* AddAction(CLI::App& parent, const char* name, const char* description,
                     SessionFlags& flags) {
   CLI::App* app = parent.add_subcommand(name, description);
-  app->add_option("--server", flags.server, "address of the server")
-      ->type_name("URL")
-      ->envname("QUIRE_SERVER")
-      ->capture_default_str();
-  app->add_option("--api-key", flags.key, "key, where the server asks for one")
-      ->type_name("KEY")
-      ->envname("OPENAI_API_KEY");
+  AddServerFlags(*app, flags.server);
   return app;
 }
 
@@ -263,7 +186,7 @@ CLI::App* WithId(CLI::App* app, SessionFlags& flags) {
 }
 
 int RunAction(Action action, const SessionFlags& flags) {
-  const Status done = action(flags, Caller(flags));
+  const Status done = action(flags, ServerCaller(flags.server));
   return done ? FinishOutput() : Fail(done.error());
 }
 

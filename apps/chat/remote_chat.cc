@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/chat/chat_backend.h"
+#include "apps/client/server_flags.h"
 
 namespace quire {
 namespace {
@@ -84,10 +85,7 @@ void ReadUsage(const json& chunk, ChatAnswer& answer) {
 class RemoteChat : public ChatBackend {
  public:
   RemoteChat(std::string url, std::string api_key)
-      : url_(std::move(url)), api_key_(std::move(api_key)) {
-    while (url_.ends_with('/')) url_.pop_back();
-    if (url_.ends_with("/v1")) url_.resize(url_.size() - 3);
-  }
+      : url_(BaseUrl(std::move(url))), api_key_(std::move(api_key)) {}
 
   // Learns the name of the model; refuses if there is no such server.
   Status Connect() {

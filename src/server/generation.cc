@@ -31,13 +31,15 @@ class Submissions {
       : engine_(context.engine),
         metrics_(context.metrics),
         entry_(context.entry),
+        running_(context.running),
         request_id_(request_id) {}
   ~Submissions() { Cancel(); }
   Submissions(const Submissions&) = delete;
   Submissions& operator=(const Submissions&) = delete;
 
   Status Add(GenerationRequest request, std::function<void()> notify) {
-    auto queue = std::make_shared<EventQueue>(std::move(notify));
+    auto queue = std::make_shared<EventQueue>(notify);
+    const std::string tenant = request.tenant;
     Forecast forecast;
     // What may find no memory comes before the engine has it: nobody would cancel it.
     ids_.reserve(ids_.size() + 1);
@@ -49,6 +51,14 @@ class Submissions {
     ids_.push_back(id);
     forecasts_.push_back(forecast);
     queues_.push_back(std::move(queue));
+    if (running_ != nullptr) {
+      auto revoke = [this, wake = std::move(notify)] {
+        revoked_ = true;
+        for (const RequestId one : ids_) engine_.Cancel(one);
+        wake();
+      };
+      running_->Add(id, {tenant, request_id_, std::move(revoke)});
+    }
     return {};
   }
 
@@ -75,10 +85,17 @@ class Submissions {
 
   void Cancel() {
     for (const RequestId id : ids_) engine_.Cancel(id);
+    Finished();
+  }
+
+  void Finished() {
+    for (const RequestId id : ids_) {
+      if (running_ != nullptr) running_->Remove(id);
+    }
     ids_.clear();
   }
 
-  void Finished() { ids_.clear(); }
+  bool revoked() const { return revoked_; }  // somebody else than the client has ended it
 
  private:
   // Those that never began waited for something else.
@@ -93,7 +110,9 @@ class Submissions {
   Engine& engine_;
   ServerMetrics& metrics_;
   const LedgerEntryPtr entry_;
+  RunningRequests* const running_;
   const std::string request_id_;
+  bool revoked_ = false;
   std::vector<RequestId> ids_;
   std::vector<Forecast> forecasts_;
   std::vector<std::shared_ptr<EventQueue>> queues_;
@@ -133,6 +152,7 @@ struct Run {
   bool streams() const { return answer.streams(); }
   asio::awaitable<Outcome> Pump();
   asio::awaitable<Outcome> Stalled();
+  asio::awaitable<Outcome> Revoked();
   asio::awaitable<Outcome> Broken(Error error, Outcome outcome);
   asio::awaitable<Outcome> Complete();
 };
@@ -149,6 +169,29 @@ asio::awaitable<Outcome> Run::Stalled() {
                last_words);
   co_await exchange.EndStalled(last_words);
   co_return Outcome::kStalled;
+}
+
+// Neither a 409 nor a 5xx: clients would ask again by themselves.
+asio::awaitable<Outcome> Run::Revoked() {
+  submissions.Cancel();
+  ApiError error{499,
+                 "client_error",
+                 "revoked",
+                 "cancelled on request of an operator, or of another client of this tenant",
+                 {}};
+  if (streams()) {
+    std::string event;
+    answer.Break(error, event);
+    co_await exchange.Write(event);
+    co_await exchange.EndStream();
+  } else {
+    HttpResponse response;
+    response.status = error.status;
+    response.body = ErrorBody(error);
+    response.error = std::move(error);
+    co_await exchange.Respond(std::move(response));
+  }
+  co_return Outcome::kRevoked;
 }
 
 asio::awaitable<Outcome> Run::Broken(Error error, Outcome outcome) {
@@ -196,6 +239,8 @@ asio::awaitable<Outcome> Run::Pump() {
   answer.Begin(out);
   auto last_write = std::chrono::steady_clock::now();
   for (;;) {
+    // Before the events that say so: an answer must not look as if it had ended by itself.
+    if (submissions.revoked()) co_return co_await Revoked();
     const bool more = submissions.Move(answer, out);
     const auto now = std::chrono::steady_clock::now();
     if (streams() && out.empty() && now - last_write >= kSilence) out = answer.still_here();
@@ -229,6 +274,8 @@ LedgerEntry::End EndOf(Outcome outcome, const Run& run) {
       return {LedgerOutcome::kCancelled, "client_left", sent};
     case Outcome::kStalled:
       return {LedgerOutcome::kCancelled, "stalled", sent};
+    case Outcome::kRevoked:
+      return {LedgerOutcome::kCancelled, "revoked", run.streams() ? 200 : 499};
     case Outcome::kCut:
       return {LedgerOutcome::kCancelled, "draining", run.status};
     default:

@@ -12,6 +12,7 @@
 #include "server/http/exchange.h"
 #include "server/ledger/ledger_entry.h"
 #include "server/prepare.h"
+#include "server/running_requests.h"
 #include "server/server_metrics.h"
 
 namespace quire {
@@ -24,7 +25,8 @@ struct GenerationContext {
   int stall_seconds = 30;  // for the message
   // Keeps the answer, before its end is told to the client; an error is told instead.
   std::function<boost::asio::awaitable<Status>()> settle = {};
-  LedgerEntryPtr entry = {};  // is told what happens
+  LedgerEntryPtr entry = {};           // is told what happens
+  RunningRequests* running = nullptr;  // knows it, so that others can end it; null: nobody does
 };
 
 // Submits, streams or collects, and answers; returns how it ended.

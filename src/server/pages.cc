@@ -124,6 +124,10 @@ HttpResponse Service::Cache(const HttpRequest&, const Caller& caller) {
   return JsonPage(json.Take());
 }
 
+HttpResponse Service::Cancel(const HttpRequest& request, const Caller& caller) {
+  return CancelRequest(running_, request.path, caller);
+}
+
 HttpResponse Service::OpenApi(const HttpRequest&, const Caller&) {
   return JsonPage(std::string(kOpenApiText));
 }

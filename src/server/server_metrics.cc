@@ -22,6 +22,8 @@ std::string Name(Outcome outcome) {
       return "cancelled";
     case Outcome::kStalled:
       return "stalled";
+    case Outcome::kRevoked:
+      return "revoked";
     case Outcome::kCut:
       return "cut";
     case Outcome::kFailed:

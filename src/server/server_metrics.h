@@ -26,6 +26,7 @@ enum class Outcome : uint8_t {
   kRejected,   // 429, 413 never_fits, 503
   kCancelled,  // the client went away
   kStalled,    // the client stopped reading
+  kRevoked,    // somebody else ended it
   kCut,        // the server was told to stop
   kFailed,
 };

@@ -83,6 +83,7 @@ const Service::Route Service::kRoutes[] = {
     {.path = "/licenses.txt", .open = true, .page = &Service::Dashboard},
     {.path = "/v1/live", .when = When::kReady, .watching = &LiveFeed::Watch},
     {.path = "/v1/cache/tree", .when = When::kReady, .watching = &LiveFeed::ShowTree},
+    {.path = "/v1/requests/", .post = true, .when = When::kReady, .page = &Service::Cancel},
     {.path = "/health", .open = true, .page = &Service::Health},
     {.path = "/metrics", .page = &Service::Metrics},
     {.path = "/version", .page = &Service::Version},
@@ -381,7 +382,7 @@ asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation pre
     UseHeaderLabels(exchange.request(), request);
     if (!session.empty()) request.conversation = session;
   }
-  GenerationContext context{*model->engine, metrics_, options_.stall_seconds, {}, entry};
+  GenerationContext context{*model->engine, metrics_, options_.stall_seconds, {}, entry, &running_};
   const Outcome outcome = co_await Generate(exchange, context, *std::move(prepared));
   metrics_.Count(outcome, caller.tenant);
 }
@@ -443,7 +444,8 @@ asio::awaitable<void> Service::RunSessions(Exchange& exchange, SessionHandler ha
     metrics_.Count(Outcome::kInvalid, caller.tenant);
     co_return co_await exchange.Respond(ToResponse(fine.error(), 0));
   }
-  Sessions::Context context{model_, metrics_, {}, options_.stall_seconds, options_.max_body_bytes};
+  Sessions::Context context{model_, metrics_, {}, options_.stall_seconds, options_.max_body_bytes,
+                            {},     &running_};
   context.begin_entry = [this, &exchange, caller](std::string api) {
     return BeginEntry(options_.ledger, exchange.request(), caller, model_.get(), std::move(api));
   };

@@ -21,6 +21,7 @@
 #include "server/peers/peers.h"
 #include "server/prepare.h"
 #include "server/ready_model.h"
+#include "server/running_requests.h"
 #include "server/server.h"
 #include "server/server_metrics.h"
 #include "server/sessions/sessions.h"
@@ -97,10 +98,12 @@ class Service {
   HttpResponse OneModel(const HttpRequest& request, const Caller& caller);
   HttpResponse OpenApi(const HttpRequest& request, const Caller& caller);
   HttpResponse Cache(const HttpRequest& request, const Caller& caller);
+  HttpResponse Cancel(const HttpRequest& request, const Caller& caller);
 
   const ServerOptions& options_;
   ServerMetrics metrics_;
   LiveFeed live_;
+  RunningRequests running_;
   TenantDirectory tenants_;
   std::unique_ptr<Peers> peers_;             // null: there are none
   std::unique_ptr<Sessions> sessions_;       // null: none are kept

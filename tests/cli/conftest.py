@@ -37,7 +37,8 @@ def model():
 def environment(**more):
     """The caller's, without settings that would change what is tested."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("QUIRE_")}
-    kept.pop("OPENAI_API_KEY", None)
+    for name in ("OPENAI_API_KEY", "TERM"):
+        kept.pop(name, None)
     data = tempfile.mkdtemp(dir=CACHE)  # nothing of one server is found by the next one
     return {**kept, "XDG_CACHE_HOME": CACHE, "XDG_CONFIG_HOME": CACHE, "XDG_DATA_HOME": data,
             **more}
@@ -64,7 +65,8 @@ class Serving:
     """A `quire serve` whose stderr is read until it says where it is ready."""
 
     def __init__(self, model, *flags, cwd):
-        command = [BINARY, "serve", model, "--port", "0", *flags]
+        port = () if "--port" in flags else ("--port", "0")
+        command = [BINARY, "serve", model, *port, *flags]
         self.process = subprocess.Popen(command, cwd=cwd, env=environment(), text=True,
                                         stderr=subprocess.PIPE)
         self.url = ""

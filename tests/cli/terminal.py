@@ -20,7 +20,7 @@ class Terminal:
         self.leader = leader
         self.process = subprocess.Popen(
             command, stdin=follower, stdout=follower, stderr=follower, cwd=cwd,
-            env={**env, "TERM": "xterm"}, start_new_session=True,
+            env={"TERM": "xterm", **env}, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(follower)
         self.raw = ""  # all that was shown

@@ -34,7 +34,8 @@ enum class RequestPhase : uint8_t {
 
 struct RequestView {
   RequestId id{};
-  uint32_t tenant = 0;  // index into EngineView::tenants
+  uint32_t tenant = 0;     // index into EngineView::tenants
+  std::string route = {};  // as the client calls it; empty: nothing
   RequestPhase phase = RequestPhase::kQueued;
   uint32_t choices = 1;
   double age_seconds = 0;  // since it arrived

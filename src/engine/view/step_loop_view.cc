@@ -16,7 +16,7 @@ std::vector<std::string> StepLoop::TenantNames() const {
 
 RequestView StepLoop::ViewOf(const ActiveRequest& request) const {
   const GenerationRequest& asked = request.request();
-  RequestView view{.id = request.id(), .choices = asked.choices};
+  RequestView view{.id = request.id(), .route = asked.route, .choices = asked.choices};
   if (const auto* account = accounts_.Find(asked.tenant)) view.tenant = Index(account->owner);
   view.age_seconds = std::max(0.0, options_.clock() - request.arrived_seconds());
   view.prompt_tokens = static_cast<uint32_t>(asked.prompt.size());

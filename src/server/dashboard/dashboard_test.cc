@@ -86,7 +86,8 @@ LiveShot TwoTenants() {
   shot.view.stats.block_bytes = 1024;
   shot.view.tenants = {"beta", "acme"};  // in another order than by name
   shot.view.map = {{4, BlockState::kLive, 1}, {3, BlockState::kIdle, 0}, {3, BlockState::kFree, 0}};
-  shot.view.requests = {{.id = RequestId{1}, .tenant = 0}, {.id = RequestId{2}, .tenant = 1}};
+  shot.view.requests = {{.id = RequestId{1}, .tenant = 0, .route = "say \"hi\""},
+                        {.id = RequestId{2}, .tenant = 1}};
   shot.usage = {{.tenant = "acme", .live_bytes = 4096}, {.tenant = "beta", .idle_bytes = 3072}};
   prometheus::MetricFamily family;
   family.name = "quire_generated_tokens_total";
@@ -109,6 +110,8 @@ TEST(LiveJson, AnAdminSeesAll) {
   EXPECT_EQ(seen["tenants"][1]["tokens"]["generated"], 9);
   EXPECT_EQ(seen["requests"].size(), 2u);
   EXPECT_EQ(seen["requests"][0]["tenant"], "beta");
+  EXPECT_EQ(seen["requests"][0]["route"], "say \"hi\"");
+  EXPECT_EQ(seen["requests"][1]["route"], "");
 }
 
 TEST(LiveJson, ATenantSeesItsOwnAlone) {

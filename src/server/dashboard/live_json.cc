@@ -136,6 +136,7 @@ void WriteServer(const LiveShot& shot, JsonWriter& json) {
 
 void WriteRequest(const RequestView& request, std::string_view tenant, JsonWriter& json) {
   json.BeginObject().Field("id", static_cast<uint64_t>(request.id)).Field("tenant", tenant);
+  json.Field("route", request.route);
   json.Field("phase", NameOf(request.phase)).Field("age_seconds", request.age_seconds);
   json.Field("choices", request.choices).Field("prompt_tokens", request.prompt_tokens);
   json.Field("cached_tokens", request.cached_tokens);

@@ -38,6 +38,8 @@ std::string_view Reason(int status) {
       return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
+    case 499:
+      return "Cancelled";
     case 500:
       return "Internal Server Error";
     case 501:

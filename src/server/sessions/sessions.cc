@@ -267,7 +267,7 @@ asio::awaitable<void> Sessions::Answer(Exchange& exchange, const Context& contex
     UseHeaderLabels(exchange.request(), request);
   }
   GenerationContext generation{
-      *call.model->engine, context.metrics, context.stall_seconds, {}, entry};
+      *call.model->engine, context.metrics, context.stall_seconds, {}, entry, context.running};
   // What it refers to lives in this coroutine, which waits for Generate.
   generation.settle = [&] { return Keep(call, *turn); };
   const Outcome outcome =
@@ -327,7 +327,7 @@ asio::awaitable<void> Sessions::AnswerResponse(Exchange& exchange, const Context
     if (!session.empty()) request.conversation = session;
   }
   GenerationContext generation{
-      *call.model->engine, context.metrics, context.stall_seconds, {}, entry};
+      *call.model->engine, context.metrics, context.stall_seconds, {}, entry, context.running};
   generation.settle = [&] { return KeepAnswer(call, *turn); };
   const Outcome outcome =
       co_await Generate(exchange, std::move(generation), std::move(turn->generation));

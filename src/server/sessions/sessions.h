@@ -20,6 +20,7 @@
 
 #include "server/http/exchange.h"
 #include "server/ledger/ledger_entry.h"
+#include "server/running_requests.h"
 #include "server/server_metrics.h"
 #include "server/sessions/kept_responses.h"
 #include "server/sessions/session_call.h"
@@ -45,6 +46,7 @@ class Sessions {
     uint64_t max_body_bytes = 0;
     // Begins a row of the ledger; null if there is none.
     std::function<LedgerEntryPtr(std::string api)> begin_entry = {};
+    RunningRequests* running = nullptr;
   };
   // Answers a request whose path is /v1/sessions or below.
   boost::asio::awaitable<void> Handle(Exchange& exchange, Context context);
