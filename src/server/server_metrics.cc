@@ -67,7 +67,7 @@ ServerMetrics::ServerMetrics(const BuildInfo& build)
 void ServerMetrics::Welcome(const std::string& tenant) {
   for (const Outcome outcome :
        {Outcome::kOk, Outcome::kInvalid, Outcome::kRejected, Outcome::kCancelled, Outcome::kStalled,
-        Outcome::kCut, Outcome::kFailed}) {
+        Outcome::kCut, Outcome::kRevoked, Outcome::kFailed}) {
     requests_.Add({{"outcome", Name(outcome)}, {"tenant", tenant}});
   }
 }
