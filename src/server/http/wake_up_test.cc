@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <latch>
 #include <thread>
 
 namespace quire {
@@ -16,10 +17,10 @@ using namespace std::chrono_literals;
 
 // Sleeps until `counter` reaches `target`; counts the times it woke.
 asio::awaitable<void> WaitUntil(std::unique_ptr<WakeUp> wake, std::atomic<int>& counter, int target,
-                                int& woken) {
+                                int& woken, std::latch& first) {
   while (counter < target) {
     co_await wake->Wait(10s);
-    ++woken;
+    if (++woken == 1) first.count_down();
   }
 }
 
@@ -30,9 +31,13 @@ TEST(WakeUp, WakesFromAnotherThreadAndOutlivesItsSleeper) {
   std::atomic<int> counter{0};
   int woken = 0;
   constexpr int kTimes = 20'000;
-  asio::co_spawn(io, WaitUntil(std::move(wake), counter, kTimes, woken), asio::detached);
+  std::latch first(1);
+  asio::co_spawn(io, WaitUntil(std::move(wake), counter, kTimes, woken, first), asio::detached);
   std::thread other([&] {
-    for (int i = 0; i < kTimes; ++i) {
+    ++counter;
+    remote();
+    first.wait();  // or all might be told before anybody sleeps
+    for (int i = 1; i < kTimes; ++i) {
       ++counter;
       remote();
     }
