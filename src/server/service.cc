@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "engine/engine.h"
 #include "server/anthropic/anthropic_error.h"
+#include "server/dashboard/attention_view.h"
 #include "server/generation.h"
 #include "server/http/trusted_origin.h"
 #include "server/ledger/ledger_pages.h"
@@ -88,12 +89,17 @@ const Service::Route Service::kRoutes[] = {
     {.path = "/version", .page = &Service::Version},
     {.path = "/openapi.json", .page = &Service::OpenApi},
     {.path = "/v1/cache", .when = When::kReady, .page = &Service::Cache},
-    {.path = "/v1/plan", .when = When::kReady, .work = AnswerPlan},
+    {.path = "/v1/plan", .when = When::kReady, .admin = true, .work = AnswerPlan},
     {.path = "/v1/models", .when = When::kReady, .page = &Service::Models},
     {.path = "/v1/models/", .when = When::kReady, .page = &Service::OneModel},
     {.path = "/tokenize", .post = true, .when = When::kReady, .work = Tokenize},
     {.path = "/detokenize", .post = true, .when = When::kReady, .work = Detokenize},
     {.path = "/render", .post = true, .when = When::kReady, .work = Render},
+    {.path = "/v1/attention",
+     .post = true,
+     .when = When::kReady,
+     .admin = true,
+     .work = ShowAttention},
     {.path = "/v1/completions",
      .post = true,
      .when = When::kReadyNotDraining,
@@ -268,6 +274,11 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
     response = Unauthorized(exchange.request());
   } else if (route == nullptr) {
     response = NoRoute(exchange.request(), path_known);
+  } else if (route->admin && !caller->admin) {
+    response = ErrorResponse(403, "admin_only",
+                             exchange.request().path + " is for admins: it tells what the whole "
+                                                       "server has; use the key of a tenant with "
+                                                       "admin = true");
   } else if (!MayRun(*route, response)) {
     if (route->generation != nullptr) {
       metrics_.Count(Outcome::kRejected, caller->tenant);

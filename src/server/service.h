@@ -52,6 +52,7 @@ class Service {
     bool post = false;      // else GET and HEAD
     When when = When::kAlways;
     bool open = false;    // without a key
+    bool admin = false;   // for admins alone
     Page page = nullptr;  // exactly one of these six
     Work work = nullptr;  // over the body, or of GET the query
     Preparation generation = nullptr;
