@@ -42,7 +42,9 @@ struct AttentionLook::State {
       : model(the_model),
         config(the_model.config()),
         arena(std::move(the_arena)),
-        kv{.base = arena.data(), .shape = the_model.kv_shape(KvFormat::kF32), .num_blocks = kBlocks},
+        kv{.base = arena.data(),
+           .shape = the_model.kv_shape(KvFormat::kF32),
+           .num_blocks = kBlocks},
         table(kBlocks),
         plan(kLimits, config, kBlocks),
         buffers(config, kLimits, 1) {

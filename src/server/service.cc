@@ -276,9 +276,10 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
     response = NoRoute(exchange.request(), path_known);
   } else if (route->admin && !caller->admin) {
     response = ErrorResponse(403, "admin_only",
-                             exchange.request().path + " is for admins: it tells what the whole "
-                                                       "server has; use the key of a tenant with "
-                                                       "admin = true");
+                             exchange.request().path +
+                                 " is for admins: it tells what the whole "
+                                 "server has; use the key of a tenant with "
+                                 "admin = true");
   } else if (!MayRun(*route, response)) {
     if (route->generation != nullptr) {
       metrics_.Count(Outcome::kRejected, caller->tenant);

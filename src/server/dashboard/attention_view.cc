@@ -48,10 +48,10 @@ Result<std::string> ShowAttention(const ReadyModel& model, const std::string& te
   const auto tokens =
       model.tokenizer->Encode(*content, {.add_special = true, .parse_special = false});
   if (tokens.empty() || tokens.size() > sight.most_tokens) {
-    return Refuse(ErrorCode::kInvalidArgument,
-                  fmt::format("'text' is {} tokens; 1 to {} can be shown", tokens.size(),
-                              sight.most_tokens),
-                  "text");
+    return Refuse(
+        ErrorCode::kInvalidArgument,
+        fmt::format("'text' is {} tokens; 1 to {} can be shown", tokens.size(), sight.most_tokens),
+        "text");
   }
   const auto at = static_cast<uint32_t>(layer.value_or(0));
   QUIRE_TRY(const std::vector<float> weights, sight.look(tokens, at));
