@@ -6,7 +6,8 @@ import { count, percent } from "../format";
 import { field, prose, term, Work, type Lesson } from "./lesson";
 
 const TEXT = "The giraffe went into the lake because it was hot.";
-const WITHHELD = "Reading a text in a pass of its own counts as nobody’s request, so where there are tenants it is for operators. Sign in with the key of an admin to see it.";
+const WITHHELD = "Reading a text in a pass of its own counts as nobody’s request, so where there are tenants it is for operators. " +
+  "Sign in with the key of an admin to see it.";
 const WAIT_MS = 350;
 
 interface Looked {
@@ -58,13 +59,17 @@ export class AttentionLesson implements Lesson {
     });
     this.place.append(
       panel("Choose a word", "", form, this.work.problem, this.words, this.says),
-      panel("All of it at once", "A row for each token that looks, a column for each it looks at: the fuller the square, the more it takes from there. Nobody looks ahead.", this.grid));
+      panel("All of it at once", "A row for each token that looks, a column for each it looks at: the fuller the square, the more " +
+        "it takes from there. Nobody looks ahead.", this.grid));
     this.element = h("div", { class: "stack" },
       panel("What the kept vectors are for", "",
-        prose(["Each token asks with its ", term("query"), ", compares it with the ", term("keys"), " of all tokens before it and its own, and takes from their ", term("values"),
-          " in these shares. That is all that attention is, done by every head of every layer for itself. Keys and values of earlier tokens never change, and are needed for every token to come: ",
+        prose(["Each token asks with its ", term("query"), ", compares it with the ", term("keys"),
+          " of all tokens before it and its own, and takes from their ", term("values"),
+          " in these shares. That is all that attention is, done by every head of every layer for itself. Keys and values of " +
+            "earlier tokens never change, and are needed for every token to come: ",
           "that is why they are kept."],
-        ["Many heads look at the very first token most of the time: it is where they look when they have nothing to say. Try other layers and heads to find some that look one token back, or for the noun behind an “it”."])),
+        ["Many heads look at the very first token most of the time: it is where they look when they have nothing to say. Try other " +
+          "layers and heads to find some that look one token back, or for the noun behind an “it”."])),
       this.place);
     void this.look();
   }
@@ -118,8 +123,9 @@ export class AttentionLesson implements Lesson {
     const last = looked.pieces.length - 1;
     if (this.chosen < 0 || this.chosen > last) this.chosen = last;
     const buttons = looked.pieces.map((piece, i) => {
-      const button = h("button", { type: "button", class: "look-word", role: "radio", "data-place": i, onclick: () => this.choose(i, false) }, shown(piece));
-      button.addEventListener("mouseenter", () => this.choose(i, false));
+      const choose = () => this.choose(i, false);
+      const button = h("button", { type: "button", class: "look-word", role: "radio", onclick: choose }, shown(piece));
+      button.addEventListener("mouseenter", choose);
       button.addEventListener("keydown", (event) => this.walk(event, i));
       return button;
     });
@@ -151,21 +157,24 @@ export class AttentionLesson implements Lesson {
       element.setAttribute("aria-checked", String(i === this.chosen));
       element.tabIndex = i === this.chosen ? 0 : -1;
     });
-    for (const line of this.grid.querySelectorAll(".look-row")) line.classList.toggle("chosen", line.getAttribute("data-place") === String(this.chosen));
+    [...this.grid.children].forEach((line, i) => line.classList.toggle("chosen", i === this.chosen));
     const pieces = this.looked?.pieces ?? [];
-    const most = row.map((weight, i) => ({ weight, i })).sort((a, b) => b.weight - a.weight).slice(0, 3).filter(({ weight }) => weight >= 0.005);
+    const nameOf = (i: number) => (i === this.chosen ? "itself" : `“${shown(pieces[i] ?? "")}”`);
+    const most = row.map((weight, i) => ({ weight, i })).filter(({ weight }) => weight >= 0.005)
+      .sort((a, b) => b.weight - a.weight).slice(0, 3);
     setText(this.says, `“${shown(pieces[this.chosen] ?? "")}” looks at ` +
-      most.map(({ weight, i }) => `${i === this.chosen ? "itself" : `“${shown(pieces[i] ?? "")}”`} with ${percent(weight, 1)}`).join(", ") + ".");
+      `${most.map(({ weight, i }) => `${nameOf(i)} with ${percent(weight, 1)}`).join(", ")}.`);
   }
 
   private drawGrid(looked: Looked): void {
     const weights = this.weights();
     setVar(this.grid, "--tokens", String(looked.pieces.length));
     this.grid.setAttribute("aria-hidden", "true"); // the words above say the same, a row at a time
-    this.grid.replaceChildren(...weights.map((row, i) => h("div", { class: "look-row", "data-place": i },
+    this.grid.replaceChildren(...weights.map((row, i) => h("div", { class: "look-row" },
       h("span", { class: "look-name" }, shown(looked.pieces[i] ?? "")),
       ...row.map((weight, seen) => {
-        const square = h("span", { class: "look-square", title: `“${shown(looked.pieces[i] ?? "")}” at “${shown(looked.pieces[seen] ?? "")}”: ${percent(weight, 1)}` });
+        const square = h("span", { class: "look-square", title: `“${shown(looked.pieces[i] ?? "")}” at ` +
+          `“${shown(looked.pieces[seen] ?? "")}”: ${percent(weight, 1)}` });
         setVar(square, "--share", String(Math.sqrt(weight))); // by area
         return square;
       }))));

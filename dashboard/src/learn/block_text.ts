@@ -53,7 +53,7 @@ export function blockList(blocks: TextBlock[]): HTMLElement {
     return h("li", { class: `text-block ${source}${part ? " part-of" : ""}`, title: name.slice(0, -2) },
       h("span", { class: "unseen" }, name),
       h("span", { class: "sign-of", "aria-hidden": "true" }, `${i + 1} ${SIGNS[source]}`),
-      h("span", { class: "text" }, text));
+      h("span", { class: "text" }, text.replaceAll("\n", "↵")));
   }));
 }
 

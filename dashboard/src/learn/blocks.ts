@@ -47,10 +47,12 @@ export class BlocksLesson implements Lesson {
       this.step("Ask", "The server has never seen this text. How much must it compute?", "The first time", () => undefined),
       this.step("Ask the same again", "Will it read all of it again?", "The same again", () => undefined),
       this.step("Change the last sentence", "A fork: the same beginning, another end.", "Another end", () => this.otherEnding()),
-      this.step("Change the first word", "Only one word is new. What of the rest is found?", "Another first word", () => this.otherFirstWord()),
+      this.step("Change the first word", "Only one word is new. What of the rest is found?", "Another first word",
+        () => this.otherFirstWord()),
       this.step("Ask it with the old beginning", "Is what you asked first still there?", "The old beginning", () => this.oldBeginning()),
     ];
-    const form = h("form", { class: "stack" }, field("The beginning of what the model reads", this.beginning), field("Its end", this.ending),
+    const form = h("form", { class: "stack" }, field("The beginning of what the model reads", this.beginning),
+      field("Its end", this.ending),
       h("div", { class: "buttons" }, h("button", { type: "submit" }, "Ask this"),
         h("button", { type: "button", onclick: () => this.forget() }, "Begin with an empty memory")));
     form.addEventListener("submit", (event) => {
@@ -62,12 +64,16 @@ export class BlocksLesson implements Lesson {
       panel("A memory of what was read", "",
         prose(
           ["A model reads a text as ", term("tokens"), ": words, or parts of them. For each token every layer works out a ", term("key"),
-            " and a ", term("value"), ", which all later tokens look at. They never change any more, so the server keeps them: that is the ",
+            " and a ", term("value"), ", which all later tokens look at. They never change any more, so the server keeps them: that " +
+              "is the ",
             term("KV cache"), "."],
-          [`It is kept in `, term("blocks"), ` of ${BLOCK_TOKENS} tokens. A block’s name is made of its own tokens and of the name of the block before it, `,
-            "so equal names mean: the same text, from the very beginning. Whoever begins with the same text finds the blocks, and computes none of them."]),
+          [`It is kept in `, term("blocks"), ` of ${BLOCK_TOKENS} tokens. A block’s name is made of its own tokens and of the name ` +
+            `of the block before it, `,
+            "so equal names mean: the same text, from the very beginning. Whoever begins with the same text finds the blocks, and " +
+              "computes none of them."]),
         this.facts),
-      panel("Ask, and watch the blocks", "Five questions to this server, one after the other. Each text below is cut where its blocks are cut.",
+      panel("Ask, and watch the blocks", "Five questions to this server, one after the other. Each text below is cut where its " +
+        "blocks are cut.",
         h("ol", { class: "steps" }, ...this.steps.map((button) => h("li", {}, button))),
         h("details", { class: "own-text" }, h("summary", {}, "The text, to be changed as you like"), form),
         this.work.problem, blockLegend(), this.list),
@@ -173,15 +179,18 @@ function explain(tries: Try[], why: string): string {
   const { computed_tokens: computed } = answer.receipt;
   if (why !== "") return why;
   if (found === 0 && tries.length === 1) {
-    return `Nothing was found, so all ${count(answer.promptTokens)} tokens went through the model. Their ${count(Math.floor(answer.promptTokens / BLOCK_TOKENS))} full blocks are kept now.`;
+    return `Nothing was found, so all ${count(answer.promptTokens)} tokens went through the model. Their ` +
+      `${count(Math.floor(answer.promptTokens / BLOCK_TOKENS))} full blocks are kept now.`;
   }
   if (found === 0) {
-    return "Nothing was found, though nearly all words are the same: the first block differs, so its name does, and with it the name of every block behind it. " +
+    return "Nothing was found, though nearly all words are the same: the first block differs, so its name does, and with it the " +
+      "name of every block behind it. " +
       "The numbers differ too: each token has looked at all before it.";
   }
   const first = tries[0]?.answer.receipt.prefill_ms ?? 0;
   const times = first / Math.max(answer.receipt.prefill_ms, 1e-3);
-  return `${plural(found / BLOCK_TOKENS, "block")} found and not computed` + (answer.receipt.cached_tokens.disk > 0 ? ", some of them read back from disk" : "") +
+  return `${plural(found / BLOCK_TOKENS, "block")} found and not computed` + (answer.receipt.cached_tokens.disk > 0
+    ? ", some of them read back from disk" : "") +
     (times >= 1.5 ? `: ${times.toFixed(times < 10 ? 1 : 0)}× as fast as the first time` : "") +
     `. The ${plural(computed, "token")} behind them were computed: a block that differs or is not full has no name to be found by.`;
 }

@@ -23,8 +23,10 @@ interface Missed {
 
 export class Eviction {
   readonly prose = prose(
-    ["What nobody uses at the moment is kept while there is room. When a new text needs a block and none is free, the one that was not used for ",
-      "longest is ", term("evicted"), ": forgotten, or left to the disk alone. Last blocks of a text go before its first ones, since those are of more use: ",
+    ["What nobody uses at the moment is kept while there is room. When a new text needs a block and none is free, the one that was " +
+      "not used for ",
+      "longest is ", term("evicted"), ": forgotten, or left to the disk alone. Last blocks of a text go before its first ones, " +
+        "since those are of more use: ",
       "every text that begins alike can share them."]);
   readonly controls: HTMLElement;
   private readonly fill = h("button", { type: "button", onclick: () => void this.run() }, "Fill the memory");
@@ -38,7 +40,8 @@ export class Eviction {
   constructor(private readonly work: Work, private readonly prompt: () => string, askAgain: () => Promise<void>) {
     this.again.addEventListener("click", () => void askAgain());
     this.controls = h("div", { class: "stack" },
-      h("div", { class: "buttons" }, this.fill, this.stop, this.again), h("span", { class: "gauge tall", "aria-hidden": "true" }, this.progress),
+      h("div", { class: "buttons" }, this.fill, this.stop, this.again), h("span", { class: "gauge tall", "aria-hidden": "true" },
+        this.progress),
       this.words);
     this.unsubscribe = live.subscribe(() => this.tell());
     this.tell();
@@ -58,13 +61,16 @@ export class Eviction {
     const tokens = this.size();
     const lasts = this.rate > 0 ? tokens / this.rate : 0;
     this.fill.disabled = tokens === 0 || this.rate === 0 || lasts > MOST_SECONDS;
-    if (tokens === 0) setText(this.words, "How full it is as a whole, and filling it, is for operators: it would push out what others keep.");
+    if (tokens === 0) setText(this.words, "How full it is as a whole, and filling it, is for operators: it would push out what " +
+      "others keep.");
     else if (this.rate === 0) setText(this.words, "Ask something above first, so that it is known how fast this machine reads.");
     else if (lasts > MOST_SECONDS) {
-      setText(this.words, `To fill it, ${count(tokens)} tokens would have to be read, for about ${seconds(lasts)}: too long for a lesson. ` +
+      setText(this.words, `To fill it, ${count(tokens)} tokens would have to be read, for about ${seconds(lasts)}: too long for a ` +
+        `lesson. ` +
         "A server of your own with --kv-memory 64MiB is filled in a moment.");
     } else {
-      setText(this.words, `Reads about ${count(tokens)} tokens of nonsense, for some ${seconds(Math.ceil(lasts))}. It pushes out what anybody left here: ` +
+      setText(this.words, `Reads about ${count(tokens)} tokens of nonsense, for some ${seconds(Math.ceil(lasts))}. It pushes out ` +
+        `what anybody left here: ` +
         "nothing is lost by that, but it will be computed again.");
     }
   }

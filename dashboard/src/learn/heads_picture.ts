@@ -20,7 +20,8 @@ export function headsPicture(queryHeads: number, { heads, id }: Kind): SVGElemen
   for (let i = 0; i < heads; ++i) {
     const middle = i * group + group / 2;
     if (heads < queryHeads) {
-      picture.append(svg("path", { class: "shares", d: `M${i * group + 1} 14 V17 H${(i + 1) * group - gap - 1} V14 M${middle - gap / 2} 17 V24` }));
+      picture.append(svg("path", { class: "shares", d: `M${i * group + 1} 14 V17 H${(i + 1) * group - gap - 1} V14 ` +
+        `M${middle - gap / 2} 17 V24` }));
     }
     picture.append(svg("rect", { x: middle - gap / 2 - piece / 2, y: heads < queryHeads ? 24 : 18, width: piece, height: 12,
       class: id === "MLA" ? "kv-head latent" : "kv-head", rx: Math.min(2, side / 4) }));

@@ -61,7 +61,8 @@ export function kindsOf(shape: Shape, format: Format): Kind[] {
   const groups = kvHeads < queryHeads && kvHeads > 1 ? kvHeads : queryHeads % 8 === 0 && queryHeads > 8 ? 8 : 0;
   const isMla = shape.latent !== undefined;
   const kinds = [heads(shape, "MHA", "every head its own", queryHeads, format, kvHeads === queryHeads && !isMla)];
-  if (groups > 0) kinds.push(heads(shape, "GQA", `${groups} groups of ${queryHeads / groups} heads`, groups, format, groups === kvHeads && !isMla));
+  if (groups > 0) kinds.push(heads(shape, "GQA", `${groups} groups of ${queryHeads / groups} heads`, groups, format,
+    groups === kvHeads && !isMla));
   kinds.push(heads(shape, "MQA", "all heads share one", 1, format, kvHeads === 1 && !isMla), latent(shape, format));
   return kinds;
 }

@@ -7,7 +7,8 @@ import { shareBar } from "../plan/plan_views";
 import { foundTokens, type Receipt } from "../receipt";
 import { freshSalt, prose, Work, type Lesson } from "./lesson";
 
-const NOTE = "Day {n}: walked the pipeline from valve {n} to the pump house. Pressure {p} bar, no leak to be seen. The seal at joint {j} is worn and " +
+const NOTE = "Day {n}: walked the pipeline from valve {n} to the pump house. Pressure {p} bar, no leak to be seen. The seal at " +
+  "joint {j} is worn and " +
   "should be changed before winter; noted it in the plan and ordered two of them. ";
 const QUESTION = "\n\nQuestion: what should be changed before winter?\nAnswer:";
 const ANSWER_TOKENS = 16;
@@ -36,7 +37,8 @@ const pathOf = (id: string, action = ""): string => `v1/sessions/${encodeURIComp
 /** Notes that nobody has read before: each visit's are its own. */
 function notes(days: number): string {
   const lines = Array.from({ length: days }, (_, i) =>
-    NOTE.replaceAll("{n}", String(i + 1)).replace("{p}", (4 + ((i * 37) % 20) / 10).toFixed(1)).replace("{j}", String(11 + ((i * 7) % 80))));
+    NOTE.replaceAll("{n}", String(i + 1)).replace("{p}", (4 + ((i * 37) % 20) / 10).toFixed(1))
+      .replace("{j}", String(11 + ((i * 7) % 80))));
   return `Log of agent ${freshSalt().slice(6)}.\n${lines.join("\n")}`;
 }
 
@@ -64,9 +66,12 @@ export class MoveLesson implements Lesson {
     });
     this.element = h("div", { class: "stack" },
       panel("A memory that moves", "",
-        prose(["An agent that has worked for a while carries a long text with it. If it goes on at another server, that one has either to read all of it again, or to get its ",
-          "memory along: the tokens, which are few bytes, and their KV, which are many. Both ways are taken here, and the last question is the same."],
-        ["There is one server, so it plays both ends: the session is exported with its KV into a file, the file is brought back and taken in under another name, block by block ",
+        prose(["An agent that has worked for a while carries a long text with it. If it goes on at another server, that one has " +
+          "either to read all of it again, or to get its ",
+          "memory along: the tokens, which are few bytes, and their KV, which are many. Both ways are taken here, and the last " +
+            "question is the same."],
+        ["There is one server, so it plays both ends: the session is exported with its KV into a file, the file is brought back and " +
+          "taken in under another name, block by block ",
           "checked. That starting over really starts over, a ", h("code", {}, "cache_salt"), " of its own sees to. Between two servers ",
           h("code", {}, "quire session handoff"), " does the same without a file."]), form, this.work.problem, this.log),
       this.result);
@@ -137,24 +142,30 @@ export class MoveLesson implements Lesson {
     const same = over.choices[0]?.text === asked.text;
     const row = (what: string, ms: number, kind: string, about: string, strong = false) => h("tr", {},
       h("th", { scope: "row" }, strong ? h("b", {}, what) : what, h("span", { class: "remark" }, about)),
-      h("td", { class: "number" }, strong ? h("b", {}, milliseconds(ms)) : milliseconds(ms)), h("td", { class: "wide" }, shareBar(ms / most, kind)));
+      h("td", { class: "number" }, strong ? h("b", {}, milliseconds(ms)) : milliseconds(ms)),
+      h("td", { class: "wide" }, shareBar(ms / most, kind)));
     this.result.replaceChildren(panel("Until the first word of the answer", "",
-      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Handed over and starting over" }, h("table", { class: "bars" }, h("tbody", {},
+      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Handed over and starting over" },
+        h("table", { class: "bars" }, h("tbody", {},
         row("Starting over", anew, "computed", `${plural(over.quire.computed_tokens, "token")} computed`, true),
-        row("With the memory handed over", handed, "found", `${count(foundTokens(asked.quire))} tokens found, ${count(asked.quire.computed_tokens)} computed; file, way and answer together`, true),
+        row("With the memory handed over", handed, "found", `${count(foundTokens(asked.quire))} tokens found, ` +
+          `${count(asked.quire.computed_tokens)} computed; file, way and answer together`, true),
         row("of that, writing the file", all.export, "plain", `${bytes(all.file)}, sealed`),
         row("taking it in", all.import, "plain", "every block opened, and compared with the text"),
         row("answering", asked.quire.ttft_ms, "plain", "once the memory is there")))),
       h("p", { class: "verdict-line" }, h("span", { class: `sign ${same ? "fits" : "never"}`, "aria-hidden": "true" }, same ? "✓" : "✕"),
-        same ? `The same answer both times: “${asked.text.trim()}”` : `Two answers: “${asked.text.trim()}” and “${(over.choices[0]?.text ?? "").trim()}”`),
+        same ? `The same answer both times: “${asked.text.trim()}”` : `Two answers: “${asked.text.trim()}” and ` +
+          `“${(over.choices[0]?.text ?? "").trim()}”`),
       h("p", { class: "hint" }, this.honest(all.tokens, all.file, kv))));
     announce(`Starting over took ${milliseconds(anew)}, handed over ${milliseconds(handed)}`);
   }
 
   private honest(tokens: number, file: number, kv: Imported["kv"]): string {
-    const here = kv.held > 0 ? `The blocks were still in this server’s memory, so ${count(kv.held)} of ${count(kv.blocks)} were compared and not copied in; another server copies them too. ` : "";
+    const here = kv.held > 0 ? `The blocks were still in this server’s memory, so ${count(kv.held)} of ${count(kv.blocks)} were ` +
+      `compared and not copied in; another server copies them too. ` : "";
     const why = kv.refused === null ? "" : `Not all were used: ${kv.refused}. `;
-    return `${here}${why}The file is ${bytes(file / tokens)} a token. Whether it is worth its way depends on the model and the line: a larger model takes far longer to compute a token, ` +
+    return `${here}${why}The file is ${bytes(file / tokens)} a token. Whether it is worth its way depends on the model and the ` +
+      `line: a larger model takes far longer to compute a token, ` +
       "while its KV grows more slowly. The page Plan says from where on.";
   }
 }

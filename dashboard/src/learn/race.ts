@@ -41,9 +41,11 @@ export class RaceLesson implements Lesson {
     });
     this.element = h("div", { class: "stack" },
       panel("The same answer, twice", "",
-        prose(["A model writes one token at a time, and each of them looks back at all that came before. With a cache, the keys and values of what came ",
+        prose(["A model writes one token at a time, and each of them looks back at all that came before. With a cache, the keys and " +
+          "values of what came ",
           "before are there. Without one, they have to be worked out again: for every single token the whole text goes through the model."],
-        ["Both are really run here: the first as an ordinary answer, the second as one request a token, each under a ", h("code", {}, "cache_salt"),
+        ["Both are really run here: the first as an ordinary answer, the second as one request a token, each under a ",
+          h("code", {}, "cache_salt"),
           " that nobody used before, so that nothing is found. One after the other, so that neither slows the other down."]), form),
       panel("The race", "", h("div", { class: "lanes" }, this.withCache.element, this.without.element), this.work.problem),
       this.result);
@@ -67,7 +69,8 @@ export class RaceLesson implements Lesson {
     const same = again.map(({ text }) => text).join("") === cached.map(({ text }) => text).join("");
     this.result.replaceChildren(
       panel("What it came to", "", comparison(cached, again, same, this.plan)),
-      panel("Time of each token", "The first one costs both of them the same: the text has to be read. From then on one computes a token, and the other " +
+      panel("Time of each token", "The first one costs both of them the same: the text has to be read. From then on one computes a " +
+        "token, and the other " +
         "everything.", columns(cached, again)));
     announce(`The race is over. ${same ? "Both wrote the same text." : ""}`);
   }

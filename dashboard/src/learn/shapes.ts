@@ -1,7 +1,7 @@
 // Lesson 3: how heads, latents and formats decide what a text takes in memory.
 
 import { h, panel, setText, setVar } from "../dom";
-import { bytes, count, short } from "../format";
+import { bytes, count } from "../format";
 import { planIfTold, type Plan } from "../plan/plan_data";
 import { headsPicture } from "./heads_picture";
 import { field, prose, term, type Lesson } from "./lesson";
@@ -11,7 +11,8 @@ const CONTEXTS = Array.from({ length: 19 }, (_, i) => Math.round(512 * 2 ** (i /
 const CLIENTS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256];
 const MEMORIES: [string, number][] = [["8 GiB", 8], ["24 GiB", 24], ["80 GiB", 80], ["640 GiB", 640]].map(
   ([name, size]) => [name as string, (size as number) * 2 ** 30]);
-const FORMATS: [Format, string][] = [["f16", "f16: two bytes a number"], ["k16v8", "k16v8: values in one byte"], ["q8", "q8: keys and values in one byte"]];
+const FORMATS: [Format, string][] = [["f16", "f16: two bytes a number"], ["k16v8", "k16v8: values in one byte"], ["q8",
+  "q8: keys and values in one byte"]];
 
 function slider(id: string, most: number, at: number): HTMLInputElement {
   return h("input", { id, type: "range", min: "0", max: most, step: "1", value: at });
@@ -46,18 +47,25 @@ export class ShapesLesson implements Lesson {
         return h("span", {}, input, h("label", { for: input.id }, words));
       }));
     const form = h("form", { class: "shape-form" }, field("Model", this.model), field("Memory for KV", this.memory),
-      field("Tokens of each conversation", this.context, this.contextShown), field("Conversations at once", this.clients, this.clientsShown), choice);
+      field("Tokens of each conversation", this.context, this.contextShown), field("Conversations at once", this.clients,
+        this.clientsShown), choice);
     form.addEventListener("input", () => this.update());
     form.addEventListener("submit", (event) => event.preventDefault());
     this.element = h("div", { class: "stack" },
       panel("Heads, and what they keep", "",
-        prose(["Attention looks at a text with many ", term("query heads"), " at once. What the KV cache holds are the keys and values that they look at. In ",
-          term("MHA"), " each query head has its own; in ", term("GQA"), " a group of them shares one; in ", term("MQA"), " all share one; and ", term("MLA"),
-          " keeps a single narrow latent, from which the keys and values of all heads are unfolded when they are read. The model’s arithmetic over a text is much the same: ",
+        prose(["Attention looks at a text with many ", term("query heads"), " at once. What the KV cache holds are the keys and " +
+          "values that they look at. In ",
+          term("MHA"), " each query head has its own; in ", term("GQA"), " a group of them shares one; in ", term("MQA"),
+            " all share one; and ", term("MLA"),
+          " keeps a single narrow latent, from which the keys and values of all heads are unfolded when they are read. The model’s " +
+            "arithmetic over a text is much the same: ",
           "what differs is what must stay in memory, and be read again for every token."])),
       panel("Set it yourself", "", form, this.sum,
+        h("ul", { class: "legend-line" }, h("li", {}, h("span", { class: "swatch limit", "aria-hidden": "true" }),
+          "as much as the chosen memory holds")),
         h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Memory by kind of attention" },
-          h("table", { class: "bars kinds" }, h("thead", {}, h("tr", {}, ...["", "Query heads above, what is kept below", "numbers a token and layer", "a token", "all of them", "such conversations fit"]
+          h("table", { class: "bars kinds" }, h("thead", {}, h("tr", {}, ...["", "Query heads above, what is kept below",
+            "numbers a token and layer", "a token", "all of them", "such conversations fit"]
             .map((text, i) => h("th", { scope: "col", class: i > 1 && "number" }, text)))), this.body)), this.remark));
     this.fillChoices(undefined);
     this.update();
@@ -102,14 +110,17 @@ export class ShapesLesson implements Lesson {
     words(this.context, this.contextShown, `${count(context)} tokens, of ${count(shape.context)} that it reads`);
     words(this.clients, this.clientsShown, count(clients));
     setText(this.remark, `${shape.layers} layers, ${shape.queryHeads} query heads of ${shape.headDim}. ${shape.remark ?? ""}` +
-      (shape.latent ? "" : " MLA is what it would take in the proportions of DeepSeek-V2: a latent as wide as four heads, and half a head for the position."));
+      (shape.latent ? "" : " MLA is what it would take in the proportions of DeepSeek-V2: a latent as wide as four heads, and half " +
+        "a head for the position."));
     const kinds = kindsOf(shape, format);
     const totals = kinds.map(({ tokenBytes }) => tokenBytes * context * clients);
     const scale = Math.max(...totals);
-    this.body.replaceChildren(...kinds.map((kind, i) => row(shape, kind, totals[i] ?? 0, scale, memory, memory / (kind.tokenBytes * context))));
+    this.body.replaceChildren(...kinds.map((kind, i) => row(shape, kind, totals[i] ?? 0, scale, memory,
+      memory / (kind.tokenBytes * context))));
     const own = kinds.findIndex((kind) => kind.own);
     const real = totals[own] ?? 0;
-    setText(this.sum, `${count(clients)} conversation${clients === 1 ? "" : "s"} of ${count(context)} tokens take ${bytes(real)} as this model is (${kinds[own]?.id ?? ""}), ` +
+    setText(this.sum, `${count(clients)} conversation${clients === 1 ? "" : "s"} of ${count(context)} tokens take ${bytes(real)} as ` +
+      `this model is (${kinds[own]?.id ?? ""}), ` +
       (real <= memory ? `and ${bytes(memory)} hold them.` : `and ${bytes(memory)} do not hold them.`));
   }
 }
@@ -125,11 +136,12 @@ function row(shape: Shape, kind: Kind, total: number, scale: number, memory: num
     bar.append(mark);
   }
   return h("tr", { class: kind.own && "own" },
-    h("th", { scope: "row" }, h("b", {}, kind.id), h("span", { class: "remark" }, kind.name), kind.own && h("span", { class: "tag" }, "as it is")),
+    h("th", { scope: "row" }, h("b", {}, kind.id), h("span", { class: "remark" }, kind.name), kind.own && h("span",
+      { class: "tag" }, "as it is")),
     h("td", {}, headsPicture(shape.queryHeads, kind)),
     h("td", { class: "number" }, kind.values), h("td", { class: "number" }, bytes(kind.tokenBytes)),
     h("td", { class: "number total" }, h("b", {}, bytes(total)), bar),
-    h("td", { class: "number" }, fit >= 1 ? short(Math.floor(fit)) : "none"));
+    h("td", { class: "number" }, fit >= 1 ? count(Math.floor(fit)) : "none"));
 }
 
 export const shapesLesson = (): Lesson => new ShapesLesson();

@@ -34,10 +34,11 @@ export function learnPage(): Page {
   const next = LESSONS[at + 1];
   const list = h("ol", { class: "lessons" }, ...LESSONS.map(({ id, title, about }, i) => h("li", {},
     h("a", { href: addressOf(id), "aria-current": id === entry.id && "step" },
-      h("span", { class: "place", "aria-hidden": "true" }, i + 1), h("span", {}, h("b", {}, title), h("span", { class: "remark" }, about))))));
+      h("span", { class: "place", "aria-hidden": "true" }, i + 1), h("span", {}, h("b", {}, title), h("span", { class: "remark" },
+        about))))));
   return {
     element: h("div", { class: "stack learn" },
-      h("p", { class: "about" }, "No picture here is drawn in advance: each button asks this server, and what you see is what it answered."),
+      h("p", { class: "about" }, "Nothing here is a recording: the lessons ask this server, and show what it answered."),
       h("nav", { "aria-label": "Lessons" }, list), lesson.element,
       next && h("p", { class: "next" }, h("a", { href: addressOf(next.id) }, `Next: ${next.title}`))),
     leave: () => lesson.leave(),

@@ -109,7 +109,8 @@ class PlanPage {
       panel("What a change would do", `To sessions of ${count(longest)} tokens. Formats and windows are settings of this server; ` +
         "heads and latents are how a model was made, and show why newer ones are made so.",
         scroll("What a change would do", changeTable(plan))));
-    if (machine) this.place.append(h("p", { class: "hint" }, `Measured ${machine.measured} on ${machine.cpu}, ${machine.threads} threads, ` +
+    if (machine) this.place.append(h("p", { class: "hint" }, `Measured ${machine.measured} on ${machine.cpu}, ${machine.threads} ` +
+      `threads, ` +
       `${machine.isa}: at most ${short(machine.dot_ops_per_second ?? NaN)}op/s of bytes, ${bytes(machine.read_bytes_per_second)}/s of ` +
       `memory, ${bytes(machine.disk_read_bytes_per_second)}/s of disk.`));
     if (focused instanceof HTMLElement && this.form.contains(focused)) focused.focus();
@@ -117,9 +118,11 @@ class PlanPage {
 
   private sizes(plan: Plan): HTMLElement {
     const { memory } = plan;
-    return panel("What it takes", `${bytes(memory.forecast_bytes)} in all: weights and buffers are always there, the rest is memory of texts.`,
+    return panel("What it takes", `${bytes(memory.forecast_bytes)} in all: weights and buffers are always there, the rest is memory ` +
+      `of texts.`,
       factsOf(plan), memoryBar(plan),
-      arithmetic("The arithmetic", memory.fixed.map((part) => ({ name: part.name, value: bytes(part.bytes), arithmetic: part.arithmetic }))),
+      arithmetic("The arithmetic", memory.fixed.map((part) => ({ name: part.name, value: bytes(part.bytes),
+        arithmetic: part.arithmetic }))),
       scroll("Formats of KV", formatTable(plan)));
   }
 

@@ -102,7 +102,8 @@ function evenBar(one: BreakEven, most: number): HTMLElement {
 export function breakEvenTable({ break_even, model }: Plan): HTMLElement {
   return h("table", { class: "bars" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "KV that lies in"), h("th", { scope: "col" }, "comes back faster"),
-      h("th", { scope: "col", class: "wide scale" }, h("span", {}, count(BLOCK_TOKENS)), h("span", {}, `${count(model.context)} tokens`)))),
+      h("th", { scope: "col", class: "wide" }, h("div", { class: "scale" }, h("span", {}, count(BLOCK_TOKENS)), h("span", {},
+        `${count(model.context)} tokens`))))),
     h("tbody", {}, ...break_even.map((one) => h("tr", {}, h("th", { scope: "row" }, one.place),
       h("td", {}, one.tokens === null ? "never: compute it again"
         : one.tokens <= BLOCK_TOKENS ? "always" : `from ${count(one.tokens)} tokens on`),
@@ -116,6 +117,6 @@ export function changeTable({ changes }: Plan): HTMLElement {
       h("th", { scope: "row" }, change.name, change.remark !== "" && h("span", { class: "remark" }, change.remark)),
       number(bytes(change.kv_bytes_per_token)), number(bytes(change.session_bytes)),
       number(rate(change.decode_tokens_per_second)),
-      h("td", { class: "number wide with-bar" }, h("span", {}, count(change.sessions)),
-        shareBar(change.sessions / most, i === 0 ? "found" : "plain"))))));
+      h("td", { class: "number wide" }, h("div", { class: "with-bar" }, h("span", {}, count(change.sessions)),
+        shareBar(change.sessions / most, i === 0 ? "found" : "plain")))))));
 }
