@@ -100,7 +100,7 @@ export class BlocksLesson implements Lesson {
     button.addEventListener("click", () => {
       if (this.work.busy) return;
       change();
-      void this.ask(what).then(() => button.classList.add("done"));
+      void this.ask(what).then((done) => done && button.classList.add("done"));
     });
     return button;
   }
@@ -136,28 +136,31 @@ export class BlocksLesson implements Lesson {
     announce("A new memory begins, and it is empty");
   }
 
-  private ask(what: string): Promise<void> {
+  private ask(what: string): Promise<boolean> {
     return this.work.run(async (signal) => {
       const prompt = this.prompt();
       const answer = await ask({ prompt, salt: this.salt, maxTokens: 12 }, signal);
       const blocks = blockList(await blocksOf(prompt, answer.receipt, signal));
-      this.show(what, answer, blocks, await this.eviction.whyMissed(answer, signal));
+      const words = this.show(what, answer, blocks);
+      // The ledger has its row a little later.
+      void this.eviction.whyMissed(answer, this.abort.signal).then((why) => why !== "" && setText(words, why), () => undefined);
     });
   }
 
-  private show(what: string, answer: Answer, blocks: HTMLElement, why: string): void {
+  private show(what: string, answer: Answer, blocks: HTMLElement): HTMLElement {
     const { receipt, promptTokens, text } = answer;
     const found = foundTokens(receipt);
     const time = h("div", { class: "time-of" });
     this.tries.push({ what, answer, time });
-    const words = explain(this.tries, why);
+    const words = h("p", { class: "words", role: "status" }, explain(this.tries));
     this.list.prepend(h("li", { class: "try" },
       h("h3", {}, `${this.tries.length}. ${what}`), time,
-      h("p", { class: "words" }, words), blocks,
+      words, blocks,
       h("p", { class: "hint" }, `The model goes on: “${text.trim()}”`)));
     while (this.list.children.length > MOST_SHOWN) this.list.lastElementChild?.remove();
     this.scaleTimes();
-    announce(`${what}: ${count(found)} of ${plural(promptTokens, "token")} found. ${words}`);
+    announce(`${what}: ${count(found)} of ${plural(promptTokens, "token")} found`);
+    return words;
   }
 
   /** All on one scale, that of the slowest. */
@@ -173,11 +176,10 @@ export class BlocksLesson implements Lesson {
   }
 }
 
-function explain(tries: Try[], why: string): string {
+function explain(tries: Try[]): string {
   const { answer } = tries[tries.length - 1] as Try;
   const found = foundTokens(answer.receipt);
   const { computed_tokens: computed } = answer.receipt;
-  if (why !== "") return why;
   if (found === 0 && tries.length === 1) {
     return `Nothing was found, so all ${count(answer.promptTokens)} tokens went through the model. Their ` +
       `${count(Math.floor(answer.promptTokens / BLOCK_TOKENS))} full blocks are kept now.`;

@@ -9,7 +9,7 @@ import { ask, tokensOf, type Answer } from "./ask";
 import { freshSalt, prose, term, type Work } from "./lesson";
 
 const MOST_SECONDS = 120;
-const PIECE_TOKENS = 1024;
+const PIECE_TOKENS = 512;
 const LEDGER_MS = [150, 300, 600];
 const WHY: Record<string, string> = {
   evicted_own: "had been evicted for other requests of your own",
@@ -37,7 +37,7 @@ export class Eviction {
   private readonly unsubscribe: () => void;
   private rate = 0; // tokens a second, as measured by the last answer that computed many
 
-  constructor(private readonly work: Work, private readonly prompt: () => string, askAgain: () => Promise<void>) {
+  constructor(private readonly work: Work, private readonly prompt: () => string, askAgain: () => Promise<unknown>) {
     this.again.addEventListener("click", () => void askAgain());
     this.controls = h("div", { class: "stack" },
       h("div", { class: "buttons" }, this.fill, this.stop, this.again), h("span", { class: "gauge tall", "aria-hidden": "true" },
@@ -75,7 +75,7 @@ export class Eviction {
     }
   }
 
-  private run(): Promise<void> {
+  private run(): Promise<unknown> {
     return this.work.run(async (signal) => {
       const words = await tokensOf(this.prompt(), signal);
       const salt = freshSalt();

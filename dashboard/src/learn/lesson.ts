@@ -20,16 +20,19 @@ export class Work {
     return this.abort !== undefined;
   }
 
-  async run(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    if (this.abort) return;
+  /** Whether it was done to its end. */
+  async run(work: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
+    if (this.abort) return false;
     const abort = new AbortController();
     this.abort = abort;
     setText(this.problem, "");
     this.onBusy(true);
     try {
       await work(abort.signal);
+      return true;
     } catch (error) {
       if (!abort.signal.aborted) setText(this.problem, error instanceof ApiError ? error.message : String(error));
+      return false;
     } finally {
       this.abort = undefined;
       this.onBusy(false);

@@ -64,8 +64,8 @@ export class RaceLesson implements Lesson {
     this.withCache.clear();
     this.without.clear();
     const prompt = this.text.value;
-    const cached = await this.runWith(prompt, signal);
-    const again = await this.runWithout(prompt, cached, signal);
+    const { steps: cached, tokens } = await this.runWith(prompt, signal);
+    const again = await this.runWithout(prompt, tokens, signal);
     const same = again.map(({ text }) => text).join("") === cached.map(({ text }) => text).join("");
     this.result.replaceChildren(
       panel("What it came to", "", comparison(cached, again, same, this.plan)),
@@ -75,7 +75,7 @@ export class RaceLesson implements Lesson {
     announce(`The race is over. ${same ? "Both wrote the same text." : ""}`);
   }
 
-  private async runWith(prompt: string, signal: AbortSignal): Promise<Step[]> {
+  private async runWith(prompt: string, signal: AbortSignal): Promise<{ steps: Step[]; tokens: number }> {
     const steps: Step[] = [];
     let before = 0;
     this.withCache.begin();
@@ -90,18 +90,18 @@ export class RaceLesson implements Lesson {
       step.length = answer.promptTokens + i;
       if (i === 0) step.computed = answer.receipt.computed_tokens;
     });
-    this.withCache.end(steps.reduce((sum, { ms }) => sum + ms, 0), steps.reduce((sum, { computed }) => sum + computed, 0));
-    return steps;
+    this.withCache.end(steps.reduce((sum, { ms }) => sum + ms, 0), answer.receipt.computed_tokens + answer.generatedTokens - 1);
+    return { steps, tokens: answer.generatedTokens };
   }
 
-  private async runWithout(prompt: string, cached: Step[], signal: AbortSignal): Promise<Step[]> {
+  private async runWithout(prompt: string, tokens: number, signal: AbortSignal): Promise<Step[]> {
     const steps: Step[] = [];
     let text = prompt;
     let computed = 0;
     this.without.begin();
-    for (const { text: wanted } of cached) {
+    for (let i = 0; i < tokens; ++i) {
       const answer = await ask({ prompt: text, salt: freshSalt(), maxTokens: 1 }, signal);
-      if (answer.text === "" && wanted !== "") break;
+      if (answer.text === "") break; // the end of the text, which has no words
       steps.push({ text: answer.text, ms: answer.wallMs, computed: answer.receipt.computed_tokens, length: answer.promptTokens });
       computed += answer.receipt.computed_tokens;
       text += answer.text;
