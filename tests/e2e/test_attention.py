@@ -3,15 +3,7 @@ import concurrent.futures
 
 import pytest
 
-from server_process import ServerProcess
-
 TEXT = "The giraffe went into the lake because it was hot."
-
-
-@pytest.fixture(scope="module")
-def server():
-    with ServerProcess() as running:
-        yield running
 
 
 def look(server, **body):
