@@ -13,7 +13,7 @@ export interface Answer {
 
 export interface Question {
   prompt: string | number[];
-  salt: string;
+  salt?: string; // none: with all that the caller has left in memory
   maxTokens: number;
 }
 
@@ -31,7 +31,7 @@ interface Chunk {
 }
 
 const bodyOf = ({ prompt, salt, maxTokens }: Question): Record<string, unknown> =>
-  ({ prompt, cache_salt: salt, max_tokens: maxTokens, temperature: 0 });
+  ({ prompt, max_tokens: maxTokens, temperature: 0, ...(salt === undefined ? {} : { cache_salt: salt }) });
 
 export async function ask(question: Question, signal: AbortSignal): Promise<Answer> {
   const began = performance.now();
@@ -71,8 +71,9 @@ export async function askAloud(question: Question, onPiece: (text: string, ms: n
   return { promptTokens: 0, generatedTokens: 0, ...answer, receipt: answer.receipt, wallMs: performance.now() - began };
 }
 
-export async function tokensOf(content: string, signal: AbortSignal): Promise<number[]> {
-  const { tokens } = await postJson<{ tokens: number[] }>("tokenize", { content, add_special: true, parse_special: false }, signal);
+/** `whole`: as a text by itself, with what the model wants before it; else as what goes on. */
+export async function tokensOf(content: string, whole: boolean, signal: AbortSignal): Promise<number[]> {
+  const { tokens } = await postJson<{ tokens: number[] }>("tokenize", { content, add_special: whole, parse_special: false }, signal);
   return tokens;
 }
 

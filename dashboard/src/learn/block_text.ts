@@ -38,7 +38,7 @@ async function textOfBlock(tokens: number[], signal: AbortSignal): Promise<strin
 }
 
 export async function blocksOf(prompt: string, receipt: Receipt, signal: AbortSignal): Promise<TextBlock[]> {
-  const tokens = await tokensOf(prompt, signal);
+  const tokens = await tokensOf(prompt, true, signal);
   const starts = Array.from({ length: Math.ceil(tokens.length / BLOCK_TOKENS) }, (_, i) => i * BLOCK_TOKENS);
   return Promise.all(starts.map(async (start) => {
     const own = tokens.slice(start, start + BLOCK_TOKENS);

@@ -194,7 +194,7 @@ function explain(tries: Try[]): string {
   return `${plural(found / BLOCK_TOKENS, "block")} found and not computed` + (answer.receipt.cached_tokens.disk > 0
     ? ", some of them read back from disk" : "") +
     (times >= 1.5 ? `: ${times.toFixed(times < 10 ? 1 : 0)}× as fast as the first time` : "") +
-    `. The ${plural(computed, "token")} behind them were computed: a block that differs or is not full has no name to be found by.`;
+    `. The ${plural(computed, "token")} behind them ${computed === 1 ? "was" : "were"} computed: a block that differs or is not full has no name to be found by.`;
 }
 
 export const blocksLesson = (): Lesson => new BlocksLesson();

@@ -77,7 +77,7 @@ export class Eviction {
 
   private run(): Promise<unknown> {
     return this.work.run(async (signal) => {
-      const words = await tokensOf(this.prompt(), signal);
+      const words = await tokensOf(this.prompt(), true, signal);
       const salt = freshSalt();
       const all = this.size();
       const piece = Math.min(PIECE_TOKENS, all >> 2);

@@ -5,6 +5,7 @@ import { announce, h, panel, setText } from "../dom";
 import { bytes, count, milliseconds, plural } from "../format";
 import { shareBar } from "../plan/plan_views";
 import { foundTokens, type Receipt } from "../receipt";
+import { ask, tokensOf, type Answer } from "./ask";
 import { freshSalt, prose, Work, type Lesson } from "./lesson";
 
 const NOTE = "Day {n}: walked the pipeline from valve {n} to the pump house. Pressure {p} bar, no leak to be seen. The seal at " +
@@ -23,13 +24,17 @@ interface Imported extends Session {
 }
 
 interface Generated {
-  text: string;
   quire: Receipt;
 }
 
-interface Completion {
-  choices: { text: string }[];
-  quire: Receipt;
+interface Moved {
+  file: number; // bytes
+  tokens: number;
+  exportMs: number;
+  importMs: number;
+  kv: Imported["kv"];
+  asked: Answer;
+  over: Answer;
 }
 
 const pathOf = (id: string, action = ""): string => `v1/sessions/${encodeURIComponent(id)}${action}`;
@@ -109,7 +114,7 @@ export class MoveLesson implements Lesson {
   private async moveAs(name: string, moved: string, signal: AbortSignal): Promise<void> {
     const text = notes(Number(this.days.value));
     await postJson<Session>("v1/sessions", { id: name, seed: 1 }, signal);
-    const read = await this.doing("The agent reads its notes, at the first server", async () => {
+    await this.doing("The agent reads its notes, at the first server", async () => {
       await request(pathOf(name, "/append"), post({ text }, signal));
       return postJson<Generated>(pathOf(name, "/generate"), { max_tokens: 1, temperature: 0 }, signal);
     }, ({ quire }) => `, ${plural(quire.computed_tokens + foundTokens(quire), "token")}`);
@@ -122,24 +127,24 @@ export class MoveLesson implements Lesson {
         { method: "POST", body: file.done, headers: { "Content-Type": "application/octet-stream" }, signal });
       return (await response.json()) as Imported;
     }, ({ kv }) => `, ${plural(kv.blocks, "block")}: ${count(kv.taken)} taken, ${count(kv.held)} were still here`);
-    await request(pathOf(moved, "/append"), post({ text: QUESTION }, signal));
+    // What the session says, and the question: nothing of the question is read before it is asked.
     const { token_ids: ids } = await getJson<Session & { token_ids: number[] }>(pathOf(moved, "?tokens=true"), signal);
-    const asked = await this.doing("It is asked there", () =>
-      postJson<Generated>(pathOf(moved, "/generate"), { max_tokens: ANSWER_TOKENS, temperature: 0 }, signal),
-    ({ quire }) => `, ${count(foundTokens(quire))} tokens found`);
-    const over = await this.doing("The same question, starting over", () =>
-      postJson<Completion>("v1/completions", { prompt: ids, max_tokens: ANSWER_TOKENS, temperature: 0, cache_salt: freshSalt() }, signal),
-    ({ quire }) => `, ${plural(quire.computed_tokens, "token")} computed`);
-    this.show({ file: file.done.size, tokens: ids.length, export: file.ms, import: imported.ms, asked: asked.done, over: over.done,
-      kv: imported.done.kv, read: read.ms });
+    const prompt = [...ids, ...await tokensOf(QUESTION, false, signal)];
+    const asked = await this.doing("It is asked there", () => ask({ prompt, maxTokens: ANSWER_TOKENS }, signal),
+      ({ receipt }) => `, ${plural(foundTokens(receipt), "token")} found, ${count(receipt.computed_tokens)} computed`);
+    const over = await this.doing("The same question, starting over",
+      () => ask({ prompt, maxTokens: ANSWER_TOKENS, salt: freshSalt() }, signal),
+      ({ receipt }) => `, ${plural(receipt.computed_tokens, "token")} computed`);
+    this.show({ file: file.done.size, tokens: ids.length, exportMs: file.ms, importMs: imported.ms, kv: imported.done.kv,
+      asked: asked.done, over: over.done });
   }
 
-  private show(all: { file: number; tokens: number; export: number; import: number; asked: Generated; over: Completion; kv: Imported["kv"]; read: number }): void {
+  private show(all: Moved): void {
     const { asked, over, kv } = all;
-    const handed = all.export + all.import + asked.quire.ttft_ms;
-    const anew = over.quire.ttft_ms;
+    const handed = all.exportMs + all.importMs + asked.receipt.ttft_ms;
+    const anew = over.receipt.ttft_ms;
     const most = Math.max(handed, anew);
-    const same = over.choices[0]?.text === asked.text;
+    const same = over.text === asked.text;
     const row = (what: string, ms: number, kind: string, about: string, strong = false) => h("tr", {},
       h("th", { scope: "row" }, strong ? h("b", {}, what) : what, h("span", { class: "remark" }, about)),
       h("td", { class: "number" }, strong ? h("b", {}, milliseconds(ms)) : milliseconds(ms)),
@@ -147,15 +152,15 @@ export class MoveLesson implements Lesson {
     this.result.replaceChildren(panel("Until the first word of the answer", "",
       h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Handed over and starting over" },
         h("table", { class: "bars" }, h("tbody", {},
-        row("Starting over", anew, "computed", `${plural(over.quire.computed_tokens, "token")} computed`, true),
-        row("With the memory handed over", handed, "found", `${count(foundTokens(asked.quire))} tokens found, ` +
-          `${count(asked.quire.computed_tokens)} computed; file, way and answer together`, true),
-        row("of that, writing the file", all.export, "plain", `${bytes(all.file)}, sealed`),
-        row("taking it in", all.import, "plain", "every block opened, and compared with the text"),
-        row("answering", asked.quire.ttft_ms, "plain", "once the memory is there")))),
+        row("Starting over", anew, "computed", `${plural(over.receipt.computed_tokens, "token")} computed`, true),
+        row("With the memory handed over", handed, "found", `${count(foundTokens(asked.receipt))} tokens found, ` +
+          `${count(asked.receipt.computed_tokens)} computed; file, way and answer together`, true),
+        row("of that, writing the file", all.exportMs, "plain", `${bytes(all.file)}, sealed`),
+        row("taking it in", all.importMs, "plain", "every block opened, and compared with the text"),
+        row("answering", asked.receipt.ttft_ms, "plain", "once the memory is there")))),
       h("p", { class: "verdict-line" }, h("span", { class: `sign ${same ? "fits" : "never"}`, "aria-hidden": "true" }, same ? "✓" : "✕"),
         same ? `The same answer both times: “${asked.text.trim()}”` : `Two answers: “${asked.text.trim()}” and ` +
-          `“${(over.choices[0]?.text ?? "").trim()}”`),
+          `“${over.text.trim()}”`),
       h("p", { class: "hint" }, this.honest(all.tokens, all.file, kv))));
     announce(`Starting over took ${milliseconds(anew)}, handed over ${milliseconds(handed)}`);
   }
