@@ -35,6 +35,7 @@ export class Eviction {
   private readonly words = h("p", { class: "hint", role: "status" });
   private readonly progress = h("span", { class: "fill computed" });
   private readonly unsubscribe: () => void;
+  private filled = false; // and nothing was asked since
   private rate = 0; // tokens a second, as measured by the last answer that computed many
 
   constructor(private readonly work: Work, private readonly prompt: () => string, askAgain: () => Promise<unknown>) {
@@ -61,7 +62,8 @@ export class Eviction {
     const tokens = this.size();
     const lasts = this.rate > 0 ? tokens / this.rate : 0;
     this.fill.disabled = tokens === 0 || this.rate === 0 || lasts > MOST_SECONDS;
-    if (tokens === 0) setText(this.words, "How full it is as a whole, and filling it, is for operators: it would push out what " +
+    if (this.filled) setText(this.words, "The memory has been filled once over. Now ask again: what is left of your text?");
+    else if (tokens === 0) setText(this.words, "How full it is as a whole, and filling it, is for operators: it would push out what " +
       "others keep.");
     else if (this.rate === 0) setText(this.words, "Ask something above first, so that it is known how fast this machine reads.");
     else if (lasts > MOST_SECONDS) {
@@ -89,7 +91,7 @@ export class Eviction {
           setVar(this.progress, "--share", `${Math.min(100, (100 * (read + piece)) / all)}%`);
           setText(this.words, `${count(read + piece)} of ${count(all)} tokens read`);
         }
-        setText(this.words, "The memory has been filled once over. Now ask again: what is left of your text?");
+        this.filled = true;
       } finally {
         this.stop.hidden = true;
         setVar(this.progress, "--share", "0%");
@@ -99,6 +101,7 @@ export class Eviction {
 
   /** What the ledger says of blocks that were there once; empty where it says nothing of that kind. */
   async whyMissed({ receipt }: Answer, signal: AbortSignal): Promise<string> {
+    this.filled = false;
     if (receipt.computed_tokens > 2 * BLOCK_TOKENS) this.rate = receipt.computed_tokens / (receipt.prefill_ms / 1000);
     const query = `v1/ledger?request_id=${encodeURIComponent(receipt.request_id)}`;
     for (const wait of LEDGER_MS) {
