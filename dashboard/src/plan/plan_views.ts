@@ -43,7 +43,10 @@ export function factsOf(plan: Plan): HTMLElement {
 /** Weights, other fixed parts, KV, and what is left: in order, as wide as they are large. */
 export function memoryBar({ memory }: Plan): HTMLElement {
   const kv = memory.kv_bytes + memory.bookkeeping_bytes;
-  const parts: [string, number][] = [...memory.fixed.map(({ name, bytes: size }): [string, number] => [name, size]), ["KV", kv]];
+  const parts = memory.fixed.map(({ name, bytes: size }): [string, number] => [name, size]);
+  const grows = memory.forecast_bytes - memory.fixed_bytes - kv; // with the KV memory
+  if (grows > 0) parts.push(["attention", grows]);
+  parts.push(["KV", kv]);
   const left = memory.planned_bytes - memory.forecast_bytes;
   if (left > 0) parts.push(["not used", left]);
   const bar = h("div", { class: "bar memory-parts", "aria-hidden": "true" });
