@@ -59,7 +59,7 @@ export class BlocksLesson implements Lesson {
       event.preventDefault();
       void this.ask("Your own text");
     });
-    this.eviction = new Eviction(this.work, () => this.prompt(), () => this.ask("After the eviction"));
+    this.eviction = new Eviction(this.work, () => this.prompt(), () => this.askAgain());
     this.element = h("div", { class: "stack" },
       panel("A memory of what was read", "",
         prose(
@@ -134,6 +134,11 @@ export class BlocksLesson implements Lesson {
     this.list.replaceChildren();
     for (const step of this.steps) step.classList.remove("done");
     announce("A new memory begins, and it is empty");
+  }
+
+  /** Asked from below, where what comes of it would be out of sight. */
+  private async askAgain(): Promise<void> {
+    if (await this.ask("Once more")) this.list.firstElementChild?.scrollIntoView({ block: "center" });
   }
 
   private ask(what: string): Promise<boolean> {

@@ -5,6 +5,7 @@ import { bytes, count, milliseconds, seconds, short } from "../format";
 import { BLOCK_TOKENS, type BreakEven, type ContextRow, type Plan } from "./plan_data";
 
 const NONE = "–";
+const PARTS = ["--tenant-0", "--tenant-6", "--tenant-4", "--tenant-5", "--tenant-3", "--tenant-7", "--tenant-1", "--pinned", "--kept"];
 const number = (text: string): HTMLElement => h("td", { class: "number" }, text);
 const rate = (value: number | null): string => (value === null ? NONE : `${short(value)}/s`);
 const time = (value: number | null): string =>
@@ -52,7 +53,7 @@ export function memoryBar({ memory }: Plan): HTMLElement {
   const bar = h("div", { class: "bar memory-parts", "aria-hidden": "true" });
   const legend = h("dl", { class: "legend parts" });
   parts.forEach(([name, size], i) => {
-    const kind = name === "KV" ? "--found" : name === "not used" ? "--free" : `--tenant-${[0, 6, 4, 5, 3, 7][i % 6]}`;
+    const kind = name === "KV" ? "--found" : name === "not used" ? "--free" : PARTS[i % PARTS.length];
     const part = h("span", { class: "part" });
     setVar(part, "flex-grow", String(size));
     setVar(part, "background", `var(${kind})`);
