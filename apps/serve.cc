@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "apps/attention_page.h"
 #include "apps/command.h"
 #include "apps/data_folder.h"
 #include "apps/disk_flags.h"
@@ -189,7 +190,8 @@ class Loader {
     if (running) {
       check_ = std::move(running->check);
       server.SetReady({running->engine, running->tokenizer, running->chat_template,
-                       running->chat_template_error, PlanPage(flags.engine, flags.data, *running)});
+                       running->chat_template_error, PlanPage(flags.engine, flags.data, *running),
+                       AttentionPage(*running)});
       if (!signals.stopping()) Announce(flags, *running, server.url());
     } else {
       error_ = running.error();

@@ -6,11 +6,15 @@ import { live } from "./live";
 import type { MakePage, Page } from "./page";
 import { cachePage } from "./pages/cache";
 import { chatPage, forgetChat } from "./pages/chat";
+import { learnPage } from "./pages/learn";
 import { nowPage } from "./pages/now";
+import { planPage } from "./pages/plan";
 import { requestsPage } from "./pages/requests";
 import { sessionsPage } from "./pages/sessions";
 import { tenantsPage } from "./pages/tenants";
 import "./styles.css";
+import "./plan/plan.css";
+import "./learn/learn.css";
 import { applyTheme, setTheme, theme, type Theme } from "./theme";
 
 const PAGES: { id: string; title: string; make: MakePage }[] = [
@@ -20,6 +24,8 @@ const PAGES: { id: string; title: string; make: MakePage }[] = [
   { id: "cache", title: "Cache", make: cachePage },
   { id: "tenants", title: "Tenants", make: tenantsPage },
   { id: "requests", title: "Requests", make: requestsPage },
+  { id: "plan", title: "Plan", make: planPage },
+  { id: "learn", title: "Learn", make: learnPage },
 ];
 
 const main = h("main", { id: "main", tabindex: "-1" });
@@ -76,7 +82,7 @@ function clear(): void {
 
 function show(): void {
   if (asking) return;
-  const wanted = location.hash.replace(/^#\/?/, "").split("?")[0] ?? "";
+  const wanted = location.hash.replace(/^#\/?/, "").split(/[?/]/)[0] ?? "";
   const page = PAGES.find(({ id }) => id === wanted) ?? PAGES[0];
   if (!page) return;
   for (const [id, link] of links) {

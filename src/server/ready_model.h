@@ -34,6 +34,7 @@ struct ReadyModel {
                 engine->context_tokens()),
         names(std::move(model_names)),
         plan(std::move(served.plan)),
+        attention(std::move(served.attention)),
         vocabulary(VocabularyDigest(*tokenizer)) {}
 
   std::shared_ptr<Engine> engine;
@@ -45,6 +46,7 @@ struct ReadyModel {
   PromptEncoder encoder;
   std::vector<std::string> names;  // the first is its own; "*" stands for any
   std::function<Result<std::string>(const std::string& query)> plan;  // null: there is none
+  AttentionSight attention;
 
   std::string vocabulary;  // digest of all its tokens: equal, if ids mean the same
 

@@ -20,11 +20,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "base/token_id.h"
 #include "reply/reply_format.h"
 #include "server/peers/peer_directory.h"
 #include "server/tenants/tenants_file.h"
@@ -78,6 +80,16 @@ struct ServerOptions {
   std::function<void(std::string_view)> log;  // one line per failure of the server; any thread
 };
 
+// For POST /v1/attention: what each token of a text of at most `most_tokens` looks at in a layer.
+struct AttentionSight {
+  uint32_t layers = 0;
+  uint32_t heads = 0;
+  uint32_t most_tokens = 0;
+  // [head][token][token looked at]; any thread, one at a time: kOverloaded. Null: it is not shown.
+  std::function<Result<std::vector<float>>(std::span<const TokenId> tokens, uint32_t layer)> look =
+      nullptr;
+};
+
 // A model ready to serve; warmed up.
 struct ServedModel {
   std::shared_ptr<Engine> engine;
@@ -86,6 +98,7 @@ struct ServedModel {
   std::string chat_template_error;                    // why it is null, if the file has one
   // The JSON of GET /v1/plan for its query; any thread. Null: there is no plan.
   std::function<Result<std::string>(const std::string& query)> plan = nullptr;
+  AttentionSight attention = {};
 };
 
 class Server {

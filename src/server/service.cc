@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "engine/engine.h"
 #include "server/anthropic/anthropic_error.h"
+#include "server/dashboard/attention_view.h"
 #include "server/generation.h"
 #include "server/http/trusted_origin.h"
 #include "server/ledger/ledger_pages.h"
@@ -95,6 +96,11 @@ const Service::Route Service::kRoutes[] = {
     {.path = "/tokenize", .post = true, .when = When::kReady, .work = Tokenize},
     {.path = "/detokenize", .post = true, .when = When::kReady, .work = Detokenize},
     {.path = "/render", .post = true, .when = When::kReady, .work = Render},
+    {.path = "/v1/attention",
+     .post = true,
+     .when = When::kReady,
+     .admin = true,
+     .work = ShowAttention},
     {.path = "/v1/completions",
      .post = true,
      .when = When::kReadyNotDraining,

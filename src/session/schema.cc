@@ -88,6 +88,9 @@ CREATE TABLE arrived (
 CREATE INDEX arrival_peer ON arrival (peer, handoff);
 CREATE INDEX departure_peer ON departure (peer, handoff);
 CREATE INDEX departure_id ON departure (tenant, id);
+)",
+    R"(
+ALTER TABLE session ADD COLUMN forked_from INTEGER NOT NULL DEFAULT 0;
 )"};
 
 constexpr int64_t kApplication = 0x51555352;  // "QUSR": what the file says it is
@@ -112,7 +115,7 @@ Status CheckTables(const Database& database) {
                    "(SELECT count(*) FROM pragma_table_info('arrival')) * 10000000 + "
                    "(SELECT count(*) FROM pragma_table_info('arrived')) * 100000000"));
   constexpr int64_t kWanted =
-      2 + 9 * 10 + 4 * 100 + 16 * 1000 + 2 * 100000 + 5 * 1000000 + 6 * 10000000 + 3 * 100000000;
+      2 + 9 * 10 + 4 * 100 + 17 * 1000 + 2 * 100000 + 5 * 1000000 + 6 * 10000000 + 3 * 100000000;
   if (tables == kWanted) return {};
   return Refuse(ErrorCode::kCorrupt,
                 "the session database lacks tables or columns; restore it from a backup");

@@ -67,6 +67,8 @@ struct Session {
   uint64_t version = 0;  // grows with every change
   uint64_t epoch = 0;    // grows when another server takes it over
   std::string moved_to;  // where it lives now; empty: here
+  // The session that it is a fork of, as long as that is here; empty: none.
+  std::string forked_from;
   int64_t created_ms = 0;
   int64_t used_ms = 0;
   uint32_t ttl_seconds = 0;  // after its last use it is gone; 0: never

@@ -87,11 +87,13 @@ Result<SessionStore::Row> SessionStore::Load(const SessionSpace& space, const st
                                              int64_t now_ms) {
   Statement query = database_.Prepare(
       "SELECT s.serial, s.log, s.tokens, s.version, s.epoch, s.moved_to, s.created_ms, s.used_ms, "
-      "s.ttl_seconds, s.pinned_until_ms, s.state, l.uid FROM session AS s "
+      "s.ttl_seconds, s.pinned_until_ms, s.state, l.uid, p.id FROM session AS s "
       "LEFT JOIN log AS l ON l.serial = s.log "
+      "LEFT JOIN session AS p ON p.serial = s.forked_from AND p.tenant = s.tenant "
+      "AND p.generation = s.generation AND ifnull(p.expires_ms > ?, 1) "
       "WHERE s.tenant = ? AND s.kind = ? AND s.id = ? AND s.generation = ? "
       "AND ifnull(s.expires_ms > ?, 1)");
-  query.Text(space.tenant).Int(static_cast<int64_t>(space.kind)).Text(id);
+  query.Int(now_ms).Text(space.tenant).Int(static_cast<int64_t>(space.kind)).Text(id);
   QUIRE_TRY(const bool found, query.Int(static_cast<int64_t>(space.generation)).Int(now_ms).Step());
   if (!found) {
     if (Status settled = CheckNoArrival(space, id); !settled) {
@@ -113,6 +115,7 @@ Result<SessionStore::Row> SessionStore::Load(const SessionSpace& space, const st
   session.used_ms = query.GetInt(7);
   session.ttl_seconds = static_cast<uint32_t>(query.GetInt(8));
   session.pinned_until_ms = query.GetInt(9);
+  session.forked_from = query.GetText(12);
   const std::string sealed = query.GetText(10);
   row.state_bytes = static_cast<int64_t>(sealed.size());
   const Seal seal(secret_, space.tenant, space.generation);
@@ -239,7 +242,14 @@ Result<Session> SessionStore::Fork(const SessionSpace& space, const std::string&
     draft.from = id;
     draft.from_version = from.session.version;
     draft.keep_tokens = from.session.tokens;
-    return CreateIn(space, draft, now_ms);
+    QUIRE_TRY(Session fork, CreateIn(space, draft, now_ms));
+    // By its serial: another session may get the id one day.
+    Statement update = database_.Prepare(
+        "UPDATE session SET forked_from = ? WHERE tenant = ? AND kind = ? AND id = ?");
+    update.Int(from.serial).Text(space.tenant).Int(static_cast<int64_t>(space.kind));
+    if (Status done = update.Text(new_id).Run(); !done) return std::unexpected(done.error());
+    fork.forked_from = id;
+    return std::move(fork);
   });
 }
 

@@ -62,7 +62,7 @@ class SessionStore {
     std::vector<TokenId> tokens;  // behind those
   };
   Result<Session> Create(const SessionSpace& space, const Draft& draft, int64_t now_ms);
-  // Shares all tokens and copies the rest, but for pins.
+  // Shares all tokens and copies the rest, but for pins; remembers of whom.
   Result<Session> Fork(const SessionSpace& space, const std::string& id, const std::string& new_id,
                        int64_t now_ms);
 

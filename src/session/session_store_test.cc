@@ -88,7 +88,8 @@ TEST(SessionStore, BringsAFileOfTheFirstVersionUp) {
   const Folder folder;
   ASSERT_TRUE(OpenStore(folder)->Create(kAcme, New("one", {1, 2, 3}), 1));
   ASSERT_TRUE(OpenStore(folder)->database().Execute(
-      "DROP TABLE departure; DROP TABLE arrival; DROP TABLE arrived; PRAGMA user_version=1"));
+      "DROP TABLE departure; DROP TABLE arrival; DROP TABLE arrived; "
+      "ALTER TABLE session DROP COLUMN forked_from; PRAGMA user_version=1"));
   const auto store = OpenStore(folder);
   EXPECT_EQ(store->Read(kAcme, "one", 1)->tokens, (Tokens{1, 2, 3}));
   EXPECT_EQ(store->CountDoubts()->arriving, 0u);
@@ -169,6 +170,38 @@ TEST(SessionStore, AForkSharesRowsAndGoesItsOwnWay) {
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(store->Close(kAcme, "fork" + std::to_string(i), 1));
   EXPECT_EQ(rows(), 0);
   store->CheckInvariants();
+}
+
+TEST(SessionStore, AForkKnowsWhoseItIsAsLongAsThatIsThere) {
+  const Folder folder;
+  auto store = OpenStore(folder);
+  ASSERT_EQ(store->Create(kAcme, New("one", {1, 2, 3}), 1)->forked_from, "");
+  ASSERT_EQ(store->Fork(kAcme, "one", "two", 1)->forked_from, "one");
+  ASSERT_EQ(store->Fork(kAcme, "two", "three", 1)->forked_from, "two");
+  store = OpenStore(folder);
+  const auto three = store->Get(kAcme, "three", 1);
+  ASSERT_EQ(three->forked_from, "two");
+  EXPECT_EQ(Add(*store, *three, {9})->forked_from, "two");  // stays when it goes its own way
+  const auto all = store->List(kAcme, {}, 1);
+  ASSERT_EQ(all->size(), 3u);
+  EXPECT_EQ((*all)[0].forked_from, "");
+  // Another one of that name is not the one.
+  ASSERT_TRUE(store->Close(kAcme, "two", 1));
+  EXPECT_EQ(store->Get(kAcme, "three", 1)->forked_from, "");
+  ASSERT_TRUE(store->Create(kAcme, New("two"), 1));
+  EXPECT_EQ(store->Get(kAcme, "three", 1)->forked_from, "");
+  store->CheckInvariants();
+}
+
+TEST(SessionStore, AForkOfWhatHasExpiredIsNobodys) {
+  const Folder folder;
+  const auto store = OpenStore(folder);
+  SessionStore::Draft draft = New("one", {1, 2, 3});
+  draft.ttl_seconds = 1;
+  ASSERT_TRUE(store->Create(kAcme, draft, 0));
+  ASSERT_TRUE(store->Fork(kAcme, "one", "two", 900));
+  EXPECT_EQ(store->Get(kAcme, "two", 999)->forked_from, "one");
+  EXPECT_EQ(store->Get(kAcme, "two", 1100)->forked_from, "");
 }
 
 TEST(SessionStore, ChainsOfForksStayShort) {

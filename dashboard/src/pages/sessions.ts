@@ -1,9 +1,10 @@
 // Sessions: conversations that the server keeps, and what can be done with them.
 
 import { ApiError, getJson, post, request } from "../api";
-import { announce, h, panel, setText } from "../dom";
+import { announce, h, panel, setText, setVar } from "../dom";
 import { ago, count, date, plural } from "../format";
 import type { Page } from "../page";
+import { asTree, branches, type Placed } from "../session_tree";
 
 interface Session {
   id: string;
@@ -15,6 +16,7 @@ interface Session {
   messages: number;
   model: string;
   moved_to: string | null;
+  forked_from: string | null;
   stream: { window_tokens: number } | null;
 }
 
@@ -55,7 +57,7 @@ class Sessions {
     });
     this.element = h("div", { class: "stack" },
       panel("Kept conversations", "A session is a log of tokens that is kept whatever becomes of its memory. A fork shares " +
-        "all so far and costs one row. A pin holds a session’s KV in memory.",
+        "all so far, costs one row, and stands below the session that it was forked from. A pin holds a session’s KV in memory.",
         form, this.problem,
         h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Sessions" }, this.table), this.empty, this.more));
     void this.load(false);
@@ -82,17 +84,20 @@ class Sessions {
     this.table.hidden = this.sessions.length === 0;
     setText(this.empty, this.sessions.length > 0 ? ""
       : this.search.value === "" ? "No sessions yet: POST /v1/sessions begins one." : "No session has this in its id.");
-    this.body.replaceChildren(...this.sessions.map((session) => this.row(session)));
+    this.body.replaceChildren(...asTree(this.sessions).map((placed) => this.row(placed)));
   }
 
-  private row(session: Session): HTMLElement {
-    const { id } = session;
+  private row({ session, lines }: Placed<Session>): HTMLElement {
+    const { id, forked_from: parent } = session;
     const now = Date.now() / 1000;
     const pinned = session.pinned_until !== null && session.pinned_until > now;
     const time = (at: number | null) => (at === null ? "–" : date(at * 1000));
     const button = (text: string, run: () => void) =>
       h("button", { type: "button", "aria-label": `${text} ${id}`, onclick: run }, text);
-    const name = h("th", { scope: "row", class: "session-name" }, h("span", { class: "session-id" }, id));
+    const name = h("th", { scope: "row", class: "session-name" }, ...branches(lines), h("span", { class: "session-id" }, id));
+    setVar(name, "--depth", String(lines.length));
+    if (lines.length > 0) name.append(h("span", { class: "unseen" }, `, fork of ${parent}`));
+    else if (parent !== null) name.append(h("span", { class: "note" }, `fork of ${parent}`));
     if (session.moved_to) name.append(h("span", { class: "note" }, `moved to ${session.moved_to}`));
     if (session.stream) name.append(h("span", { class: "note" }, `stream, window of ${count(session.stream.window_tokens)}`));
     const cell = (text: string) => h("td", { class: "number" }, text);

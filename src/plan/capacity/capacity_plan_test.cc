@@ -174,6 +174,10 @@ TEST(PlanJson, HasWhatThePlanHas) {
   EXPECT_EQ(json["contexts"][0]["sessions"].size(), 2u);
   EXPECT_EQ(json["contexts"][0]["sessions"][0]["verdict"], "fits");
   EXPECT_EQ(json["machine"]["read_bytes_per_second"], 2e10);
+  // 32 layers of 218,103,808 weights; of the last only keys, values and queries for every row.
+  const auto& work = json["model"]["multiply_adds"];
+  EXPECT_EQ(work["row"], 31 * 218103808.0 + 4096.0 * (4096 + 2 * 1024));
+  EXPECT_EQ(work["row"].get<double>() + work["choice"].get<double>(), 32 * 218103808.0 + 525336576);
   const auto unmeasured = MakePlan(shape, question, nullptr);
   const auto without = nlohmann::json::parse(PlanJson(shape, *unmeasured, nullptr));
   EXPECT_TRUE(without["machine"].is_null());

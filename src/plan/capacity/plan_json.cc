@@ -11,6 +11,15 @@ using nlohmann::json;
 json Known(double value) { return value > 0 ? json(value) : json(); }
 json Rate(double seconds) { return seconds > 0 ? json(1 / seconds) : json(); }
 
+double MultiplyAdds(const PassWork& work) { return (work.dot_ops + work.float_ops) / 2; }
+
+// By the matrices alone: attention comes on top, and grows with the context.
+json WorkJson(const ModelShape& shape) {
+  const MatrixWork work = WorkOf(shape);
+  return {{"row", MultiplyAdds(work.every_row)},
+          {"choice", MultiplyAdds(work.logits_only) + MultiplyAdds(work.output)}};
+}
+
 json ModelJson(const ModelShape& shape) {
   const ModelConfig& config = shape.config;
   return {{"name", config.name},
@@ -24,7 +33,8 @@ json ModelJson(const ModelShape& shape) {
           {"context", config.context_length},
           {"window", config.window},
           {"windowed_layers", shape.num_windowed()},
-          {"weight_bytes", shape.weight_bytes()}};
+          {"weight_bytes", shape.weight_bytes()},
+          {"multiply_adds", WorkJson(shape)}};
 }
 
 json TermList(const std::vector<Term>& terms, const char* unit) {

@@ -35,6 +35,8 @@ void WriteSessionFields(const Session& session, JsonWriter& json) {
   json.Field("version", session.version).Field("epoch", session.epoch);
   json.Key("moved_to");
   session.moved_to.empty() ? json.Null() : json.String(session.moved_to);
+  json.Key("forked_from");
+  session.forked_from.empty() ? json.Null() : json.String(session.forked_from);
   json.Key("settings").Raw(state.settings.empty() ? "{}" : state.settings);
   json.Key("stream");
   if (state.stream == StreamWindow()) {

@@ -1,0 +1,38 @@
+#include "apps/attention_page.h"
+
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "model/attention_look.h"
+
+namespace quire {
+namespace {
+
+struct Look {
+  std::shared_ptr<const Model> model;
+  std::unique_ptr<AttentionLook> look;
+  std::mutex mutex;
+};
+
+}  // namespace
+
+AttentionSight AttentionPage(const RunningModel& running) {
+  auto made = AttentionLook::Make(*running.model);
+  if (!made) return {};
+  auto shared = std::make_shared<Look>();
+  shared->model = running.model;
+  shared->look = *std::move(made);
+  const ModelConfig& config = running.model->config();
+  AttentionSight sight{
+      .layers = config.layers, .heads = config.query_heads, .most_tokens = kMostLookedAt};
+  sight.look = [shared](std::span<const TokenId> tokens,
+                        uint32_t layer) -> Result<std::vector<float>> {
+    const std::unique_lock lock(shared->mutex, std::try_to_lock);
+    if (lock.owns_lock()) return shared->look->At(tokens, layer);
+    return Refuse(ErrorCode::kOverloaded, "another text is being looked at; try again");
+  };
+  return sight;
+}
+
+}  // namespace quire

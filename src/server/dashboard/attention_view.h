@@ -1,0 +1,17 @@
+// server/dashboard/attention_view.h -- POST /v1/attention: a short text, and where each of its
+// tokens looks.
+//
+// Threads  any. Errors  kInvalidArgument naming the field; kOverloaded while another one is looked
+// at; kNotFound where the server shows nothing.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "server/ready_model.h"
+
+namespace quire {
+
+Result<std::string> ShowAttention(const ReadyModel& model, const std::string& body);
+
+}  // namespace quire
