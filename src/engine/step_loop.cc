@@ -191,10 +191,15 @@ Status StepLoop::Enqueue(std::unique_ptr<ActiveRequest> request) {
   const RequestId id = request->id();
   const uint32_t sequences = NumSequences(request->request());
   SequenceSpec spec = SpecOf(request->request());
-  if (HoldForDisk(*request, spec)) {
-    requests_.emplace(id, std::move(request));
-    return {};
+  // It is ours before the disk knows it: its prompt is read from there until Cancel.
+  ActiveRequest& kept = *requests_.emplace(id, std::move(request)).first->second;
+  try {
+    if (HoldForDisk(kept, spec)) return {};
+  } catch (...) {
+    requests_.erase(id);
+    throw;
   }
+  request = std::move(requests_.extract(id).mapped());
   QUIRE_TRY(const SequenceId leader, scheduler_.Submit(std::move(spec)));
   try {
     AddPlaces(std::move(request), leader);

@@ -6,7 +6,8 @@
 //
 // Threads  one call at a time; on the caller's thread alone.
 // Memory   reserved at construction, touched by the first call.
-// Errors   kIo if the system gives no memory.
+// Errors   kIo if the system gives no memory for the keys; without any for the rest the process
+// ends.
 #pragma once
 
 #include <cstdint>

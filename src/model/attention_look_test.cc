@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <random>
+#include <utility>
 
 #include "model/single_sequence.h"
 #include "tests/support/tiny_model.h"
@@ -15,7 +18,8 @@ using test::TinyModelOptions;
 
 class Looked {
  public:
-  explicit Looked(const TinyModelOptions& options) : bytes_(test::MakeTinyModel(options)) {
+  explicit Looked(const TinyModelOptions& options) : Looked(test::MakeTinyModel(options)) {}
+  explicit Looked(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {
     auto file = std::make_shared<const GgufFile>(std::move(*GgufFile::Parse(bytes_)));
     model_ = std::move(*Model::Load(std::move(file), {}, pool_));
     look_ = std::move(*AttentionLook::Make(*model_));
@@ -80,6 +84,30 @@ TEST(AttentionLook, LayersAndHeadsDiffer) {
   EXPECT_NE(first, looked.At(tokens, 1));
   const size_t head = size_t{20} * 20;
   EXPECT_FALSE(std::equal(first.begin(), first.begin() + head, first.begin() + head));
+}
+
+// A KV head whose keys are nothing is looked at evenly, by the query heads that share it alone.
+TEST(AttentionLook, QueryHeadsLookThroughTheirOwnKeys) {
+  for (const uint32_t silent : {0u, 1u}) {
+    auto bytes = test::MakeTinyModel({.heads = 4, .kv_heads = 2});
+    const GgufFile file = std::move(*GgufFile::Parse(bytes));
+    const TensorInfo* keys = file.FindTensor("blk.0.attn_k.weight");
+    ASSERT_NE(keys, nullptr);
+    const size_t half = keys->data.size() / 2;  // rows of one head after those of the other
+    std::memset(bytes.data() + (keys->data.data() - bytes.data()) + silent * half, 0, half);
+    Looked looked(std::move(bytes));
+    const auto weights = looked.At(Text(20), 0);
+    for (uint32_t head = 0; head < 4; ++head) {
+      const float* const last = &weights[(head * 20 + 19) * 20];
+      const auto [least, most] = std::minmax_element(last, last + 20);
+      if (head / 2 == silent) {
+        EXPECT_NEAR(*least, 0.05, 1e-6) << head;
+        EXPECT_NEAR(*most, 0.05, 1e-6) << head;
+      } else {
+        EXPECT_GT(*most, 1.2 * *least) << head;
+      }
+    }
+  }
 }
 
 TEST(AttentionLook, AWindowHidesWhatIsOlder) {

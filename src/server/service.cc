@@ -100,7 +100,8 @@ const Service::Route Service::kRoutes[] = {
      .post = true,
      .when = When::kReady,
      .admin = true,
-     .work = ShowAttention},
+     .work = ShowAttention,
+     .slow = true},
     {.path = "/v1/completions",
      .post = true,
      .when = When::kReadyNotDraining,
@@ -140,7 +141,7 @@ Service::Service(const ServerOptions& options)
       peers_ = std::make_unique<Peers>(options.peers, options.sessions, options.log);
     }
     sessions_ = std::make_unique<Sessions>(options.sessions, options.session_secret, options.log,
-                                           peers_.get());
+                                           peers_.get(), tenants_.needs_key());
   }
   PurgeDeparted();
 }
@@ -313,7 +314,7 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
   } else if (route->sessions != nullptr && (sessions_ || route->generation == nullptr)) {
     co_return co_await RunSessions(exchange, route->sessions, *std::move(caller));
   } else if (route->work != nullptr) {
-    co_return co_await RunWork(exchange, route->work);
+    co_return co_await RunWork(exchange, route->work, route->slow);
   } else {
     co_return co_await RunGeneration(exchange, route->generation, *std::move(caller));
   }
@@ -335,12 +336,13 @@ asio::awaitable<std::optional<std::invoke_result_t<Function>>> Service::RunBesid
   co_return result;
 }
 
-asio::awaitable<void> Service::RunWork(Exchange& exchange, Work work) {
+asio::awaitable<void> Service::RunWork(Exchange& exchange, Work work, bool slow) {
   const auto model = model_;
   const HttpRequest& request = exchange.request();
   const std::string& input = request.method == "POST" ? request.body : request.query;
   auto run = [&] { return work(*model, input); };
-  auto done = co_await RunBeside(exchange, input.size(), std::move(run));
+  const size_t size = slow ? kLargeBodyBytes + 1 : input.size();
+  auto done = co_await RunBeside(exchange, size, std::move(run));
   if (!done || exchange.gone()) co_return;
   Result<std::string> result = *std::move(done);
   HttpResponse response;

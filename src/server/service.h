@@ -56,6 +56,7 @@ class Service {
     bool admin = false;   // for admins alone
     Page page = nullptr;  // exactly one of these six
     Work work = nullptr;  // over the body, or of GET the query
+    bool slow = false;    // `work` is, so it goes with what large bodies need
     Preparation generation = nullptr;
     // Alone: with every method but OPTIONS. Beside `generation`: instead, if sessions are kept.
     SessionHandler sessions = nullptr;
@@ -76,7 +77,7 @@ class Service {
   template <typename Function>
   boost::asio::awaitable<std::optional<std::invoke_result_t<Function>>> RunBeside(
       Exchange& exchange, size_t body_bytes, Function function);
-  boost::asio::awaitable<void> RunWork(Exchange& exchange, Work work);
+  boost::asio::awaitable<void> RunWork(Exchange& exchange, Work work, bool slow);
   boost::asio::awaitable<void> RunGeneration(Exchange& exchange, Preparation prepare,
                                              Caller caller);
 

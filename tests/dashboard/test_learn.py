@@ -197,8 +197,6 @@ def test_a_tenant_learns_without_the_plan(tenants, visit):
     """What is withheld is left out, and said; nothing fails."""
     tab = visit(tenants.server.url)
     tab.expected += ["401", "403"]
-    tab.page.route("**/v1/plan*", lambda route: route.fulfill(status=403, json={
-        "error": {"message": "for admins", "type": "permission_error", "param": None, "code": "admin_only"}}))
     page = tab.open("learn/blocks")
     tab.sign_in(tenants.keys["acme"])
     page.goto(f"{tab.url}/#/learn/blocks")

@@ -80,8 +80,9 @@ def test_a_stream_says_why_it_ends(server, path, body):
 
 def test_all_prompts_of_a_request_end_with_one(server):
     answer = Answer(server.url, body={**ENDLESS, "prompt": ["One", "Two"], "n": 2})
-    running = []
+    running, end = [], time.monotonic() + 30
     while len(running) < 2:
+        assert time.monotonic() < end, running
         running = server.get("/v1/live?once=true").json()["requests"]
     assert server.post(f"/v1/requests/{running[1]['id']}/cancel").status_code == 200
     assert answer.end()[0] == 499
@@ -126,8 +127,9 @@ def test_one_that_waits_is_ended_too(own_server):
     first = Answer(server.url)
     only_request(server.get)
     second = Answer(server.url)
-    waiting = []
+    waiting, end = [], time.monotonic() + 30
     while not waiting:
+        assert time.monotonic() < end, "it does not wait"
         waiting = [one for one in server.get("/v1/live?once=true").json()["requests"]
                    if one["phase"] == "queued"]
     assert server.post(f"/v1/requests/{waiting[0]['id']}/cancel").status_code == 200

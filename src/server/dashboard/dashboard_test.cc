@@ -6,6 +6,7 @@
 
 #include "server/dashboard/dashboard_files.h"
 #include "server/dashboard/live_json.h"
+#include "server/request_number.h"
 
 namespace quire {
 namespace {
@@ -123,7 +124,7 @@ TEST(LiveJson, ATenantSeesItsOwnAlone) {
   EXPECT_EQ(seen["tenants"].size(), 1u);
   EXPECT_EQ(seen["tenants"][0]["tokens"]["generated"], 7);
   EXPECT_EQ(seen["requests"].size(), 1u);
-  EXPECT_EQ(seen["requests"][0]["id"], 2);
+  EXPECT_EQ(seen["requests"][0]["id"], RequestNumber(RequestId{2}));
 }
 
 TEST(LiveJson, ATreeNamesNobodyToATenant) {

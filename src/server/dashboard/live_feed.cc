@@ -219,7 +219,7 @@ asio::awaitable<void> LiveFeed::ShowTree(Exchange& exchange, Context context) {
     }
     co_return co_await exchange.Respond(std::move(response));
   }
-  const Glance glance(trees_, name);
+  auto glance = std::make_optional<Glance>(trees_, name);
   std::optional<std::string> tenant;
   if (!context.caller.admin) tenant = name;
   Engine& engine = *context.engine;
@@ -234,6 +234,7 @@ asio::awaitable<void> LiveFeed::ShowTree(Exchange& exchange, Context context) {
     response.body = TreeJson(*tree, context.caller);
     trees_[name] = {std::make_shared<const PrefixTree>(*std::move(tree)), Clock::now()};
   }
+  glance.reset();  // before a slow reader: by its end another may be looking
   if (!exchange.gone()) co_await exchange.Respond(std::move(response));
 }
 

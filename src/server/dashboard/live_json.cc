@@ -5,6 +5,7 @@
 
 #include "base/token_id.h"
 #include "server/openai/json_writer.h"
+#include "server/request_number.h"
 #include "server/tenant_usage.h"
 
 namespace quire {
@@ -135,7 +136,7 @@ void WriteServer(const LiveShot& shot, JsonWriter& json) {
 }
 
 void WriteRequest(const RequestView& request, std::string_view tenant, JsonWriter& json) {
-  json.BeginObject().Field("id", static_cast<uint64_t>(request.id)).Field("tenant", tenant);
+  json.BeginObject().Field("id", RequestNumber(request.id)).Field("tenant", tenant);
   json.Field("route", request.route);
   json.Field("phase", NameOf(request.phase)).Field("age_seconds", request.age_seconds);
   json.Field("choices", request.choices).Field("prompt_tokens", request.prompt_tokens);

@@ -87,11 +87,12 @@ class Sessions::Busy {
 };
 
 Sessions::Sessions(std::shared_ptr<SessionStore> store, std::string signing_secret,
-                   std::function<void(std::string_view)> log, Peers* peers)
+                   std::function<void(std::string_view)> log, Peers* peers, bool has_tenants)
     : store_(std::move(store)),
       signing_secret_(std::move(signing_secret)),
       log_(std::move(log)),
-      peers_(peers) {
+      peers_(peers),
+      lanes_(has_tenants ? kWaitingOfEach : kWaiting) {
   asio::post(pool_, [this] { SweepLater(); });
 }
 
@@ -211,6 +212,7 @@ asio::awaitable<void> Sessions::Run(Exchange& exchange, const Action& action, Se
   Result<std::string> done;
   if (waits) {
     const auto place = co_await lanes_.Enter(exchange.executor(), call.space.tenant);
+    call.now_ms = NowMs();
     done = co_await RunIn(waiting_, work);
   } else {
     done = co_await RunIn(pool_, work);
@@ -254,6 +256,7 @@ asio::awaitable<void> Sessions::Answer(Exchange& exchange, const Context& contex
   auto prepare = [&] { return PrepareTurn(call); };
   const std::string& tenant = call.space.tenant;
   auto place = std::optional(co_await lanes_.Enter(exchange.executor(), tenant));
+  call.now_ms = NowMs();
   Result<SessionTurn> turn = co_await RunIn(waiting_, prepare);
   place.reset();
   if (!turn) {

@@ -34,8 +34,9 @@ class Peers;
 class Sessions {
  public:
   // `log` hears of failures of the disk. `peers` null: sessions cannot be handed over.
+  // `has_tenants`: none of them may take all of the threads.
   Sessions(std::shared_ptr<SessionStore> store, std::string signing_secret,
-           std::function<void(std::string_view)> log, Peers* peers);
+           std::function<void(std::string_view)> log, Peers* peers, bool has_tenants);
   ~Sessions();
 
   struct Context {
@@ -95,9 +96,12 @@ class Sessions {
   std::set<std::string> busy_;  // tenant, newline, id
   mutable std::mutex counts_mutex_;
   std::vector<SessionStore::TenantCount> counts_;
-  boost::asio::thread_pool pool_{2};     // waits for the disk alone
-  TenantLanes lanes_{2};                 // of `waiting_`
-  boost::asio::thread_pool waiting_{8};  // may wait for others too, who wait for nobody here
+  boost::asio::thread_pool pool_{2};  // waits for the disk alone
+  // May wait for others too, who wait for nobody here. Where there are tenants, each has some.
+  static constexpr size_t kWaiting = 8;
+  static constexpr size_t kWaitingOfEach = 2;
+  TenantLanes lanes_;
+  boost::asio::thread_pool waiting_{kWaiting};
   boost::asio::steady_timer sweep_{pool_};
 };
 

@@ -21,8 +21,13 @@ asio::awaitable<TenantLanes::Place> TenantLanes::Enter(asio::any_io_executor exe
   const auto turn =
       std::make_shared<asio::steady_timer>(executor, asio::steady_timer::time_point::max());
   lane.waiting.push_back(turn);
-  boost::system::error_code woken;
-  co_await turn->async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  try {
+    boost::system::error_code woken;
+    co_await turn->async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  } catch (...) {  // no memory to wait with: nobody is to hand it a place
+    std::erase(lanes_[tenant].waiting, turn);
+    throw;
+  }
   co_return Place(*this, std::move(tenant));
 }
 
