@@ -40,6 +40,8 @@ constexpr uint32_t kMaxChoices = 128;
 constexpr uint32_t kWarmUpRows = 40;  // more than the kernels for few tokens take
 constexpr auto kIdleBeforeCheck = std::chrono::seconds(1);
 // Something of the disk's may be due without news: what was held back for a while.
+constexpr double kUnpinSlack = 0.002;  // in seconds: or it might not be over yet
+constexpr double kLongestSleep = 3600;
 constexpr auto kDiskPatience = std::chrono::milliseconds(50);
 
 Door::Arriving CountOf(const std::vector<Arrival>& arrivals) {
@@ -296,7 +298,8 @@ void Engine::Impl::ShowLookers(std::unique_lock<std::mutex>& lock) {
   lock.lock();
 }
 
-// Until there is something to do. Who looks meanwhile is shown what is here, and wakes nobody else.
+// Until there is something to do. Who looks meanwhile is shown what is here, and wakes nobody else;
+// and pins end in time.
 void Engine::Impl::Sleep(std::unique_lock<std::mutex>& lock) {
   busy = stats.running + stats.waiting > 0;
   const auto has_news = [this] {
@@ -309,7 +312,13 @@ void Engine::Impl::Sleep(std::unique_lock<std::mutex>& lock) {
     if (waits_for_disk) {
       work.wait_for(lock, kDiskPatience, ready);
     } else if (checked) {
-      work.wait(lock, ready);
+      const double seconds = std::min(loop.SecondsToUnpin() + kUnpinSlack, kLongestSleep);
+      if (!work.wait_for(lock, std::chrono::duration<double>(seconds), ready)) {
+        lock.unlock();
+        loop.UnpinExpired();
+        lock.lock();
+        continue;
+      }
     } else if (!work.wait_for(lock, kIdleBeforeCheck, ready)) {
       lock.unlock();
       loop.CheckInvariants();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <prometheus/registry.h>
 
+#include <chrono>
 #include <map>
 #include <set>
 #include <thread>
@@ -126,6 +127,22 @@ TEST(Engine, SharesPublicPrefixesAndNothingElse) {
   EXPECT_TRUE(engine->SharePrefix(std::vector<TokenId>(15, 7)));  // no whole block
   EXPECT_EQ(engine->SharePrefix(std::vector<TokenId>(600, 7)).error().code,
             ErrorCode::kContextLength);
+}
+
+// An engine that has nothing to do lets a pin end all the same.
+TEST(Engine, APinEndsWhileNothingIsDone) {
+  const auto engine = MakeEngine();
+  GenerationRequest request = Ask(std::vector<TokenId>(40, 7), 6);
+  request.pin_seconds = 1;
+  RunOne(*engine, request);
+  WaitUntilIdle(*engine);
+  EXPECT_EQ(engine->stats().pinned_blocks, 2u);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (engine->stats().pinned_blocks > 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(engine->stats().pinned_blocks, 0u);
+  EXPECT_GE(engine->stats().idle_blocks, 2u);
 }
 
 TEST(Engine, RefusesOptionsThatCannotWork) {

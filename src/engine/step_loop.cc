@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -252,6 +253,19 @@ bool StepLoop::FetchFromDisk(const Sequence& sequence, uint32_t found_tokens) {
   }
   if (!fetches) fetching_.erase(request);
   return fetches;
+}
+
+double StepLoop::SecondsToUnpin() const {
+  const std::optional<TickMs> next = scheduler_.next_unpin();
+  if (!next) return std::numeric_limits<double>::infinity();
+  constexpr double kSecondsPerMs = 1e-3;
+  return std::max(0.0, static_cast<double>(*next) * kSecondsPerMs - options_.clock());
+}
+
+void StepLoop::UnpinExpired() {
+  step_started_ = options_.clock();
+  scheduler_.Pass(Now());
+  Publish();
 }
 
 bool StepLoop::WaitsForDisk() const {

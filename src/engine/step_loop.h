@@ -79,6 +79,11 @@ class StepLoop {
   // Runs one step; false if there was nothing to do.
   bool Step();
 
+  // For an engine that sleeps: after how many seconds a pin is over, infinite if there is none; and
+  // what is to be done then.
+  double SecondsToUnpin() const;
+  void UnpinExpired();
+
   // Nothing is to be computed, but something to be read from the disk or written to it: the next
   // Step is worth its while after disk_news.
   bool WaitsForDisk() const;

@@ -44,7 +44,7 @@ std::vector<TokenId> Text(uint32_t count, uint32_t seed = 1) {
 }
 
 TEST(AttentionLook, RowsAddUpToOneAndNobodySeesWhatComes) {
-  Looked looked({});
+  Looked looked(TinyModelOptions{});
   for (const uint32_t count : {1u, 15u, 16u, 17u, kMostLookedAt}) {
     const auto weights = looked.At(Text(count), 1);
     const uint32_t heads = looked.config().query_heads;
@@ -63,7 +63,7 @@ TEST(AttentionLook, RowsAddUpToOneAndNobodySeesWhatComes) {
 
 // Each token's look is decided by what is before it, whoever was looked at before.
 TEST(AttentionLook, ABeginningLooksTheSameWhateverFollows) {
-  Looked looked({});
+  Looked looked(TinyModelOptions{});
   const auto tokens = Text(40);
   const auto whole = looked.At(tokens, 1);
   looked.At(Text(64, 2), 0);
@@ -78,7 +78,7 @@ TEST(AttentionLook, ABeginningLooksTheSameWhateverFollows) {
 }
 
 TEST(AttentionLook, LayersAndHeadsDiffer) {
-  Looked looked({});
+  Looked looked(TinyModelOptions{});
   const auto tokens = Text(20);
   const auto first = looked.At(tokens, 0);
   EXPECT_NE(first, looked.At(tokens, 1));

@@ -65,9 +65,7 @@ Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
 std::span<const PlanItem> Scheduler::Plan(TickMs now, const StepRoom& room) {
   QUIRE_CHECK(plan_.empty(), "the last plan was not applied");
   planned_tokens_ = planned_rows_ = 0;
-  ChargeTime(now);
-  cache_.SetTime(now);
-  UnpinExpired();
+  Pass(now);
   KeepRunning();
   admission_.Admit(preempted_in_plan_);
   PlanDecodes();
@@ -78,6 +76,17 @@ std::span<const PlanItem> Scheduler::Plan(TickMs now, const StepRoom& room) {
               "S3: work is left, but the plan is empty");
   CheckPlan();
   return plan_;
+}
+
+void Scheduler::Pass(TickMs now) {
+  ChargeTime(now);
+  cache_.SetTime(now);
+  UnpinExpired();
+}
+
+std::optional<TickMs> Scheduler::next_unpin() const {
+  if (pins_.empty()) return std::nullopt;
+  return std::ranges::min(pins_, {}, &Expiry::at).at;
 }
 
 // For the memory that was held since the last plan.

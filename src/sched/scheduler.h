@@ -29,6 +29,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -83,6 +84,11 @@ class Scheduler {
 
   // Queues a request. Returns the id of choice 0; choice i has the id i higher.
   [[nodiscard]] Result<SequenceId> Submit(SequenceSpec spec);
+
+  // Time has passed without a step: pins that are over end. Plan does it by itself.
+  void Pass(TickMs now);
+  // When the next pin is over; nullopt if there is none.
+  std::optional<TickMs> next_unpin() const;
 
   // Chooses the next step, with as much of the work of sequences that have more than one token to
   // go as `room` lets it, and reserves its blocks. Empty only if there is no work but such as

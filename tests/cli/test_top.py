@@ -85,7 +85,7 @@ def test_a_server_at_work(open_top, server, busy):
     top.until(r"^times +step \d+\.\d ms")
     top.until(r"^default +2 ")
     top.until(r"L live [1-9]")
-    top.until(r"^L.*\.")
+    top.until(r"^[.IP]*L+.*\.")
 
     # Resizing draws anew for the new size.
     top.resize(40, 150)

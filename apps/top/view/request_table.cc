@@ -33,8 +33,8 @@ struct RequestColumn {
 const std::vector<RequestColumn>& Definitions() {
   using R = const TopRequest&;
   static const std::vector<RequestColumn> kColumns = {
-      {{"ID", Align::kRight},
-       [](R r) -> SortKey { return static_cast<double>(r.id); },
+      {{"ID", Align::kRight},  // numbers tell no order: the oldest first
+       [](R r) -> SortKey { return -r.age_seconds; },
        [](R r) { return std::to_string(r.id); }},
       {{"TENANT", Align::kLeft, 6},
        [](R r) -> SortKey { return r.tenant; },
