@@ -136,7 +136,7 @@ def test_keys_sort_help_and_hold(open_top, server, busy):
     busy.ask("bbb")
     top.until("bbb +decode")
     order = lambda: re.findall("(aaa|bbb) +(?:decode|prefill|queued)", top.text())
-    assert order() == ["aaa", "bbb"]
+    top.check(lambda: order() == ["aaa", "bbb"], "the oldest first")
     top.type("r")
     top.check(lambda: order() == ["bbb", "aaa"], "the reverse order")
     top.until("IDv +TENANT")
