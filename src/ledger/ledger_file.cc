@@ -55,8 +55,6 @@ Result<std::unique_ptr<LedgerFile>> LedgerFile::Open(const std::string& path,
             Database::Open(
                 path, {.name = kLedgerName, .gives_back_space = true, .log_bytes = kLogBytes}));
   if (const Status made = MigrateLedger(database); !made) return std::unexpected(made.error());
-  (void)
-      database.EmptyLog();  // a migration writes every row; if not now, then before it is too large
   return std::unique_ptr<LedgerFile>(new LedgerFile(path, std::move(database), limits));
 }
 
