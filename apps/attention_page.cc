@@ -28,9 +28,8 @@ AttentionSight AttentionPage(const RunningModel& running) {
       .layers = config.layers, .heads = config.query_heads, .most_tokens = kMostLookedAt};
   sight.look = [shared](std::span<const TokenId> tokens,
                         uint32_t layer) -> Result<std::vector<float>> {
-    const std::unique_lock lock(shared->mutex, std::try_to_lock);
-    if (lock.owns_lock()) return shared->look->At(tokens, layer);
-    return Refuse(ErrorCode::kOverloaded, "another text is being looked at; try again");
+    const std::lock_guard lock(shared->mutex);
+    return shared->look->At(tokens, layer);
   };
   return sight;
 }

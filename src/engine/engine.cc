@@ -39,9 +39,9 @@ namespace {
 constexpr uint32_t kMaxChoices = 128;
 constexpr uint32_t kWarmUpRows = 40;  // more than the kernels for few tokens take
 constexpr auto kIdleBeforeCheck = std::chrono::seconds(1);
+constexpr double kUnpinSlack = 0.002;   // in seconds: or it might not be over yet
+constexpr double kLongestSleep = 3600;  // where no pin ends: a wait for ever overflows its clock
 // Something of the disk's may be due without news: what was held back for a while.
-constexpr double kUnpinSlack = 0.002;  // in seconds: or it might not be over yet
-constexpr double kLongestSleep = 3600;
 constexpr auto kDiskPatience = std::chrono::milliseconds(50);
 
 Door::Arriving CountOf(const std::vector<Arrival>& arrivals) {

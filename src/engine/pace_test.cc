@@ -76,7 +76,7 @@ TEST(Pace, WhereNobodyComesAStepMayTakeATwentiethOfThatTime) {
   EXPECT_NEAR(pace.Room({}, false, 7.3).tokens, room_of(0.1), 4);
 }
 
-TEST(Pace, ALongStepIsLeftUntilATargetRemains) {
+TEST(Pace, ALongStepIsLeftUntilLittleOfItRemains) {
   Pace pace(2048, 0.1);
   EXPECT_FALSE(pace.HasLongToGo(Rows(1000), 0)) << "nothing is known";
   Teach(pace);  // 1000 rows: 505 ms

@@ -237,22 +237,21 @@ bool StepLoop::FetchFromDisk(const Sequence& sequence, uint32_t found_tokens) {
   const bool lost = sequence.counts.preemptions > 0 || Now() > sequence.arrival + kStaleMs;
   const uint32_t block = cache_.block_tokens();
   if (!lost || (sequence.num_tokens() - 1) / block <= found_tokens / block) return false;
-  const RequestId request = places_.at(sequence.id).request->id();
-  bool fetches = false;
+  ActiveRequest& request = *places_.at(sequence.id).request;
+  Onboarder::Wanted wanted;
   try {
-    if (!fetching_.emplace(request, sequence.id).second) return false;  // another choice of it
-    fetches = options_.disk
-                  ->Want({.request = request,
-                          .owner = sequence.owner(),
-                          .names = sequence.names,
-                          .prompt = sequence.tokens},
-                         pace_.prefill_rows_per_second(), options_.clock())
-                  .waits;
+    if (!fetching_.emplace(request.id(), sequence.id).second) return false;  // another choice of it
+    wanted = options_.disk->Want({.request = request.id(),
+                                  .owner = sequence.owner(),
+                                  .names = sequence.names,
+                                  .prompt = sequence.tokens},
+                                 pace_.prefill_rows_per_second(), options_.clock());
   } catch (const std::bad_alloc&) {
-    fetches = false;  // then it is computed
+    wanted = {};  // then it is computed
   }
-  if (!fetches) fetching_.erase(request);
-  return fetches;
+  if (!wanted.waits) fetching_.erase(request.id());
+  if (!sequence.has_run) request.NoteTierLoss(wanted.loss);
+  return wanted.waits;
 }
 
 double StepLoop::SecondsToUnpin() const {

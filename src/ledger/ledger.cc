@@ -167,11 +167,10 @@ void Ledger::Round(std::unique_lock<std::mutex>& lock) noexcept {
   bool written = false;
   try {
     DropPurged();
-    if (owes_purge_) owes_purge_ = !PurgeNow();
+    if (owes_purge_) owes_purge_ = !WithFile(&Ledger::PurgeNow);
     written = WritePatiently().has_value();
   } catch (const std::exception&) {
-    const std::lock_guard file(file_mutex_);
-    file_.reset();
+    // Not even an error could be made, or told.
   }
   lock.lock();
   done_ += taken;
@@ -181,6 +180,19 @@ void Ledger::Round(std::unique_lock<std::mutex>& lock) noexcept {
   }
   writing_.clear();
   settled_.notify_all();
+}
+
+// Whatever goes wrong, want of memory too, the file is opened anew the next time.
+Status Ledger::WithFile(Status (Ledger::*work)()) {
+  const std::lock_guard lock(file_mutex_);
+  Status done;
+  try {
+    done = (this->*work)();
+  } catch (const std::bad_alloc&) {
+    done = Refuse(ErrorCode::kUnavailable, "no memory for the ledger; it is tried again");
+  }
+  if (!done) file_.reset();
+  return done;
 }
 
 // A request that began before the purge ends after it.
@@ -195,25 +207,21 @@ void Ledger::DropPurged() {
 // Once it is known that writing fails, nothing is gained by waiting with each row.
 Status Ledger::WritePatiently() {
   const auto give_up = std::chrono::steady_clock::now() + kPatience;
-  Status written = Write();
+  Status written = WithFile(&Ledger::Write);
   while (!written && !failing_ && std::chrono::steady_clock::now() < give_up) {
     std::unique_lock lock(mutex_);
     if (work_.wait_for(lock, kBetweenTries, [this] { return stopping_; })) break;
     lock.unlock();
-    written = Write();
+    written = WithFile(&Ledger::Write);
   }
   Note(written);
   return written;
 }
 
 Status Ledger::Write() {
-  const std::lock_guard lock(file_mutex_);
   QUIRE_TRY(LedgerFile* const file, File());
   if (!writing_.empty()) {
-    if (const Status done = file->Append(writing_); !done) {
-      file_.reset();
-      return done;
-    }
+    if (const Status done = file->Append(writing_); !done) return done;
   }
   // What is too old stays for now; the rows are written.
   const auto retired = file->Retire(NowMs());
@@ -231,12 +239,9 @@ void Ledger::Note(const Status& written) {
 }
 
 Status Ledger::PurgeNow() {
-  const std::lock_guard lock(file_mutex_);
   const auto file = File();
   const Status purged = file ? (*file)->Purge(generations_) : std::unexpected(file.error());
-  if (purged) return {};
-  file_.reset();
-  if (!std::exchange(told_purge_, true) && log_) {
+  if (!purged && !std::exchange(told_purge_, true) && log_) {
     log_("ledger: rows of purged tenants are still there, it is tried again: " +
          purged.error().message);
   }

@@ -83,10 +83,11 @@ class Ledger {
   bool WaitForWork(std::unique_lock<std::mutex>& lock);
   void Round(std::unique_lock<std::mutex>& lock) noexcept;
   void DropPurged();
-  Status Write();
+  Status WithFile(Status (Ledger::*work)());
+  Status Write();  // with file_mutex_ held
   Status WritePatiently();
   void Note(const Status& written);
-  Status PurgeNow();
+  Status PurgeNow();  // with file_mutex_ held
   template <typename Function>
   auto WithReader(Function function) -> decltype(function(std::declval<const Database&>()));
   Result<LedgerFile*> File();  // with file_mutex_ held

@@ -116,7 +116,7 @@ Admission::Attempt Admission::TryStart(Sequence& sequence, bool held_up) {
   }
   if (!has_room || !cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kPrefill)) {
     cache_.Release(sequence.table);
-    // Blocks that a read or a hand-off holds come back: whoever waits for those may fit.
+    // Blocks that a read from the disk holds come back: whoever waits for those may fit.
     if (alone && !held_up && cache_.pool().num_live() == 0) {
       never_fits_.push_back(sequence.id);
       return Attempt::kNever;

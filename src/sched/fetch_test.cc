@@ -69,7 +69,7 @@ TEST(Fetch, ACancelEndsIt) {
   harness.scheduler.CheckInvariants();
 }
 
-// A read from the disk, or a hand-off, holds blocks of nobody's request: they come back.
+// A read from the disk holds blocks of no sequence: they come back.
 TEST(Fetch, NobodyIsRefusedForBlocksThatAReadHolds) {
   Harness harness(8, {});
   BlockTable read;

@@ -20,7 +20,8 @@
 //       step_sequences.
 //   S2  every planned token has a block: planning reserves, so a forward pass cannot run out.
 //   S3  progress: with work left that can ever fit, a plan is not empty unless blocks are being
-//       fetched; of one owner no sequence is preempted while a younger one runs.
+//       fetched, or nobody runs and a read from the disk holds blocks; of one owner no sequence is
+//       preempted while a younger one runs.
 //   and those of roster.h.
 //
 // Threads  none.
@@ -92,8 +93,9 @@ class Scheduler {
 
   // Chooses the next step, with as much of the work of sequences that have more than one token to
   // go as `room` lets it, and reserves its blocks. Empty only if there is no work but such as
-  // never_fits() names, or such as waits to be fetched. The plan is ours and valid until Apply or
-  // Abandon, one of which must follow a plan that is not empty.
+  // never_fits() names, or such as waits: to be fetched, or for blocks that no sequence holds. The
+  // plan is ours and valid until Apply or Abandon, one of which must follow a plan that is not
+  // empty.
   std::span<const PlanItem> Plan(TickMs now, const StepRoom& room);
 
   // Before a sequence starts, `fetch` may have it wait until Fetched (admission.h).

@@ -85,7 +85,7 @@ struct AttentionSight {
   uint32_t layers = 0;
   uint32_t heads = 0;
   uint32_t most_tokens = 0;
-  // [head][token][token looked at]; any thread, one at a time: kOverloaded. Null: it is not shown.
+  // [head][token][token looked at]; any thread, others wait. Null: it is not shown.
   std::function<Result<std::vector<float>>(std::span<const TokenId> tokens, uint32_t layer)> look =
       nullptr;
 };

@@ -100,8 +100,8 @@ const Service::Route Service::kRoutes[] = {
      .post = true,
      .when = When::kReady,
      .admin = true,
-     .work = ShowAttention,
-     .slow = true},
+     .slow = true,
+     .work = ShowAttention},
     {.path = "/v1/completions",
      .post = true,
      .when = When::kReadyNotDraining,
@@ -323,9 +323,9 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
 
 template <typename Function>
 asio::awaitable<std::optional<std::invoke_result_t<Function>>> Service::RunBeside(
-    Exchange& exchange, size_t body_bytes, Function function) {
+    Exchange& exchange, bool slow, Function function) {
   using Maybe = std::optional<std::invoke_result_t<Function>>;
-  if (body_bytes <= kLargeBodyBytes) {
+  if (!slow) {
     auto result = co_await RunIn(pool_, std::move(function));
     co_return Maybe(std::move(result));
   }
@@ -341,8 +341,7 @@ asio::awaitable<void> Service::RunWork(Exchange& exchange, Work work, bool slow)
   const HttpRequest& request = exchange.request();
   const std::string& input = request.method == "POST" ? request.body : request.query;
   auto run = [&] { return work(*model, input); };
-  const size_t size = slow ? kLargeBodyBytes + 1 : input.size();
-  auto done = co_await RunBeside(exchange, size, std::move(run));
+  auto done = co_await RunBeside(exchange, slow || input.size() > kLargeBodyBytes, std::move(run));
   if (!done || exchange.gone()) co_return;
   Result<std::string> result = *std::move(done);
   HttpResponse response;
@@ -370,7 +369,7 @@ asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation pre
     if (!ready && entry != nullptr) NoteLabelsOf(raw.body, *entry);
     return ready;
   };
-  auto done = co_await RunBeside(exchange, raw.body.size(), std::move(run));
+  auto done = co_await RunBeside(exchange, raw.body.size() > kLargeBodyBytes, std::move(run));
   raw.body = {};
   if (!done || exchange.gone()) {
     metrics_.Count(Outcome::kCancelled, caller.tenant);

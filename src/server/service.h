@@ -54,9 +54,9 @@ class Service {
     When when = When::kAlways;
     bool open = false;    // without a key
     bool admin = false;   // for admins alone
+    bool slow = false;    // `work` is: it goes with what large bodies need
     Page page = nullptr;  // exactly one of these six
     Work work = nullptr;  // over the body, or of GET the query
-    bool slow = false;    // `work` is, so it goes with what large bodies need
     Preparation generation = nullptr;
     // Alone: with every method but OPTIONS. Beside `generation`: instead, if sessions are kept.
     SessionHandler sessions = nullptr;
@@ -72,11 +72,11 @@ class Service {
   std::optional<Caller> CallerOf(const HttpRequest& request, const Route* route) const;
   bool MayRun(const Route& route, HttpResponse& refusal) const;
 
-  // Runs `function` beside the I/O thread, a large body in the lane of the large ones. An empty
-  // result: the client went away before its turn.
+  // Runs `function` beside the I/O thread, what is slow (a large body) in a lane of its own. An
+  // empty result: the client went away before its turn.
   template <typename Function>
   boost::asio::awaitable<std::optional<std::invoke_result_t<Function>>> RunBeside(
-      Exchange& exchange, size_t body_bytes, Function function);
+      Exchange& exchange, bool slow, Function function);
   boost::asio::awaitable<void> RunWork(Exchange& exchange, Work work, bool slow);
   boost::asio::awaitable<void> RunGeneration(Exchange& exchange, Preparation prepare,
                                              Caller caller);

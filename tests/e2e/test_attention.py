@@ -39,7 +39,7 @@ def test_what_cannot_be_shown_is_refused_by_name(server, body, param):
 def test_one_at_a_time_beside_everything_else(server):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: look(server, text="word " * 60, layer=29), range(24)))
-    assert {answer.status_code for answer in answers} <= {200, 429}
+    assert {answer.status_code for answer in answers} == {200}
     good = [answer.json()["weights"] for answer in answers if answer.status_code == 200]
     assert good and all(weights == good[0] for weights in good)
     assert server.complete("Hello", max_tokens=2).status_code == 200

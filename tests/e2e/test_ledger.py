@@ -346,3 +346,7 @@ def test_tenants_have_their_series_before_they_need_them(tmp_path):
         assert tenants.get("acme", "/v1/plan").status_code == 403
         assert tenants.get("acme", "/v1/plan").json()["error"]["code"] == "admin_only"
         assert tenants.get("root", "/v1/plan").status_code == 200
+        for who, status in (("acme", 403), ("root", 200)):
+            look = tenants.server.post("/v1/attention", {"text": "Hello there"},
+                                       headers=tenants.headers(who))
+            assert look.status_code == status, look.text

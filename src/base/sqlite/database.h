@@ -6,10 +6,9 @@
 //
 // Threads  none: its owner guards it.
 // Errors   kUnavailable when the disk is full, time is up (LimitTime) or another process holds the
-// lock too long (nothing
-//          was written, trying again helps), kCorrupt for a file that is no database, is damaged,
-//          or lacks a table or column that a statement names (another program has dropped it), kIo
-//          for the rest. Other broken SQL is a bug and aborts.
+//          lock too long (nothing was written, trying again helps), kCorrupt for a file that is no
+//          database, is damaged, or lacks a table or column that a statement names (another program
+//          has dropped it), kIo for the rest. Other broken SQL is a bug and aborts.
 #pragma once
 
 #include <sqlite3.h>

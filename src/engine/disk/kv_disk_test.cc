@@ -256,7 +256,7 @@ TEST_F(KvDiskTest, WhatIsComputedSinceThatIsFasterIsNamed) {
   EXPECT_EQ(memory.Onboard(text, 3, 1), 320u) << "who computes slowly loads";
 }
 
-TEST_F(KvDiskTest, WhatIsGoneOrDamagedIsNamed) {
+TEST_F(KvDiskTest, WhatIsGoneIsNamed) {
   const auto text = Text(1, 170);
   Leave(text);
   Memory memory(folder);

@@ -1,8 +1,8 @@
 // server/dashboard/attention_view.h -- POST /v1/attention: a short text, and where each of its
 // tokens looks.
 //
-// Threads  any. Errors  kInvalidArgument naming the field; kOverloaded while another one is looked
-// at; kNotFound where the server shows nothing.
+// Threads  any; one text at a time, others wait.
+// Errors   kInvalidArgument naming the field; kNotFound where the server shows nothing.
 #pragma once
 
 #include <string>

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "base/spare_memory.h"
@@ -201,6 +201,15 @@ void Sessions::StopWithClient(Exchange& exchange, const SessionCall& call) {
   });
 }
 
+template <typename Function>
+asio::awaitable<std::invoke_result_t<Function>> Sessions::RunWaiting(Exchange& exchange,
+                                                                     SessionCall& call,
+                                                                     Function work) {
+  const auto place = co_await lanes_.Enter(exchange.executor(), call.space.tenant);
+  call.now_ms = NowMs();
+  co_return co_await RunIn(waiting_, work);
+}
+
 asio::awaitable<void> Sessions::Run(Exchange& exchange, const Action& action, SessionCall call) {
   auto work = [&] {
     auto result = action.work(call);
@@ -211,9 +220,7 @@ asio::awaitable<void> Sessions::Run(Exchange& exchange, const Action& action, Se
   const bool waits = action.waits || (action.method == "DELETE" && IsForced(call));
   Result<std::string> done;
   if (waits) {
-    const auto place = co_await lanes_.Enter(exchange.executor(), call.space.tenant);
-    call.now_ms = NowMs();
-    done = co_await RunIn(waiting_, work);
+    done = co_await RunWaiting(exchange, call, work);
   } else {
     done = co_await RunIn(pool_, work);
   }
@@ -255,10 +262,7 @@ asio::awaitable<void> Sessions::Answer(Exchange& exchange, const Context& contex
   const LedgerEntryPtr entry = context.begin_entry("sessions/generate");
   auto prepare = [&] { return PrepareTurn(call); };
   const std::string& tenant = call.space.tenant;
-  auto place = std::optional(co_await lanes_.Enter(exchange.executor(), tenant));
-  call.now_ms = NowMs();
-  Result<SessionTurn> turn = co_await RunIn(waiting_, prepare);
-  place.reset();
+  Result<SessionTurn> turn = co_await RunWaiting(exchange, call, prepare);
   if (!turn) {
     context.metrics.Count(Outcome::kInvalid, tenant);
     if (entry != nullptr) entry->Refuse(turn.error());

@@ -16,6 +16,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "server/http/exchange.h"
@@ -79,6 +80,11 @@ class Sessions {
   HttpResponse Unknown(const HttpRequest& request, std::string_view name) const;
   SessionCall CallOf(Exchange& exchange, const Context& context, std::string id) const;
   static void StopWithClient(Exchange& exchange, const SessionCall& call);
+  // Of those that may wait for others, in their tenant's turn; `call` is of that moment then.
+  template <typename Function>
+  boost::asio::awaitable<std::invoke_result_t<Function>> RunWaiting(Exchange& exchange,
+                                                                    SessionCall& call,
+                                                                    Function work);
   boost::asio::awaitable<void> Run(Exchange& exchange, const Action& action, SessionCall call);
   boost::asio::awaitable<void> Answer(Exchange& exchange, const Context& context, SessionCall call);
   boost::asio::awaitable<void> HandOver(Exchange& exchange, SessionCall call);
