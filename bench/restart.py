@@ -2,6 +2,7 @@
 """What a restart costs a conversation, and what writing KV to disk costs a decode.
 
     bench/restart.py --quire build/release/quire --model MODEL.gguf [--tokens 7000] [--pairs 100]
+    bench/restart.py --model MODEL.gguf --only restart --peer-server PATH/TO/llama-server
 
 restart  time to the first token of one prompt: computed, found in memory, and found on disk by a
          server that was started after a SIGKILL; beside it the time that plain direct reads of the
@@ -73,6 +74,70 @@ class Server:
         self.process.wait()
 
 
+class PeerServer:
+    """llama-server with one slot that holds the whole prompt."""
+
+    def __init__(self, flags, home):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.process = subprocess.Popen(
+            [flags.peer_server, "-m", flags.model, "--port", str(self.port), "-np", "1",
+             "-c", str(flags.tokens + 256), "-t", str(os.cpu_count()), "--slot-save-path", home],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=10):
+                    return
+            except OSError:
+                assert self.process.poll() is None, "the peer does not start"
+                time.sleep(0.02)
+
+    post = Server.post
+
+    def first_token(self, prompt):
+        begun = time.monotonic()
+        self.post("/completion", {"prompt": prompt, "n_predict": 1, "temperature": 0,
+                                  "cache_prompt": True})
+        return 1000 * (time.monotonic() - begun)
+
+    def slot(self, action):
+        begun = time.monotonic()
+        self.post(f"/slots/0?action={action}", {"filename": "slot.bin"})
+        return 1000 * (time.monotonic() - begun)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def forget(path):
+    """Nothing of the file is in memory any more, as after the loss of power."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def peer_restart(flags, home, prompt):
+    """Medians in ms: after a restart, and with the slot restored from memory and from the disk."""
+    server = PeerServer(flags, home)
+    after = [server.first_token(prompt)]
+    server.slot("save")
+    server.kill()
+    restored = {"memory": [], "disk": []}
+    for _ in range(flags.rounds):
+        for source, times in restored.items():
+            server = PeerServer(flags, home)
+            if source == "disk":
+                forget(f"{home}/slot.bin")
+            times.append(server.slot("restore") + server.first_token(prompt))
+            server.kill()
+    server = PeerServer(flags, home)
+    after.append(server.first_token(prompt))
+    server.kill()
+    return [statistics.median(times) for times in (after, *restored.values())]
+
+
 def direct_read_rate(folder):
     """Bytes and seconds of reading all segments past the page cache."""
     size = 4 << 20
@@ -112,6 +177,11 @@ def restart(flags, home):
           f"after SIGKILL and restart {ms:.0f} ms (reading {1000 * seconds:.0f} ms directly)")
     print(f"in memory + 1.3 x direct reads = {bar:.0f} ms: {'met' if ms <= bar else 'MISSED'}")
     print(f"from the start of the process {statistics.median(starts):.2f} s")
+    if flags.peer_server:
+        after, memory, disk = peer_restart(flags, home, prompt)
+        print(f"the peer: after its restart {after:.0f} ms ({after / ms:.0f}x), with its slot restored "
+              f"{disk:.0f} ms ({disk / ms:.2f}x), {memory:.0f} ms where its file is still in the page "
+              f"cache ({memory / ms:.2f}x; Quire reads past that)")
 
 
 def decode(flags, home):
@@ -143,6 +213,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--behind", type=int, default=1000,
                         help="tokens of each prompt of 'decode'")
+    parser.add_argument("--peer-server", help="llama.cpp's llama-server")
     parser.add_argument("--only", choices=["restart", "decode"])
     flags = parser.parse_args()
     home = tempfile.mkdtemp(dir=os.environ.get("TMPDIR", "/var/tmp"))

@@ -124,13 +124,21 @@ BlockId EvictionOrder::VictimOf(OwnerId owner, TickMs now) {
 }
 
 uint32_t EvictionOrder::Reclaimable(OwnerId wanted_by) const {
+  return pool_.counts(wanted_by).idle + ReclaimableOfOthers(wanted_by);
+}
+
+uint32_t EvictionOrder::ReclaimableOfOthers(OwnerId wanted_by) const {
   uint32_t blocks = 0;
   for (uint32_t i = 0; i < quotas_.size(); ++i) {
     const OwnerId owner{i};
-    const uint32_t idle = pool_.counts(owner).idle;
-    blocks += owner == wanted_by ? idle : std::min(idle, Excess(owner));
+    if (owner != wanted_by) blocks += std::min(pool_.counts(owner).idle, Excess(owner));
   }
   return blocks;
+}
+
+uint32_t EvictionOrder::InUseBeyond(OwnerId owner) const {
+  const uint32_t excess = Excess(owner);
+  return excess - std::min(excess, pool_.counts(owner).idle);
 }
 
 void EvictionOrder::CheckInvariants() const {

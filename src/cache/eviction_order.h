@@ -57,8 +57,11 @@ class EvictionOrder {
   // The next victim among an owner's own.
   BlockId VictimOf(OwnerId owner, TickMs now);
 
-  // How many idle blocks could be evicted for `wanted_by`.
+  // How many idle blocks could be evicted for `wanted_by`; how many of them are of others.
   uint32_t Reclaimable(OwnerId wanted_by) const;
+  uint32_t ReclaimableOfOthers(OwnerId wanted_by) const;
+  // Blocks beyond the owner's guarantee that are in use, so that nobody can have them.
+  uint32_t InUseBeyond(OwnerId owner) const;
   // Of blocks used beyond the guarantee, by weight.
   double Pressure(OwnerId owner) const;
 

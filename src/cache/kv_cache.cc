@@ -105,6 +105,12 @@ bool KvCache::IsWithinLimit(OwnerId owner, uint32_t blocks) const {
   return uint64_t{own.live} + own.pinned + blocks <= quota(owner).limit_blocks;
 }
 
+bool KvCache::CostsGuaranteed(OwnerId owner, uint32_t blocks) const {
+  const uint64_t used = pool_.counts(owner).used();
+  return used + blocks <= quota(owner).guaranteed_blocks &&
+         pool_.num_free() + order_.ReclaimableOfOthers(owner) < blocks;
+}
+
 uint32_t KvCache::attainable(OwnerId owner) const {
   uint64_t theirs = 0;
   for (uint32_t i = 0; i < pool_.num_owners(); ++i) {

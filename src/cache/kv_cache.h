@@ -112,6 +112,10 @@ class KvCache : private IdleListener {
   // may be evicted for its owner would not do, or its owner's limit forbids it.
   [[nodiscard]] bool Grow(BlockTable& table, uint32_t num_tokens, EvictionReason reason);
 
+  // PrefixCache::NoteBrought and TakeBrought.
+  void NoteBrought(const BlockTable& table, uint32_t first) { prefixes_.NoteBrought(table, first); }
+  uint32_t TakeBrought(const BlockTable& table) { return prefixes_.TakeBrought(table); }
+
   // PrefixCache::Commit.
   void Commit(const BlockNames& names, std::span<const TokenId> tokens, uint32_t computed_tokens,
               BlockTable& table);
@@ -145,6 +149,10 @@ class KvCache : private IdleListener {
   // Whether `blocks` more would be within the owner's limit, once its idle ones are gone.
   bool IsWithinLimit(OwnerId owner, uint32_t blocks) const;
   double Pressure(OwnerId owner) const { return order_.Pressure(owner); }
+  // Whether `blocks` more are within the owner's guarantee, but would cost it idle ones of its own.
+  bool CostsGuaranteed(OwnerId owner, uint32_t blocks) const;
+  // Blocks beyond the owner's guarantee that are in use.
+  uint32_t in_use_beyond(OwnerId owner) const { return order_.InUseBeyond(owner); }
   // Whether `block` is findable under `name`: its bytes are those of that name until it is not.
   bool Holds(BlockId block, const BlockName& name) const {
     return pool_.is_named(block) && prefixes_.name_of(block) == name;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "base/check.h"
 
@@ -80,6 +81,18 @@ bool PrefixCache::NameOrSwap(BlockTable& table, uint32_t i, const Key& key) {
   return true;
 }
 
+void PrefixCache::NoteBrought(const BlockTable& table, uint32_t first) {
+  for (uint32_t i = first; i < table.num_named(); ++i) entries_[Index(table[i])].brought = true;
+}
+
+uint32_t PrefixCache::TakeBrought(const BlockTable& table) {
+  uint32_t taken = 0;
+  for (uint32_t i = 0; i < table.num_named(); ++i) {
+    taken += std::exchange(entries_[Index(table[i])].brought, false) ? 1 : 0;
+  }
+  return taken;
+}
+
 BlockName PrefixCache::Forget(BlockId block) {
   QUIRE_CHECK(pool_.is_named(block) && pool_.ref_count(block) == 0, "only idle blocks are evicted");
   Entry& entry = entries_[Index(block)];
@@ -133,7 +146,8 @@ void PrefixCache::Insert(BlockId block, const Key& key) {
                                  .parent_serial = key.parent.serial,
                                  .parent = key.parent.block,
                                  .num_children = 0,
-                                 .next_in_bucket = bucket};
+                                 .next_in_bucket = bucket,
+                                 .brought = false};
   bucket = block;
   if (key.parent.block != kNoBlock) ++entries_[Index(key.parent.block)].num_children;
   std::ranges::copy(key.tokens, tokens_.begin() + size_t{Index(block)} * block_tokens_);

@@ -52,6 +52,11 @@ class PrefixCache {
   void Commit(const BlockNames& names, std::span<const TokenId> tokens, uint32_t computed_tokens,
               BlockTable& table);
 
+  // The named blocks of `table` from `first` on were brought here by a hand-off or an import.
+  void NoteBrought(const BlockTable& table, uint32_t first);
+  // How many named blocks of `table` were brought and are asked about for the first time.
+  uint32_t TakeBrought(const BlockTable& table);
+
   // Removes the name of an idle leaf and returns it, so that a lower tier can file the bytes.
   BlockName Forget(BlockId block);
 
@@ -71,6 +76,7 @@ class PrefixCache {
     BlockId parent = kNoBlock;
     uint32_t num_children = 0;
     BlockId next_in_bucket = kNoBlock;
+    bool brought = false;  // and not taken since
   };
   // A place in a chain: what the next block will hang on.
   struct Link {

@@ -73,6 +73,27 @@ TEST(PrefixCache, ForgottenBlocksAreNotFoundAgainNorTheirIdsConfused) {
 }
 
 // C1: with one-byte names, 300 different blocks cannot all be named; those that are tell the truth.
+TEST(PrefixCache, WhatWasBroughtCountsForOneReaderOnly) {
+  Fixture f(4);
+  const std::vector<TokenId> tokens{1, 2, 3, 4, 5, 6, 7};
+  BlockTable table = f.Fill(3);
+  f.cache.Commit(f.scope, tokens, 6, table);
+  f.cache.NoteBrought(table, 1);
+  BlockTable first;
+  f.cache.Match(f.scope, tokens, first);
+  EXPECT_EQ(f.cache.TakeBrought(first), 2u) << "block 0 was here before";
+  EXPECT_EQ(f.cache.TakeBrought(first), 0u);
+  f.Release(first);
+  f.cache.NoteBrought(table, 2);
+  const BlockId last = table.last();
+  f.Release(table);
+  f.cache.Forget(last);
+  BlockTable again = f.Fill(1);
+  f.cache.Commit(f.scope, std::vector<TokenId>{8, 9, 1}, 2, again);
+  EXPECT_EQ(f.cache.TakeBrought(again), 0u) << "another text in the same memory";
+  f.Release(again);
+}
+
 TEST(PrefixCache, ABlockWhoseNameIsTakenStaysUnnamed) {
   Fixture f(300, 8);
   uint32_t named = 0;

@@ -59,6 +59,8 @@ void ActiveRequest::NoteSequence(const SequenceCounts& counts, bool leads) {
   if (!leads) return;
   receipt_.cached_tokens = counts.cached_tokens;
   receipt_.onboarded_tokens = std::min(counts.cached_tokens, onboarded_tokens_);
+  receipt_.brought_tokens =
+      std::min(counts.cached_tokens - receipt_.onboarded_tokens, counts.brought_tokens);
   receipt_.computed_tokens = counts.computed_prompt;
 }
 

@@ -172,15 +172,15 @@ void EngineMetrics::Ended(const ActiveRequest& request, uint64_t block_bytes) {
   }
 }
 
-void EngineMetrics::PromptTokens(const GenerationRequest& request, uint32_t cached,
-                                 uint32_t onboarded, uint32_t computed) {
+void EngineMetrics::PromptTokens(const GenerationRequest& request, const PromptSources& tokens) {
   Tenant& tenant = Of(request.tenant);
   const auto turn = static_cast<size_t>(request.turn);
-  tenant.cached.Increment(cached - onboarded);
-  tenant.onboarded.Increment(onboarded);
-  tenant.computed.Increment(computed);
-  tenant.cached_of[turn]->Increment(cached);
-  tenant.computed_of[turn]->Increment(computed);
+  tenant.cached.Increment(tokens.ram);
+  tenant.onboarded.Increment(tokens.disk);
+  tenant.remote.Increment(tokens.remote);
+  tenant.computed.Increment(tokens.computed);
+  tenant.cached_of[turn]->Increment(tokens.ram + tokens.disk + tokens.remote);
+  tenant.computed_of[turn]->Increment(tokens.computed);
 }
 
 void EngineMetrics::Missed(const std::string& tenant,

@@ -44,9 +44,13 @@ class EngineMetrics : public prometheus::Collectable {
   void Rejected(ErrorCode code, const std::string& tenant);
   void InterToken(double seconds) { inter_token_seconds_.Observe(seconds); }
   void Ended(const ActiveRequest& request, uint64_t block_bytes);
-  // `onboarded` of the cached ones came from the disk.
-  void PromptTokens(const GenerationRequest& request, uint32_t cached, uint32_t onboarded,
-                    uint32_t computed);
+  struct PromptSources {
+    uint32_t ram = 0;
+    uint32_t disk = 0;
+    uint32_t remote = 0;  // brought by a hand-off or an import, and read by the first who does
+    uint32_t computed = 0;
+  };
+  void PromptTokens(const GenerationRequest& request, const PromptSources& tokens);
   void GeneratedToken(const std::string& tenant) { Of(tenant).generated.Increment(); }
   // Full blocks of a prompt that had to be computed, by MissReason.
   void Missed(const std::string& tenant, const std::array<uint32_t, kMissReasons>& blocks);

@@ -69,9 +69,9 @@ void Admission::Admit(bool preempted) {
   if (preempted && roster_.num_running() > 0) return;
   closed_.assign(closed_.size(), false);
   uint64_t tried_tokens = 0;
-  bool held_up = false;
+  bool held_up = made_way_ = false;
   roster_.EndPuttingOff();
-  while (roster_.num_running() < limits_.most_running && tried_tokens < kAdmitTokens) {
+  while (!made_way_ && roster_.num_running() < limits_.most_running && tried_tokens < kAdmitTokens) {
     Sequence* next = roster_.waiting().Next(roster_.share(), closed_);
     if (next == nullptr) return;
     const OwnerId owner = next->owner();
@@ -109,7 +109,7 @@ Admission::Attempt Admission::TryStart(Sequence& sequence, bool held_up) {
     sequence.put_off_room = RoomBesideAwaited(sequence.owner());
     return Attempt::kPutOff;
   }
-  const bool has_room = HasRoom(sequence, held_up);
+  const bool has_room = IsGuaranteed(sequence) || HasRoom(sequence, held_up);
   if (has_room && Fetches(sequence, found_tokens)) {
     cache_.Release(sequence.table);
     return Attempt::kPutOff;
@@ -142,6 +142,20 @@ void Admission::Fetched(Sequence& sequence) {
   if (!sequence.fetching) return;
   sequence.fetching = false;
   --num_fetching_;
+}
+
+// Whether there are blocks for it that its owner was guaranteed and that cost it nothing, if others
+// have made way, and one for each of its owner that runs.
+bool Admission::IsGuaranteed(const Sequence& sequence) {
+  const OwnerId owner = sequence.owner();
+  const uint32_t missing = cache_.BlocksFor(sequence.num_tokens()) - sequence.table.size();
+  const uint64_t used = uint64_t{cache_.pool().counts(owner).used()} + missing;
+  if (used + roster_.num_running(owner) > cache_.quota(owner).guaranteed_blocks) return false;
+  while (cache_.CostsGuaranteed(owner, missing)) {
+    if (!make_way_ || !make_way_(sequence)) return false;
+    made_way_ = true;
+  }
+  return true;
 }
 
 // Besides its own blocks one for each that runs, or the newcomer would be preempted at once. Where

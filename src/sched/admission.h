@@ -9,7 +9,8 @@
 // want of memory, and its blocks are contiguous where possible.
 //
 // Whoever's turn it is and does not fit holds up all others but those whose blocks are within what
-// their owner was guaranteed. Those are passed over who wait for blocks that are being computed:
+// their owner was guaranteed: for these, others who use more than they were guaranteed are preempted
+// if need be. Those are passed over who wait for blocks that are being computed:
 // worth it for 4 blocks or more, as fewer cost less than the step that is waited. So are those of
 // which a tier below memory has more than memory has: whoever was preempted, or waited for long,
 // may have lost blocks meanwhile. That tier is asked once, when there is room for the sequence.
@@ -49,6 +50,10 @@ class Admission {
   using FetchMore = std::function<bool(const Sequence& sequence, uint32_t found_tokens)>;
   void OnAdmit(FetchMore fetch) { fetch_ = std::move(fetch); }
   void Fetched(Sequence& sequence);
+  // Preempts one of those because of whom `sequence` would cost its owner guaranteed blocks; false
+  // if there is none.
+  using MakeWay = std::function<bool(const Sequence& sequence)>;
+  void OnCostsGuaranteed(MakeWay make_way) { make_way_ = std::move(make_way); }
   uint32_t num_fetching() const { return num_fetching_; }
 
   [[nodiscard]] Status Check(const SequenceSpec& spec) const;
@@ -85,6 +90,7 @@ class Admission {
   Status CheckFits(const SequenceSpec& spec) const;
   Status CheckQueue(OwnerId owner, uint32_t choices) const;
   Attempt TryStart(Sequence& sequence, bool held_up);
+  bool IsGuaranteed(const Sequence& sequence);
   bool HasRoom(const Sequence& sequence, bool held_up) const;
   bool Fetches(Sequence& sequence, uint32_t found_tokens);
   int64_t RoomFor(OwnerId owner) const;
@@ -97,6 +103,8 @@ class Admission {
 
   const Limits limits_;
   FetchMore fetch_;
+  MakeWay make_way_;
+  bool made_way_ = false;  // for somebody in this Admit: nobody is admitted after that
   uint32_t num_fetching_ = 0;
   KvCache& cache_;
   Roster& roster_;

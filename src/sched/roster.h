@@ -49,6 +49,7 @@ class Roster {
   // Within its limit. The last eighth of the places is for owners of whom none runs: who comes late
   // need not wait until somebody of a crowd ends.
   bool MayRunMore(OwnerId owner) const;
+  uint32_t num_running(OwnerId owner) const { return owners_[Index(owner)].running; }
 
   void Enter(Sequences fresh);
   void StartRunning(Sequence& sequence);

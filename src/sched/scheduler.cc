@@ -29,6 +29,11 @@ Scheduler::Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& ca
               budget.step_sequences <= budget.step_logit_rows);
   plan_.reserve(budget.step_sequences);
   prefill_turns_.Reserve(budget.step_sequences);
+  admission_.OnCostsGuaranteed([this](const Sequence& sequence) {
+    Sequence* in_the_way = InTheWayOf(sequence);
+    if (in_the_way != nullptr) Preempt(*in_the_way);
+    return in_the_way != nullptr;
+  });
 }
 
 void Scheduler::AddOwner(const OwnerLimits& limits) {
@@ -106,12 +111,14 @@ void Scheduler::KeepRunning() {
   preempted_in_plan_ = false;
   for (size_t i = 0; i < roster_.running().size();) {
     Sequence& sequence = *roster_.running()[i];
-    if (cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kDecode)) {
+    Sequence* in_the_way = InTheWayOf(sequence);
+    if (in_the_way == nullptr &&
+        cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kDecode)) {
       sequence.counts.peak_blocks = std::max(sequence.counts.peak_blocks, sequence.table.size());
       ++i;
       continue;
     }
-    Sequence& victim = VictimFor(sequence);
+    Sequence& victim = in_the_way != nullptr ? *in_the_way : VictimFor(sequence);
     if (victim.id < sequence.id) --i;
     Preempt(victim);
     preempted_in_plan_ = true;
@@ -132,6 +139,21 @@ Sequence& Scheduler::VictimFor(const Sequence& sequence) const {
   const auto victim = std::ranges::find(running.rbegin(), running.rend(), owner,
                                         [](const Sequence* s) { return s->owner(); });
   return **victim;
+}
+
+// The youngest of whoever is furthest beyond its guarantee, if what `sequence` needs would cost its
+// owner what that was guaranteed; or nullptr.
+Sequence* Scheduler::InTheWayOf(const Sequence& sequence) const {
+  const uint32_t wanted = cache_.BlocksFor(sequence.num_tokens());
+  const uint32_t missing = wanted - std::min(wanted, sequence.table.size());
+  if (missing == 0 || !cache_.CostsGuaranteed(sequence.owner(), missing)) return nullptr;
+  Sequence* found = nullptr;
+  for (Sequence* other : roster_.running()) {
+    const OwnerId owner = other->owner();
+    if (owner == sequence.owner() || cache_.in_use_beyond(owner) == 0) continue;
+    if (found == nullptr || cache_.Pressure(owner) >= cache_.Pressure(found->owner())) found = other;
+  }
+  return found;
 }
 
 void Scheduler::PlanDecodes() {
@@ -162,6 +184,7 @@ void Scheduler::AddItem(Sequence& sequence, uint32_t num_tokens) {
   if (!sequence.has_run) {
     roster_.SetHasRun(sequence, true);
     sequence.counts.cached_tokens = sequence.num_computed;
+    sequence.counts.brought_tokens += cache_.TakeBrought(sequence.table) * cache_.block_tokens();
   }
   const uint32_t prompt = sequence.num_prompt;
   const uint32_t start = std::min(sequence.num_computed, prompt);

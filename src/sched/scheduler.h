@@ -7,8 +7,11 @@
 //   Apply  note what was computed, commit full blocks, append the tokens that were chosen
 //
 // Preemption takes the youngest sequence of the owner that is furthest beyond its guarantee by its
-// weight, or of the owner itself who needs the block. There is no livelock: a preempted sequence
-// only comes back when it fits without preempting anybody, so between two preemptions of it those
+// weight, or of the owner itself who needs the block. Who is within its guarantee gives up nothing
+// that is cached for it while others use more than theirs: those make way, also for newcomers.
+//
+// There is no livelock: a preempted sequence only comes back when it fits without preempting
+// anybody, or within a guarantee, where nobody preempts it. So between two preemptions of it those
 // who were kept have chosen tokens, of which there are finitely many to choose.
 //
 // Deterministic: no clock, no randomness, no I/O, no threads. How much prefill a step may hold is
@@ -146,6 +149,7 @@ class Scheduler {
   void ChargeTime(TickMs now);
   void KeepRunning();
   Sequence& VictimFor(const Sequence& sequence) const;
+  Sequence* InTheWayOf(const Sequence& sequence) const;
   void PlanDecodes();
   void PlanPrefills(const StepRoom& room);
   void AddItem(Sequence& sequence, uint32_t num_tokens);

@@ -416,6 +416,33 @@ TEST(Scheduler, WhoIsWithinItsGuaranteePreemptsWhoIsBeyond) {
   EXPECT_EQ(harness.ended[*young], Continue(Prompt(30, 2), 9));
 }
 
+TEST(Scheduler, WhoIsBeyondMakesWayBeforeAnotherLosesWhatIsCachedWithinItsGuarantee) {
+  Harness harness(20, {});
+  const OwnerId beyond = harness.AddOwner({}, {});
+  const OwnerId entitled = harness.AddOwner({.guaranteed_blocks = 10}, {});
+  ASSERT_TRUE(harness.scheduler.Submit(SpecOf(entitled, Prompt(16, 1), 1)));
+  harness.RunAll();
+  const uint32_t idle = harness.cache.pool().counts(entitled).idle;
+  ASSERT_GE(idle, 3u);
+  const auto older = harness.scheduler.Submit(SpecOf(beyond, Prompt(27, 2), 8));
+  const auto younger = harness.scheduler.Submit(SpecOf(beyond, Prompt(27, 3), 8));
+  ASSERT_TRUE(harness.Step());
+  ASSERT_EQ(harness.scheduler.num_running(), 2u);
+  const auto newcomer = harness.scheduler.Submit(SpecOf(entitled, Prompt(17, 4), 6));
+  ASSERT_TRUE(harness.Step());
+  EXPECT_EQ(harness.scheduler.Get(*newcomer).state, SequenceState::kRunning);
+  EXPECT_EQ(harness.scheduler.Get(*older).state, SequenceState::kRunning);
+  EXPECT_EQ(harness.scheduler.Get(*younger).state, SequenceState::kWaiting);
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(harness.Step());
+  EXPECT_GE(harness.cache.pool().counts(entitled).idle, idle) << "also while it grows";
+  harness.RunAll();
+  EXPECT_EQ(harness.counts[*newcomer].preemptions, 0u);
+  EXPECT_EQ(harness.ended[*younger], Continue(Prompt(27, 3), 8));
+  const auto again = harness.scheduler.Submit(SpecOf(entitled, Prompt(16, 1), 1));
+  harness.RunAll();
+  EXPECT_EQ(harness.counts[*again].cached_tokens, 12u);
+}
+
 TEST(Scheduler, WhatWasPinnedAwayIsReportedNotWaitedFor) {
   Harness harness(10, {});
   const OwnerId owner = harness.AddOwner({}, {});

@@ -44,6 +44,7 @@ struct SequenceSpec {
 
 struct SequenceCounts {
   uint32_t cached_tokens = 0;    // that need not be computed, as of its first planned item
+  uint32_t brought_tokens = 0;   // of those, from another server or a file, and read first by this
   uint32_t computed_prompt = 0;  // prompt tokens planned so far; those of a resume count again
   uint32_t peak_blocks = 0;
   uint32_t preemptions = 0;

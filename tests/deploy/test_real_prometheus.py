@@ -23,7 +23,7 @@ from test_tenants import add  # noqa: E402
 
 RULES = ROOT / "deploy" / "prometheus" / "quire-alerts.yml"
 DASHBOARD = ROOT / "deploy" / "grafana" / "quire-dashboard.json"
-PATIENCE = 90
+PATIENCE = 240
 LARGE, SMALL = "19MiB", "1MiB"  # KV of a tenant
 
 

@@ -50,7 +50,7 @@ def test_it_goes_on_with_the_same_bits_and_its_kv(pair):
     tokens, logit_hash, cached = went_on(pair.b, "one")
     stayed = went_on(pair.a, "one.stays")
     assert (tokens, logit_hash) == stayed[:2]
-    assert cached["ram"] >= 16 * kv["sent"], "what was sent is not computed again"
+    assert cached["remote"] >= 16 * kv["sent"], "what was sent is not computed again"
     shown = pair.a.show("one")
     assert shown["moved_to"] == pair.b.relay.url and shown["epoch"] == 2 and shown["tokens"] == 0
 

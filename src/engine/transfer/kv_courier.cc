@@ -188,7 +188,7 @@ std::string KvCourier::Collect(const KvChainPtr& chain, uint32_t first, uint32_t
 }
 
 KvCourier::Placed KvCourier::PlaceNow(const KvChain& chain, uint32_t first, uint32_t count,
-                                      const std::byte* blocks) {
+                                      const std::byte* blocks, From from) {
   Placed placed{.flaw = PlaceFlaw::kPurged};
   if (chain.seal->tag.generation != GenerationOf(chain.tenant)) return placed;
   KvCache& cache = parts_.loop->cache();
@@ -206,6 +206,7 @@ KvCourier::Placed KvCourier::PlaceNow(const KvChain& chain, uint32_t first, uint
       CopyToArena(blocks + (i - first) * shape_.block_bytes(), parts_.view, table[i]);
     }
     cache.Commit(chain.names, tokens, end * kBlockTokens, table);
+    if (from == From::kAfar) cache.NoteBrought(table, found);
     cache.Keep(table, {.kept_until = cache.now() + kKeepMs});
     placed.taken = count - placed.held;
   }
@@ -221,7 +222,7 @@ uint32_t KvCourier::Lift(const KvChainPtr& chain, uint32_t first, uint32_t count
     auto lift = [this, chain, at = first + lifted, wanted](auto answer) {
       auto place = [this, chain, at, answer](const std::vector<std::byte>& blocks, uint32_t good) {
         Placed placed;
-        if (good > 0) placed = PlaceNow(*chain, at, good, blocks.data());
+        if (good > 0) placed = PlaceNow(*chain, at, good, blocks.data(), From::kDisk);
         answer(placed.taken + placed.held);
       };
       FetchThen(*chain, at, wanted, std::move(place));
@@ -240,7 +241,7 @@ KvCourier::Placed KvCourier::Place(const KvChainPtr& chain, const OpenedParcel& 
   const auto blocks =
       std::make_shared<std::vector<std::byte>>(opened.blocks.begin(), opened.blocks.end());
   auto place = [this, chain, blocks, first = opened.first, count = opened.count](auto answer) {
-    answer(PlaceNow(*chain, first, count, blocks->data()));
+    answer(PlaceNow(*chain, first, count, blocks->data(), From::kAfar));
   };
   const auto placed = Ask<Placed>(std::move(place), until);
   return placed.value_or(Placed{.flaw = PlaceFlaw::kNoAnswer});

@@ -106,7 +106,9 @@ class KvCourier {
   KvChainPtr MakeChain(const std::string& tenant, std::vector<TokenId> tokens);
   uint32_t CopyFromMemory(const KvChain& chain, Copy& copy);
   // Blocks [first, first + count) lie at `blocks`.
-  Placed PlaceNow(const KvChain& chain, uint32_t first, uint32_t count, const std::byte* blocks);
+  enum class From : uint8_t { kDisk, kAfar };
+  Placed PlaceNow(const KvChain& chain, uint32_t first, uint32_t count, const std::byte* blocks,
+                  From from);
   void FetchThen(const KvChain& chain, uint32_t first, uint32_t count,
                  std::function<void(std::vector<std::byte>, uint32_t)> done);
 

@@ -28,8 +28,9 @@ double MsSince(std::chrono::steady_clock::time_point begin) {
 
 void FillIn(const Receipt& receipt, uint64_t block_bytes, LedgerRow& row) {
   row.tokens.prompt = receipt.prompt_tokens;
-  row.tokens.ram = receipt.cached_tokens - receipt.onboarded_tokens;
+  row.tokens.ram = receipt.cached_tokens - receipt.onboarded_tokens - receipt.brought_tokens;
   row.tokens.disk = receipt.onboarded_tokens;
+  row.tokens.remote = receipt.brought_tokens;
   row.tokens.computed = receipt.computed_tokens;
   row.tokens.generated = receipt.generated_tokens;
   row.ms.queue = receipt.queue_ms;

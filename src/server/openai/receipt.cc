@@ -22,6 +22,7 @@ Receipt Combine(const std::vector<Receipt>& receipts) {
     all.prompt_tokens += one.prompt_tokens;
     all.cached_tokens += one.cached_tokens;
     all.onboarded_tokens += one.onboarded_tokens;
+    all.brought_tokens += one.brought_tokens;
     all.computed_tokens += one.computed_tokens;
     all.generated_tokens += one.generated_tokens;
     all.peak_blocks += one.peak_blocks;
@@ -55,9 +56,9 @@ void WriteQuire(const Receipt& receipt, const ReceiptNotes& notes, JsonWriter& j
       .Field("ttft_ms", Milliseconds(receipt.ttft_ms))
       .Field("decode_ms_per_token", Milliseconds(receipt.decode_ms_per_token));
   json.Key("cached_tokens").BeginObject();
-  json.Field("ram", receipt.cached_tokens - receipt.onboarded_tokens)
+  json.Field("ram", receipt.cached_tokens - receipt.onboarded_tokens - receipt.brought_tokens)
       .Field("disk", receipt.onboarded_tokens)
-      .Field("remote", 0)
+      .Field("remote", receipt.brought_tokens)
       .EndObject();
   json.Field("computed_tokens", receipt.computed_tokens)
       .Field("peak_blocks", receipt.peak_blocks)

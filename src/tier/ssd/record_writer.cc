@@ -392,7 +392,7 @@ void RecordWriter::PublishBytes() {
   state_.counts.limit_bytes = options_.limit_bytes;
   state_.counts.segments = segments_.size();
   state_.counts.blocks = state_.index.num_blocks();
-  state_.counts.paused = paused();
+  state_.counts.paused = stopped_.load() || pause_is_known_;
 }
 
 }  // namespace quire

@@ -1,9 +1,11 @@
 #include "tier/ssd/ssd_tier.h"
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <thread>
 
 #include "tier/ssd/tier_fixture.h"
 
@@ -177,6 +179,25 @@ TEST_F(SsdTierTest, AFullDiskPausesWritingAndNothingElse) {
   faults->result = nullptr;
   ASSERT_TRUE(Open());
   EXPECT_EQ(Read(1, 0, 4, TestOwner(1)), 4u) << "the segment without a footer is found";
+}
+
+// An alert wants it for minutes on end, in which the tier tries again and again.
+TEST_F(SsdTierTest, IsPausedUntilAWriteSucceedsHoweverLongThatTakes) {
+  ASSERT_TRUE(Open());
+  ASSERT_TRUE(Write(1, 0, 4, TestOwner(1)));
+  faults->result = [](const IoRequest&, int64_t) { return -EIO; };
+  EXPECT_FALSE(Write(2, 0, 4, TestOwner(1)));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // the pause before the next try
+  EXPECT_EQ(Read(1, 0, 4, TestOwner(1)), 0u);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (tier->counts().blocks > 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+  ASSERT_EQ(tier->counts().blocks, 0u) << "what cannot be read goes";
+  EXPECT_TRUE(tier->counts().paused);
+  faults->result = nullptr;
+  ASSERT_TRUE(Write(3, 0, 4, TestOwner(1)));
+  EXPECT_FALSE(tier->counts().paused);
 }
 
 TEST_F(SsdTierTest, LeavesOthersTheirFreeSpace) {

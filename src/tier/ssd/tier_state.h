@@ -36,7 +36,7 @@ struct DiskCounts {
   uint64_t limit_bytes = 0;
   uint64_t blocks = 0;
   uint64_t segments = 0;
-  bool paused = false;
+  bool paused = false;  // since a write failed and until one does not, tried in between or not
   double read_bytes_per_second = 0;  // while reading; 0: not measured yet
 };
 
