@@ -34,10 +34,10 @@ struct SequenceSpec {
   std::vector<TokenId> prompt;  // not empty
   uint32_t max_tokens = 1;      // per choice; 0: the prompt is computed and nothing chosen
   uint32_t choices = 1;
-  bool lookup = true;      // may use blocks of the prefix cache
-  bool store = true;       // leaves its full blocks in the prefix cache
-  bool all_rows = false;   // choice 0 wants the logits of every prompt token, so looks nothing up
-  bool offload = true;     // a tier below memory may have its full blocks
+  bool lookup = true;     // may use blocks of the prefix cache
+  bool store = true;      // leaves its full blocks in the prefix cache
+  bool all_rows = false;  // choice 0 wants the logits of every prompt token, so looks nothing up
+  bool offload = true;    // a tier below memory may have its full blocks
   uint32_t chunk_tokens = 0;  // of its prompt in one step at most; 0: as the step has room for
   // Of the KV that its answer may still come to need, what must be free when it starts and is then
   // kept from those who come after it, as a multiple. 0: a block for the next token.
