@@ -336,10 +336,10 @@ Status OpenLedger(ServeFlags& flags) {
 Status OpenLevers(ServeFlags& flags) {
   if (flags.levers.empty()) return {};
   if (flags.server.ledger == nullptr) {
-    return Refuse(ErrorCode::kInvalidArgument,
-                  "levers are compared in the ledger, and there is none: " +
-                      flags.server.no_ledger_reason,
-                  "levers");
+    return Refuse(
+        ErrorCode::kInvalidArgument,
+        "levers are compared in the ledger, and there is none: " + flags.server.no_ledger_reason,
+        "levers");
   }
   QUIRE_TRY(std::vector<Lever> levers, LoadLevers(flags.levers));
   for (const Lever& lever : levers) {

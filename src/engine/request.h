@@ -10,6 +10,7 @@
 
 #include "base/token_id.h"
 #include "model/sampler.h"
+#include "sched/handling.h"
 
 namespace quire {
 
@@ -58,11 +59,7 @@ struct GenerationRequest {
   // It is not evicted at all for so long, within the tenant's budget; beyond that it is kept.
   uint32_t pin_seconds = 0;
 
-  // How it is treated beside others, by whom the server tries that out on (SequenceSpec). None of
-  // it changes a bit of the answer.
-  uint32_t chunk_tokens = 0;  // of its prompt in one step at most; 0: as there is room for
-  bool offload = true;        // what it leaves behind may outlive memory, on the disk
-  double admission_margin = 0;
+  Handling handling;
 
   TurnKind turn = TurnKind::kFirst;
   // What the client calls this conversation; empty: nothing. Helps to tell which answer a request

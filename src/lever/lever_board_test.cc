@@ -50,6 +50,17 @@ class LeverBoardTest : public testing::Test {
     board_ = *std::move(board);
   }
 
+  static int64_t NowMs() {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  }
+  // So that what comes is not of the same millisecond as what was.
+  static void NextMoment() {
+    const int64_t now = NowMs();
+    while (NowMs() == now) std::this_thread::yield();
+  }
+
   // Requests of many routes, with so many tokens computed in each arm.
   void Serve(uint64_t control, uint64_t treatment, int count = 40) {
     for (int i = 0; i < count; ++i) {
@@ -57,9 +68,7 @@ class LeverBoardTest : public testing::Test {
       row.request_id = "req";
       row.tenant = "acme";
       row.route = "r" + std::to_string(i);
-      row.started_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                           std::chrono::system_clock::now().time_since_epoch())
-                           .count();
+      row.started_ms = NowMs();
       const Treatment treated = board_->Treat(row.tenant, row.route);
       row.arms = treated.arms;
       row.tokens.prompt = row.tokens.computed = treated.changes.empty() ? control : treatment;
@@ -150,7 +159,7 @@ TEST_F(LeverBoardTest, AStartBeginsAnew) {
   Open({Chunks()});
   Serve(100, 160);
   board_->Check();
-  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  NextMoment();
   ASSERT_EQ(board_->Start("chunks")->state.phase, LeverPhase::kRunning);
   board_->Check();
   EXPECT_EQ(State().phase, LeverPhase::kRunning) << "what was before does not count";
@@ -181,7 +190,7 @@ TEST_F(LeverBoardTest, AStopOutlivesTheServer) {
 TEST_F(LeverBoardTest, AnotherChangeIsComparedAnew) {
   Open({Chunks()});
   Serve(100, 160);
-  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  NextMoment();
   Lever other = Chunks();
   other.change.chunk_tokens = 8;
   ASSERT_TRUE(board_->Set({other}));
@@ -189,7 +198,7 @@ TEST_F(LeverBoardTest, AnotherChangeIsComparedAnew) {
   EXPECT_EQ(State().phase, LeverPhase::kRunning);
   other.guardrail.trigger.ratio = 9;
   const int64_t since = State().since_ms;
-  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  NextMoment();
   ASSERT_TRUE(board_->Set({other}));
   EXPECT_EQ(State().since_ms, since) << "the same is done to the same requests";
 }
@@ -270,7 +279,7 @@ TEST_F(LeverBoardTest, ItChecksByItself) {
   board_ = *std::move(board);
   Serve(100, 160);
   while (State().phase == LeverPhase::kRunning) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    std::this_thread::yield();
   }
   EXPECT_EQ(State().phase, LeverPhase::kRolledBack);
 }

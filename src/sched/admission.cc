@@ -159,11 +159,11 @@ bool Admission::HasRoom(const Sequence& sequence, bool held_up) const {
 
 // Of a sequence that runs, or is about to: blocks beside those of its tokens.
 int64_t Admission::MarginOf(const Sequence& sequence) const {
-  if (sequence.admission_margin == 0) return 0;
+  if (sequence.handling.admission_margin == 0) return 0;
   const uint32_t most = cache_.BlocksFor(TokensWithKv(sequence.num_prompt, sequence.max_tokens));
   const uint32_t now = std::max(cache_.BlocksFor(sequence.num_tokens()), sequence.table.size());
   const double left = static_cast<double>(most - std::min(most, now));
-  return static_cast<int64_t>(std::ceil(left * sequence.admission_margin));
+  return static_cast<int64_t>(std::ceil(left * sequence.handling.admission_margin));
 }
 
 // One for each that runs is spoken for, or its margin.

@@ -11,7 +11,7 @@ namespace {
 constexpr StepBudget kBudget{.step_tokens = 32, .step_sequences = 6, .step_logit_rows = 6};
 
 SequenceSpec WithMargin(SequenceSpec spec, double margin) {
-  spec.admission_margin = margin;
+  spec.handling.admission_margin = margin;
   return spec;
 }
 

@@ -60,8 +60,8 @@ TEST_F(PrefillTurnsTest, AloneItGetsAllThereIs) {
 TEST_F(PrefillTurnsTest, OneMayTakeLessThanThereIs) {
   Sequence& one = Add(5000, 0);
   Sequence& two = Add(600, 1000);
-  one.chunk_tokens = 16;
-  two.chunk_tokens = 1000;
+  one.handling.chunk_tokens = 16;
+  two.handling.chunk_tokens = 1000;
   const auto given = Divide(StepRoom(), 600);
   EXPECT_EQ(given.at(one.id), 16u);
   EXPECT_EQ(given.at(two.id), 512u) << "no more than others";

@@ -22,6 +22,7 @@
 #include "cache/block_table.h"
 #include "cache/ids.h"
 #include "cache/scope.h"
+#include "sched/handling.h"
 
 namespace quire {
 
@@ -37,11 +38,7 @@ struct SequenceSpec {
   bool lookup = true;     // may use blocks of the prefix cache
   bool store = true;      // leaves its full blocks in the prefix cache
   bool all_rows = false;  // choice 0 wants the logits of every prompt token, so looks nothing up
-  bool offload = true;    // a tier below memory may have its full blocks
-  uint32_t chunk_tokens = 0;  // of its prompt in one step at most; 0: as the step has room for
-  // Of the KV that its answer may still come to need, what must be free when it starts and is then
-  // kept from those who come after it, as a multiple. 0: a block for the next token.
-  double admission_margin = 0;
+  Handling handling;
   TickMs keep_ms = 0;      // how long its blocks are the last of their owner's to be evicted
   TickMs pin_ms = 0;       // how long they are not evicted at all, if the owner may pin so many
   uint64_t pin_group = 0;  // for Scheduler::Unpin
@@ -63,8 +60,7 @@ struct Sequence {
   SequenceState state = SequenceState::kWaiting;
   bool lookup = true;
   bool store = true;
-  uint32_t chunk_tokens = 0;
-  double admission_margin = 0;
+  Handling handling;
 
   TickMs arrival = 0;
   TickMs keep_ms = 0;

@@ -48,8 +48,7 @@ std::vector<MetricFamily> LeverFamilies(const LeverBoard& levers) {
       Append(requests, {{"arm", std::string(ArmName(arm))}, {"lever", name}},
              static_cast<double>(status.requests[static_cast<size_t>(arm)]));
     }
-    Append(rolled_back, {{"lever", name}},
-           status.state.phase == LeverPhase::kRolledBack ? 1 : 0);
+    Append(rolled_back, {{"lever", name}}, status.state.phase == LeverPhase::kRolledBack ? 1 : 0);
     Append(rollbacks, {{"lever", name}}, static_cast<double>(status.rollbacks));
   }
   return {std::move(share), std::move(requests), std::move(rolled_back), std::move(rollbacks),

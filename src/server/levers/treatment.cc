@@ -20,16 +20,16 @@ void Apply(const Treatment& treatment, GenerationRequest& request) {
   for (const LeverChange& change : treatment.changes) {
     switch (change.kind) {
       case LeverKind::kChunkTokens:
-        request.chunk_tokens = change.chunk_tokens;
+        request.handling.chunk_tokens = change.chunk_tokens;
         break;
       case LeverKind::kOffload:
-        request.offload = change.offload;
+        request.handling.offload = change.offload;
         break;
       case LeverKind::kEviction:
         KeepOtherwise(change, request);
         break;
       case LeverKind::kAdmissionMargin:
-        request.admission_margin = change.admission_margin;
+        request.handling.admission_margin = change.admission_margin;
         break;
     }
   }

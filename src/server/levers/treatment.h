@@ -1,4 +1,5 @@
-// server/levers/treatment.h -- does to a request what the levers say that it is in the treatment of.
+// server/levers/treatment.h -- does to a request what the levers say that it is in the treatment
+// of.
 //
 // Threads  pure function.
 #pragma once
