@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <string>
 
 namespace quire {
@@ -184,6 +185,32 @@ TEST(LeversFile, IsBounded) {
                     "\"t" + std::to_string(i) + "\"");
   }
   EXPECT_NE(WrongWith(many).find("more than 64"), std::string::npos);
+}
+
+TEST(LeversFile, GarbledTextIsRefusedOrRead) {
+  std::minstd_rand random(1);
+  int read = 0;
+  for (int round = 0; round < 5000; ++round) {
+    std::string text = kWhole;
+    for (uint32_t i = random() % 4 + 1; i > 0; --i) {
+      const size_t at = random() % text.size();
+      if (random() % 2 == 0) {
+        text[at] = static_cast<char>(random());
+      } else {
+        text.erase(at, random() % 20);
+      }
+    }
+    const auto levers = ParseLevers(text, "levers.toml");
+    read += levers.has_value();
+    EXPECT_TRUE(levers || levers.error().message.starts_with("levers.toml:")) << text;
+  }
+  EXPECT_GT(read, 100) << "some only say something else";
+}
+
+TEST(LeversFile, TheOneToBeginWithIsFine) {
+  const auto levers = LoadLevers(QUIRE_SOURCE_DIR "/deploy/levers.toml");
+  ASSERT_TRUE(levers) << levers.error().message;
+  EXPECT_EQ(levers->size(), 2u);
 }
 
 TEST(LeversFile, AFileThatCannotBeReadIsNamed) {
