@@ -30,6 +30,7 @@ Command AddTenant(CLI::App& parent);
 Command AddCache(CLI::App& parent);
 Command AddSession(CLI::App& parent);
 Command AddLedger(CLI::App& parent);
+Command AddLever(CLI::App& parent);
 Command AddTop(CLI::App& parent);
 
 }  // namespace quire

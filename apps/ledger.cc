@@ -37,7 +37,7 @@ struct LedgerFlags {
   std::string good = "good";
   uint32_t limit = 20;
   bool csv = false;
-  std::array<std::string, 9> filters;  // by kFilters
+  std::array<std::string, 10> filters;  // by kFilters
 };
 
 struct FilterFlag {
@@ -55,6 +55,7 @@ constexpr FilterFlag kFilters[] = {
     {"--verdict", "only this verdict, such as overloaded", &LedgerFilter::verdict},
     {"--request", "only this request", &LedgerFilter::request_id},
     {"--retry-of", "only what repeats this request", &LedgerFilter::retry_of},
+    {"--lever", "only what this lever was tried on, in either arm", &LedgerFilter::lever},
 };
 static_assert(std::size(kFilters) == std::tuple_size_v<decltype(LedgerFlags::filters)>);
 

@@ -94,7 +94,7 @@ int Main(int argc, char** argv) {
   const std::vector<Command> commands = {
       AddServe(app), AddChat(app),    AddRun(app),    AddTokenize(app), AddRender(app),
       AddInfo(app),  AddBench(app),   AddReplay(app), AddPlan(app),     AddTenant(app),
-      AddCache(app), AddSession(app), AddLedger(app), AddTop(app)};
+      AddCache(app), AddSession(app), AddLedger(app), AddLever(app),    AddTop(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& shown) {  // --help, --version

@@ -29,6 +29,8 @@
 #include "base/threads.h"
 #include "kernels/dispatch.h"
 #include "ledger/ledger.h"
+#include "lever/lever_board.h"
+#include "lever/levers_file.h"
 #include "reply/reply_format.h"
 #include "server/server.h"
 #include "server/tenants/master_key.h"
@@ -39,8 +41,8 @@ namespace quire {
 namespace {
 
 // Beside the workers: engine, signals, loading, parsing, masks, check of the file, disk,
-// ledger.
-constexpr uint32_t kOtherThreads = 18;
+// ledger, levers.
+constexpr uint32_t kOtherThreads = 19;
 constexpr uint64_t kLeastLedgerBytes = kMiB;
 constexpr uint32_t kPeerThreads = 24;  // where sessions may be handed over
 // A quarter is for the engine and the connections, some hundred times what their bookkeeping needs;
@@ -60,23 +62,27 @@ struct ServeFlags {
   std::string session_disk = "1GiB";
   std::string ledger_disk = "256MiB";
   uint32_t ledger_days = LedgerLimits().days;
+  std::string levers;  // path; empty: none
   std::vector<std::string> peers;
   std::string peer_secret_file;
   std::string peer_name;
   std::string session_secret;  // from the master key; empty: it does not outlive this process
+  std::string lever_key;       // likewise
   std::string log_level = "info";
   bool print_config = false;
 };
 
 // Waits for signals on a thread of its own: a handler may not touch a server. The first SIGINT or
-// SIGTERM drains, a second one cuts running answers off; SIGHUP reads the tenants file again.
+// SIGTERM drains, a second one cuts running answers off; SIGHUP reads the files of tenants and
+// levers again.
 class SignalWatch {
  public:
   // Before any other thread starts, so that all of them inherit the mask.
-  explicit SignalWatch(std::string tenants) : tenants_(std::move(tenants)) {
+  SignalWatch(std::string tenants, std::string levers)
+      : tenants_(std::move(tenants)), levers_(std::move(levers)) {
     sigemptyset(&set_);
-    // Without that file a terminal that is closed ends the server, as ever.
-    if (!tenants_.empty()) sigaddset(&set_, SIGHUP);
+    // Without those files a terminal that is closed ends the server, as ever.
+    if (!tenants_.empty() || !levers_.empty()) sigaddset(&set_, SIGHUP);
     for (int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&set_, signal);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
   }
@@ -90,13 +96,15 @@ class SignalWatch {
 
   bool stopping() const { return stopping_.load(); }
 
-  void Start(Server& server) {
-    thread_ = std::thread([this, &server] {
+  // `board` null: there are no levers.
+  void Start(Server& server, std::shared_ptr<LeverBoard> board) {
+    thread_ = std::thread([this, &server, board = std::move(board)] {
       int signal = 0;
       while (sigwait(&set_, &signal) == 0 && !done_.load()) {
         if (signal == SIGUSR1) continue;
         if (signal == SIGHUP) {
-          ReadTenants(server);
+          if (!tenants_.empty()) ReadTenants(server);
+          if (board != nullptr) ReadLevers(*board);
           continue;
         }
         if (stopping_.exchange(true)) {
@@ -129,7 +137,19 @@ class SignalWatch {
     }
   }
 
+  void ReadLevers(LeverBoard& board) {
+    try {
+      auto levers = LoadLevers(levers_);
+      const Status set = levers ? board.Set(*std::move(levers)) : std::unexpected(levers.error());
+      if (set) return spdlog::info("the levers were read again");
+      spdlog::error("the levers stay as they were: {}", set.error().message);
+    } catch (const std::bad_alloc&) {
+      spdlog::error("the levers stay as they were: the system gave no memory");
+    }
+  }
+
   const std::string tenants_;
+  const std::string levers_;
   sigset_t set_;
   std::atomic<bool> done_{false};
   std::atomic<bool> stopping_{false};
@@ -246,6 +266,7 @@ Status ReadMasterKey(ServeFlags& flags) {
   if (key) {
     flags.engine.scope_secret = DeriveSecret(*key, "names of KV blocks");
     flags.session_secret = DeriveSecret(*key, "sessions");
+    flags.lever_key = DeriveSecret(*key, "arms of levers");
   } else if (asked || key.error().code != ErrorCode::kIo) {
     return std::unexpected(key.error());
   } else {
@@ -311,6 +332,35 @@ Status OpenLedger(ServeFlags& flags) {
   return {};
 }
 
+// Levers are compared in the ledger, and what became of them lies beside it.
+Status OpenLevers(ServeFlags& flags) {
+  if (flags.levers.empty()) return {};
+  if (flags.server.ledger == nullptr) {
+    return Refuse(
+        ErrorCode::kInvalidArgument,
+        "levers are compared in the ledger, and there is none: " + flags.server.no_ledger_reason,
+        "levers");
+  }
+  QUIRE_TRY(std::vector<Lever> levers, LoadLevers(flags.levers));
+  for (const Lever& lever : levers) {
+    if (lever.change.kind == LeverKind::kOffload && flags.engine.disk_bytes == 0) {
+      spdlog::warn("lever \"{}\" changes nothing: this server keeps no KV on disk", lever.name);
+    }
+    if (lever.share == 0 || lever.share == 1) {
+      spdlog::warn("lever \"{}\" has a share of {}: there is nothing to compare it with",
+                   lever.name, lever.share);
+    }
+  }
+  const std::string folder = flags.data.empty() ? DefaultDataFolder() : flags.data;
+  QUIRE_TRY(flags.server.levers,
+            LeverBoard::Open({.path = folder + "/levers.db",
+                              .key = flags.lever_key,
+                              .ledger = flags.server.ledger,
+                              .log = [](std::string_view line) { spdlog::warn("{}", line); }},
+                             std::move(levers)));
+  return {};
+}
+
 Status ReadPeers(ServeFlags& flags) {
   std::vector<Peer> peers;
   for (const std::string& text : flags.peers) {
@@ -339,7 +389,7 @@ int Serve(ServeFlags& flags) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("quire"));
   spdlog::set_pattern("%H:%M:%S %^%l%$ %v");
   spdlog::set_level(spdlog::level::from_str(flags.log_level));
-  SignalWatch signals(flags.tenants);
+  SignalWatch signals(flags.tenants, flags.levers);
   SpareMemory::Keep(kSpareBytes);
   // A file that cannot be a model is refused before the port is taken.
   if (auto file = GgufFile::Open(flags.engine.model); !file) return Fail(file.error(), kExitModel);
@@ -352,9 +402,10 @@ int Serve(ServeFlags& flags) {
   }
   if (Status opened = OpenSessions(flags); !opened) return Fail(opened.error());
   if (Status opened = OpenLedger(flags); !opened) return Fail(opened.error());
+  if (Status opened = OpenLevers(flags); !opened) return Fail(opened.error());
   auto server = Server::Listen(flags.server);
   if (!server) return Fail(server.error());
-  signals.Start(**server);
+  signals.Start(**server, flags.server.levers);
   Loader loader(flags, **server, signals);
   (*server)->Run();
   if (const auto error = loader.Finish()) return FailToStart(*error);
@@ -388,6 +439,10 @@ void AddLedgerFlags(CLI::App& app, ServeFlags& flags) {
                        "how long a row of the ledger is kept; 0: as long as there is room"),
         0, 36500)
       ->capture_default_str();
+  app.add_option("--levers", flags.levers,
+                 "file of changes to be tried on a share of the traffic, each with a guardrail "
+                 "that takes it back; SIGHUP reads it again")
+      ->type_name("FILE");
 }
 
 void AddServerFlags(CLI::App& app, ServeFlags& flags) {

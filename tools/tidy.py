@@ -30,9 +30,10 @@ MAY_INCLUDE = {
     "grammar": [],
     "session": ["cache/ids.h", "cache/block_name.h"],
     "ledger": [],
+    "lever": ["ledger"],
     "engine": ["sched", "cache", "tier", "model", "text", "grammar", "kernels/kv_view.h",
                "kernels/numerics.h"],
-    "server": ["engine", "text", "grammar", "reply", "session", "ledger",
+    "server": ["engine", "text", "grammar", "reply", "session", "ledger", "lever",
                "model/sampler.h", "kernels/dispatch.h",
                "kernels/numerics.h"],
 }

@@ -17,9 +17,12 @@ namespace quire {
 
 class BlockTable {
  public:
-  explicit BlockTable(OwnerId owner = kFirstOwner) : owner_(owner) {}
+  explicit BlockTable(OwnerId owner = kFirstOwner, bool goes_below = true)
+      : goes_below_(goes_below), owner_(owner) {}
 
   OwnerId owner() const { return owner_; }  // who pays for the blocks that Grow adds
+  // Whether a tier below memory may have the blocks that it makes findable.
+  bool goes_below() const { return goes_below_; }
   uint32_t size() const { return static_cast<uint32_t>(blocks_.size()); }
   bool empty() const { return blocks_.empty(); }
   BlockId operator[](uint32_t i) const {
@@ -63,6 +66,7 @@ class BlockTable {
   std::vector<uint32_t> blocks_;  // Index() of each
   uint32_t num_named_ = 0;
   uint32_t num_noted_ = 0;
+  bool goes_below_;
   OwnerId owner_;
 };
 

@@ -176,7 +176,9 @@ void KvCache::Commit(const BlockNames& names, std::span<const TokenId> tokens,
     keeping_[Index(table[i])] = {};
     fingerprints_[Index(table[i])] = names.FingerprintOf(i, tokens, options_.block_tokens);
     NoteSeen(table[i], SeenBlocks::Fate::kHere);
-    if (listener_ != nullptr) listener_->OnCommitted({names, tokens, table, i, i + 1});
+    if (listener_ != nullptr && table.goes_below()) {
+      listener_->OnCommitted({names, tokens, table, i, i + 1});
+    }
   }
 }
 

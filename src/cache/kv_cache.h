@@ -72,6 +72,7 @@ struct CommittedBlocks {
 };
 
 // Told of blocks as they become findable, from within Commit: it may ask the cache, not change it.
+// Not of those whose table does not go below.
 class CommitListener {
  public:
   virtual ~CommitListener() = default;

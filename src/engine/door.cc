@@ -164,7 +164,8 @@ Forecast Door::ForecastOf(const GenerationRequest& request, const Arriving& arri
   }
   const uint64_t places = uint64_t{load_.running} + load_.waiting + arriving.choices;
   const uint64_t beyond = places + 1 > limits_.max_running ? places + 1 - limits_.max_running : 0;
-  const bool no_memory = load_.running > 0 && request.prompt.size() > load_.free_tokens;
+  const double needed = own + request.handling.admission_margin * request.max_tokens;
+  const bool no_memory = load_.running > 0 && needed > static_cast<double>(load_.free_tokens);
   const uint64_t ends = std::max<uint64_t>(beyond, no_memory ? ahead + 1 : 0);
   seconds = std::max(seconds, static_cast<double>(ends) * load_.seconds_per_choice);
   return {ahead, std::max(seconds, OwnTurn(request)), KvBytesOf(request)};

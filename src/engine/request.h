@@ -10,6 +10,7 @@
 
 #include "base/token_id.h"
 #include "model/sampler.h"
+#include "sched/handling.h"
 
 namespace quire {
 
@@ -57,6 +58,8 @@ struct GenerationRequest {
   uint32_t keep_seconds = 0;
   // It is not evicted at all for so long, within the tenant's budget; beyond that it is kept.
   uint32_t pin_seconds = 0;
+
+  Handling handling;
 
   TurnKind turn = TurnKind::kFirst;
   // What the client calls this conversation; empty: nothing. Helps to tell which answer a request

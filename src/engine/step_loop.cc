@@ -157,6 +157,7 @@ SequenceSpec StepLoop::SpecOf(const GenerationRequest& request) {
   if (spec.lookup) spec.public_prefix = PublicPrefixOf(request);
   spec.store = options_.prefix_cache && !request.no_store;
   spec.all_rows = request.want_prompt_logprobs;
+  spec.handling = request.handling;
   spec.keep_ms = TickMs{request.keep_seconds} * kMsPerSecond;
   spec.pin_ms = TickMs{request.pin_seconds} * kMsPerSecond;
   spec.pin_group = request.pin_group;

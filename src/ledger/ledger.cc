@@ -122,6 +122,10 @@ Result<std::vector<LedgerSum>> Ledger::Sum(const LedgerSumWish& wish) {
   return WithReader([&](const Database& database) { return SumLedger(database, wish); });
 }
 
+Result<std::vector<ArmSample>> Ledger::Arms(const ArmWish& wish) {
+  return WithReader([&](const Database& database) { return ReadArms(database, wish); });
+}
+
 Ledger::Counts Ledger::counts() const {
   const std::lock_guard lock(mutex_);
   Counts counts = counts_;

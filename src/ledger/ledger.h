@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ledger/arm_samples.h"
 #include "ledger/ledger_file.h"
 #include "ledger/ledger_query.h"
 #include "ledger/ledger_row.h"
@@ -62,6 +63,7 @@ class Ledger {
 
   Result<LedgerPage> Read(const LedgerWish& wish);
   Result<std::vector<LedgerSum>> Sum(const LedgerSumWish& wish);
+  Result<std::vector<ArmSample>> Arms(const ArmWish& wish);
 
   // Rows that were lost, by tenant.
   struct Lost {

@@ -57,6 +57,7 @@ void VisitColumns(Row& row, Visit&& visit) {
   visit("preemptions", row.preemptions);
   for (size_t i = 0; i < row.missed.size(); ++i) visit(kMissColumns[i], row.missed[i]);
   visit("evicted_ago_ms", row.evicted_ago_ms);
+  visit("arms", row.arms);
 }
 
 // "id,request_id,...,label,score": all columns of the table.

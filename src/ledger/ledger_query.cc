@@ -24,6 +24,7 @@ void VisitConditions(const LedgerFilter& filter, Visit&& visit) {
   text("outcome = ?", filter.outcome);
   text("verdict = ?", filter.verdict);
   text("label = ?", filter.label);
+  text("instr(',' || arms, ',' || ? || '=') > 0", filter.lever);
   if (filter.generation) visit("generation = ?", static_cast<int64_t>(*filter.generation));
   if (filter.since_ms) visit("started_ms >= ?", *filter.since_ms);
   if (filter.until_ms) visit("started_ms < ?", *filter.until_ms);

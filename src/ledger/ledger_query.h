@@ -30,8 +30,9 @@ struct LedgerFilter {
   std::optional<std::string> outcome = {};
   std::optional<std::string> verdict = {};
   std::optional<std::string> label = {};
-  std::optional<int64_t> since_ms = {};  // started then or later
-  std::optional<int64_t> until_ms = {};  // started before
+  std::optional<std::string> lever = {};  // in either arm of it
+  std::optional<int64_t> since_ms = {};   // started then or later
+  std::optional<int64_t> until_ms = {};   // started before
 
   // " WHERE ...", or nothing, and its parameters.
   std::string Where() const;

@@ -91,6 +91,7 @@ struct LedgerRow {
   std::array<uint64_t, kLedgerMisses.size()> missed{};  // blocks, by kLedgerMisses
   double evicted_ago_ms = 0;  // how long before it came the last of those evicted was given up
   double forecast_wait_ms = 0;
+  std::string arms;  // of levers that were tried on it (arms.h)
 
   // What the user says of it, later.
   std::string label;

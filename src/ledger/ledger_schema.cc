@@ -71,6 +71,9 @@ UPDATE request SET number = ranked.number FROM (
   SELECT id, row_number() OVER (PARTITION BY tenant, generation ORDER BY id) AS number FROM request
 ) AS ranked WHERE ranked.id = request.id;
 CREATE INDEX request_number ON request (tenant, generation, number);
+)",
+                                  R"(
+ALTER TABLE request ADD COLUMN arms TEXT NOT NULL DEFAULT '';
 )"};
 
 constexpr int64_t kApplication = 0x514c4547;  // "QLEG": what the file says it is

@@ -40,8 +40,8 @@ struct LedgerSum {
 };
 
 // What rows may be grouped by.
-inline constexpr std::array<std::string_view, 7> kLedgerKeys = {
-    "route", "version", "tenant", "model", "api", "outcome", "verdict"};
+inline constexpr std::array<std::string_view, 8> kLedgerKeys = {
+    "route", "version", "tenant", "model", "api", "outcome", "verdict", "arms"};
 
 struct LedgerSumWish {
   LedgerFilter filter = {};

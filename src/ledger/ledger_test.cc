@@ -72,6 +72,7 @@ LedgerRow FullRow() {
   for (size_t i = 0; i < row.missed.size(); ++i) row.missed[i] = i + 1;
   row.evicted_ago_ms = 123.25;
   row.forecast_wait_ms = 0.5;
+  row.arms = "a=control,b=treatment";
   return row;
 }
 
@@ -336,7 +337,7 @@ TEST_F(LedgerTest, ATenantsRowsAreNumberedByThemselves) {
   EXPECT_EQ(ReadAll(*file, wish).rows.at(0).id, 1);
 }
 
-// A file of the version before has no numbers.
+// Files of versions before lack numbers, and arms.
 TEST_F(LedgerTest, OldRowsAreNumbered) {
   {
     const auto file = OpenFile();
@@ -346,7 +347,8 @@ TEST_F(LedgerTest, OldRowsAreNumbered) {
     }
     ASSERT_TRUE(
         file->database().Execute("DROP INDEX request_number; ALTER TABLE request DROP COLUMN "
-                                 "number; PRAGMA user_version=1"));
+                                 "number; ALTER TABLE request DROP COLUMN arms; "
+                                 "PRAGMA user_version=1"));
   }
   const auto file = OpenFile();
   const LedgerRow row = Row("r");
@@ -355,6 +357,93 @@ TEST_F(LedgerTest, OldRowsAreNumbered) {
       ReadAll(*file, {.filter = {.tenant = "acme", .generation = 0}, .own_numbers = true});
   ASSERT_EQ(page.rows.size(), 3u);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(page.rows[i].id, 3 - i);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(page.rows[i].arms, "");
+}
+
+TEST(Arms, AreReadAsTheyWereWritten) {
+  std::string arms;
+  AppendArm("a", Arm::kTreatment, arms);
+  AppendArm("b.c-1", Arm::kControl, arms);
+  EXPECT_EQ(arms, "a=treatment,b.c-1=control");
+  std::string seen;
+  VisitArms(arms, [&](std::string_view lever, std::string_view arm) {
+    seen.append(lever).append(" ").append(arm).append(";");
+  });
+  EXPECT_EQ(seen, "a treatment;b.c-1 control;");
+  VisitArms("", [](auto, auto) { ADD_FAILURE(); });
+  for (const char* bad : {"", "-a", ".a", "A", "a b", "a=b", "a,b", "a%", "\u00e4"}) {
+    EXPECT_FALSE(IsLeverName(bad)) << bad;
+  }
+  EXPECT_TRUE(IsLeverName(std::string(48, 'a')));
+  EXPECT_FALSE(IsLeverName(std::string(49, 'a')));
+}
+
+// A lever whose name is part of another one's, or has a sign that LIKE would take for any, is not
+// that one.
+TEST_F(LedgerTest, ArmsAreThoseOfTheLeverAlone) {
+  const auto file = OpenFile();
+  std::vector<LedgerRow> rows;
+  const std::pair<const char*, int64_t> kRows[] = {
+      {"a=treatment", 10},  {"a=control,b=treatment", 20},  {"aa=treatment", 30},          {"", 40},
+      {"a_=treatment", 50}, {"a=treatment,a_=control", 60}, {"b=control,xa=treatment", 70}};
+  for (const auto& [arms, started] : kRows) {
+    rows.push_back(Row("req"));
+    rows.back().arms = arms;
+    rows.back().started_ms = started;
+    rows.back().tokens.computed = static_cast<uint64_t>(started);
+  }
+  rows[0].outcome = LedgerOutcome::kRefused;
+  rows[0].tokens = {100, 10, 20, 30, 10, 7};
+  rows[0].ms = {.queue = 1, .decode = 3, .first_token = 2, .total = 4};
+  rows[0].kv.byte_seconds = 5;
+  rows[0].preemptions = 6;
+  ASSERT_TRUE(file->Append(rows));
+  const auto computed = [&](const ArmWish& wish) {
+    std::string text;
+    const auto samples = ReadArms(file->database(), wish);
+    EXPECT_TRUE(samples) << samples.error().message;
+    for (const ArmSample& one : *samples) {
+      text += one.arm == Arm::kTreatment ? "+" : "-";
+      text += std::to_string(one.computed_tokens);
+    }
+    return text;
+  };
+  EXPECT_EQ(computed({.lever = "a"}), "+60-20+10");
+  EXPECT_EQ(computed({.lever = "b"}), "-70+20");
+  EXPECT_EQ(computed({.lever = "a_"}), "-60+50");
+  EXPECT_EQ(computed({.lever = "a", .since_ms = 20, .until_ms = 60}), "-20");
+  EXPECT_EQ(computed({.lever = "a", .limit = 1}), "+60");
+  EXPECT_EQ(computed({.lever = "c"}), "");
+  const ArmSample first = ReadArms(file->database(), {.lever = "a"})->back();
+  EXPECT_EQ(first.outcome, LedgerOutcome::kRefused);
+  EXPECT_EQ(first.prompt_tokens, 100u);
+  EXPECT_EQ(first.found_tokens, 60u);
+  EXPECT_EQ(first.generated_tokens, 7u);
+  EXPECT_EQ(first.queue_ms + 10 * first.first_token_ms + 100 * first.decode_ms, 321);
+  EXPECT_EQ(first.total_ms + 10 * first.kv_byte_seconds, 54);
+  EXPECT_EQ(first.preemptions, 6u);
+  EXPECT_FALSE(first.score);
+  EXPECT_EQ(ReadAll(*file, {.filter = {.lever = "a"}}).rows.size(), 3u);
+  EXPECT_EQ(SumLedger(file->database(), {.filter = {.lever = "b"}, .by = "arms"})->size(), 2u);
+}
+
+TEST_F(LedgerTest, WhatUsersSaidIsInTheSamples) {
+  const auto file = OpenFile();
+  for (const char* name : {"scored", "good", "bad", "none"}) {
+    LedgerRow row = Row(name);
+    row.arms = "a=control";
+    row.started_ms = static_cast<int64_t>(name[0]);  // b, g, n, s
+    ASSERT_TRUE(file->Append(std::span(&row, 1)));
+  }
+  EXPECT_EQ(file->Judge({"acme", 0, "scored"}, {"good", true, 0.25}), true);
+  EXPECT_EQ(file->Judge({"acme", 0, "good"}, {"good", false, 0}), true);
+  EXPECT_EQ(file->Judge({"acme", 0, "bad"}, {"odd", false, 0}), true);
+  const auto samples = ReadArms(file->database(), {.lever = "a"});
+  ASSERT_EQ(samples->size(), 4u);
+  EXPECT_EQ((*samples)[0].score, 0.25);
+  EXPECT_EQ((*samples)[1].score, std::nullopt);
+  EXPECT_EQ((*samples)[2].score, 1);
+  EXPECT_EQ((*samples)[3].score, 0);
 }
 
 TEST_F(LedgerTest, FilesOfOthersAreRefused) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 
@@ -165,12 +166,27 @@ bool Admission::HasRoom(const Sequence& sequence, bool held_up) const {
   const OwnerId owner = sequence.owner();
   const uint64_t used = uint64_t{cache_.pool().counts(owner).used()} + missing;
   if (held_up && used > cache_.quota(owner).guaranteed_blocks) return false;
-  return RoomFor(owner) >= missing;
+  // Where nobody runs there is nothing to wait for.
+  const int64_t margin = roster_.num_running() == 0 ? 0 : MarginOf(sequence);
+  return RoomFor(owner) >= missing + margin;
 }
 
-// One for each that runs is spoken for.
+// Of a sequence that runs, or is about to: blocks beside those of its tokens.
+int64_t Admission::MarginOf(const Sequence& sequence) const {
+  if (sequence.handling.admission_margin == 0) return 0;
+  const uint32_t most = cache_.BlocksFor(TokensWithKv(sequence.num_prompt, sequence.max_tokens));
+  const uint32_t now = std::max(cache_.BlocksFor(sequence.num_tokens()), sequence.table.size());
+  const double left = static_cast<double>(most - std::min(most, now));
+  return static_cast<int64_t>(std::ceil(left * sequence.handling.admission_margin));
+}
+
+// One for each that runs is spoken for, or its margin.
 int64_t Admission::RoomFor(OwnerId owner) const {
-  return int64_t{cache_.available(owner)} - roster_.num_running();
+  int64_t spoken_for = 0;
+  for (const Sequence* one : roster_.running()) {
+    spoken_for += std::max<int64_t>(1, MarginOf(*one));
+  }
+  return int64_t{cache_.available(owner)} - spoken_for;
 }
 
 int64_t Admission::RoomBesideAwaited(OwnerId owner) const {

@@ -6,7 +6,9 @@
 //           blocks fit; some 10 ms of it at most
 //
 // A sequence is admitted with the blocks of all its tokens, so a prefill never stops half-way for
-// want of memory, and its blocks are contiguous where possible.
+// want of memory, and its blocks are contiguous where possible. One with a margin waits until that
+// much is free beyond its blocks, while anybody runs; then the rest of its margin is room for
+// nobody else to start in.
 //
 // Whoever's turn it is and does not fit holds up all others but those whose blocks are within what
 // their owner was guaranteed: for these, others who use more than they were guaranteed are preempted
@@ -93,6 +95,7 @@ class Admission {
   bool IsGuaranteed(const Sequence& sequence);
   bool HasRoom(const Sequence& sequence, bool held_up) const;
   bool Fetches(Sequence& sequence, uint32_t found_tokens);
+  int64_t MarginOf(const Sequence& sequence) const;
   int64_t RoomFor(OwnerId owner) const;
   int64_t RoomBesideAwaited(OwnerId owner) const;
   bool MayWait(const Sequence& sequence) const;

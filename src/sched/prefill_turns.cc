@@ -53,7 +53,9 @@ std::span<const PrefillTurns::Chunk> PrefillTurns::Divide(std::span<Sequence* co
 uint32_t PrefillTurns::MostOf(const Sequence& sequence) const {
   const uint32_t rowless =
       std::max(sequence.first_logit_row, sequence.num_computed) - sequence.num_computed;
-  return std::min({sequence.num_to_go(), left_.chunk, left_.rows, rowless + left_.logit_rows});
+  const uint32_t own =
+      sequence.handling.chunk_tokens > 0 ? sequence.handling.chunk_tokens : left_.chunk;
+  return std::min({sequence.num_to_go(), own, left_.chunk, left_.rows, rowless + left_.logit_rows});
 }
 
 void PrefillTurns::Give(Sequence& sequence, double room_tokens) {

@@ -57,6 +57,16 @@ TEST_F(PrefillTurnsTest, AloneItGetsAllThereIs) {
   EXPECT_EQ(Divide(0)[one.id], 1u) << "progress";
 }
 
+TEST_F(PrefillTurnsTest, OneMayTakeLessThanThereIs) {
+  Sequence& one = Add(5000, 0);
+  Sequence& two = Add(600, 1000);
+  one.handling.chunk_tokens = 16;
+  two.handling.chunk_tokens = 1000;
+  const auto given = Divide(StepRoom(), 600);
+  EXPECT_EQ(given.at(one.id), 16u);
+  EXPECT_EQ(given.at(two.id), 512u) << "no more than others";
+}
+
 TEST_F(PrefillTurnsTest, DecodesTakeNoPart) {
   Add(1, 0);
   EXPECT_TRUE(Divide(100).empty());

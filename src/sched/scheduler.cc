@@ -46,7 +46,7 @@ void Scheduler::SetLimits(OwnerId owner, const OwnerLimits& limits) {
 }
 
 Result<SequenceId> Scheduler::Submit(SequenceSpec spec) {
-  QUIRE_CHECK(!spec.prompt.empty() && spec.choices > 0);
+  QUIRE_CHECK(!spec.prompt.empty() && spec.choices > 0 && spec.handling.admission_margin >= 0);
   if (const Status verdict = admission_.Check(spec); !verdict) {
     return std::unexpected(verdict.error());
   }

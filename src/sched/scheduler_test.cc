@@ -570,6 +570,9 @@ class Simulation {
     spec.lookup = random_() % 8 != 0;
     spec.store = random_() % 8 != 0;
     spec.all_rows = random_() % 8 == 0;
+    spec.handling.chunk_tokens = random_() % 4 == 0 ? 1 + random_() % 8 : 0;
+    spec.handling.admission_margin =
+        random_() % 16 == 0 ? static_cast<double>(random_() % 20) / 10 : 0;
     const Open open{spec.prompt, spec.max_tokens};
     const uint32_t choices = spec.choices;
     const auto id = harness_.scheduler.Submit(std::move(spec));

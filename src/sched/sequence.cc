@@ -9,7 +9,7 @@ std::unique_ptr<Sequence> MakeSequence(const SequenceSpec& spec, uint32_t num_pr
   sequence->id = SequenceId{static_cast<uint64_t>(leader) + choice};
   sequence->leader = leader;
   sequence->names = BlockNames(spec.scope, spec.public_prefix);
-  sequence->table = BlockTable(spec.owner);
+  sequence->table = BlockTable(spec.owner, spec.handling.offload);
   sequence->arrival = spec.arrival;
   sequence->keep_ms = spec.keep_ms;
   sequence->pin_ms = spec.pin_ms;
@@ -17,6 +17,7 @@ std::unique_ptr<Sequence> MakeSequence(const SequenceSpec& spec, uint32_t num_pr
   sequence->work_tokens = num_prompt;
   sequence->lookup = spec.lookup && !(spec.all_rows && choice == 0);
   sequence->store = spec.store;
+  sequence->handling = spec.handling;
   if (choice > 0) sequence->awaits = leader;
   sequence->awaited_tokens = num_prompt;
   sequence->num_prompt = num_prompt;

@@ -22,6 +22,7 @@
 #include "cache/block_table.h"
 #include "cache/ids.h"
 #include "cache/scope.h"
+#include "sched/handling.h"
 
 namespace quire {
 
@@ -34,9 +35,10 @@ struct SequenceSpec {
   std::vector<TokenId> prompt;  // not empty
   uint32_t max_tokens = 1;      // per choice; 0: the prompt is computed and nothing chosen
   uint32_t choices = 1;
-  bool lookup = true;      // may use blocks of the prefix cache
-  bool store = true;       // leaves its full blocks in the prefix cache
-  bool all_rows = false;   // choice 0 wants the logits of every prompt token, so looks nothing up
+  bool lookup = true;     // may use blocks of the prefix cache
+  bool store = true;      // leaves its full blocks in the prefix cache
+  bool all_rows = false;  // choice 0 wants the logits of every prompt token, so looks nothing up
+  Handling handling;
   TickMs keep_ms = 0;      // how long its blocks are the last of their owner's to be evicted
   TickMs pin_ms = 0;       // how long they are not evicted at all, if the owner may pin so many
   uint64_t pin_group = 0;  // for Scheduler::Unpin
@@ -59,6 +61,7 @@ struct Sequence {
   SequenceState state = SequenceState::kWaiting;
   bool lookup = true;
   bool store = true;
+  Handling handling;
 
   TickMs arrival = 0;
   TickMs keep_ms = 0;

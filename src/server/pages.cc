@@ -7,6 +7,7 @@
 #include "kernels/numerics.h"
 #include "server/dashboard/dashboard_files.h"
 #include "server/ledger/ledger_metrics.h"
+#include "server/levers/lever_metrics.h"
 #include "server/metrics/open_metrics.h"
 #include "server/openai/json_writer.h"
 #include "server/service.h"
@@ -76,6 +77,9 @@ HttpResponse Service::Metrics(const HttpRequest& request, const Caller& caller) 
     for (auto& family : LedgerFamilies(options_.ledger->counts(), TenantNames())) {
       families.push_back(std::move(family));
     }
+  }
+  if (options_.levers != nullptr) {
+    for (auto& family : LeverFamilies(*options_.levers)) families.push_back(std::move(family));
   }
   if (peers_ != nullptr) {
     for (auto& family : peers_->Collect()) families.push_back(std::move(family));

@@ -36,6 +36,7 @@ namespace quire {
 class ChatTemplate;
 class Engine;
 class Ledger;
+class LeverBoard;
 class SessionStore;
 class Tokenizer;
 
@@ -62,6 +63,8 @@ struct ServerOptions {
   // Where a row of each request is written down; null: nowhere, and why.
   std::shared_ptr<Ledger> ledger;
   std::string no_ledger_reason;
+  // What is tried on a share of the traffic; null: nothing. Only with a ledger.
+  std::shared_ptr<LeverBoard> levers;
   PeerDirectory peers;  // servers that sessions may be handed to, and come from
   BuildInfo build;
   std::string cors_origin;  // sent as Access-Control-Allow-Origin; empty: no CORS at all

@@ -11,6 +11,7 @@
 #include "server/generation.h"
 #include "server/http/trusted_origin.h"
 #include "server/ledger/ledger_pages.h"
+#include "server/levers/lever_pages.h"
 #include "server/openai/error_body.h"
 #include "server/parse_pool.h"
 
@@ -126,6 +127,8 @@ const Service::Route Service::kRoutes[] = {
     {.path = "/v1/ledger", .ledger = true},
     {.path = "/v1/ledger/summary", .ledger = true},
     {.path = "/v1/ledger/", .ledger = true},
+    {.path = "/v1/levers", .admin = true, .levers = true},
+    {.path = "/v1/levers/", .admin = true, .levers = true},
     {.path = "/v1/sessions", .when = When::kReadyNotDraining, .sessions = &Sessions::Handle},
     {.path = "/v1/sessions/", .when = When::kReadyNotDraining, .sessions = &Sessions::Handle},
     // What keys are to clients, seals are to peers.
@@ -309,6 +312,8 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
     co_return co_await RunWatching(exchange, route->watching, *std::move(caller));
   } else if (route->ledger) {
     co_return co_await RunLedger(exchange, *std::move(caller));
+  } else if (route->levers) {
+    co_return co_await RunLevers(exchange);
   } else if (route->page != nullptr) {
     response = (this->*route->page)(exchange.request(), *caller);
   } else if (route->sessions != nullptr && (sessions_ || route->generation == nullptr)) {
@@ -420,7 +425,7 @@ asio::awaitable<void> Service::RunWatching(Exchange& exchange, Watching watching
 LedgerEntryPtr Service::EntryOf(const HttpRequest& request, const Caller& caller) const {
   constexpr std::string_view kVersion = "/v1/";
   std::string api = request.path.substr(std::min(request.path.size(), kVersion.size()));
-  return BeginEntry(options_.ledger, request, caller, model_.get(), std::move(api));
+  return BeginEntry(options_, request, caller, model_.get(), std::move(api));
 }
 
 asio::awaitable<void> Service::RunLedger(Exchange& exchange, Caller caller) {
@@ -431,6 +436,20 @@ asio::awaitable<void> Service::RunLedger(Exchange& exchange, Caller caller) {
         1);
   } else {
     const auto answer = [&] { return AnswerLedger(*options_.ledger, exchange.request(), caller); };
+    response = co_await RunIn(ledger_pool_, answer);
+  }
+  co_await exchange.Respond(std::move(response));
+}
+
+asio::awaitable<void> Service::RunLevers(Exchange& exchange) {
+  HttpResponse response;
+  if (options_.levers == nullptr) {
+    response = ToResponse({ErrorCode::kUnsupported,
+                           "this server tries nothing on its traffic; start it with --levers FILE",
+                           {}},
+                          1);
+  } else {
+    const auto answer = [&] { return AnswerLevers(*options_.levers, exchange.request()); };
     response = co_await RunIn(ledger_pool_, answer);
   }
   co_await exchange.Respond(std::move(response));
@@ -454,7 +473,7 @@ asio::awaitable<void> Service::RunSessions(Exchange& exchange, SessionHandler ha
   Sessions::Context context{model_, metrics_, {}, options_.stall_seconds, options_.max_body_bytes,
                             {},     &running_};
   context.begin_entry = [this, &exchange, caller](std::string api) {
-    return BeginEntry(options_.ledger, exchange.request(), caller, model_.get(), std::move(api));
+    return BeginEntry(options_, exchange.request(), caller, model_.get(), std::move(api));
   };
   context.space.tenant = std::move(caller.tenant);
   context.space.generation = caller.generation;

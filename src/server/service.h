@@ -63,7 +63,10 @@ class Service {
     Watching watching = nullptr;
     bool peers = false;   // instead of those: other servers
     bool ledger = false;  // instead of those, with every method
-    bool any_method() const { return ledger || (sessions != nullptr && generation == nullptr); }
+    bool levers = false;  // likewise
+    bool any_method() const {
+      return ledger || levers || (sessions != nullptr && generation == nullptr);
+    }
   };
   static const Route kRoutes[];
   static const Route* Find(const HttpRequest& request, bool& path_known);
@@ -86,6 +89,7 @@ class Service {
   boost::asio::awaitable<void> RunPeers(Exchange& exchange);
   boost::asio::awaitable<void> RunWatching(Exchange& exchange, Watching watching, Caller caller);
   boost::asio::awaitable<void> RunLedger(Exchange& exchange, Caller caller);
+  boost::asio::awaitable<void> RunLevers(Exchange& exchange);
   LedgerEntryPtr EntryOf(const HttpRequest& request, const Caller& caller) const;
   void PurgeDeparted();
   std::vector<std::string> TenantNames() const;  // that may come with a key; "default" without

@@ -476,6 +476,8 @@ def paths_of_the_server():
     actions = (pathlib.Path(__file__).parents[2] / "src/server/sessions/sessions.cc").read_text()
     for method, name in re.findall(r'\{\.method = "(\w+)", \.name = "([^"*]+)"', actions):
         paths.add("/v1/sessions/import" if name == "import" else f"/v1/sessions/{{id}}/{name}")
+    if "/v1/levers/" in paths:
+        paths |= {f"/v1/levers/{{id}}/{action}" for action in ("start", "stop")}
     below = {"/v1/ledger/": "/v1/ledger/{id}/outcome",
              "/v1/requests/": "/v1/requests/{id}/cancel"}
     return {below.get(path, path + "{id}" if path.endswith("/") and path != "/" else path)

@@ -37,8 +37,8 @@ class Memory {
   KvDisk& disk() { return *disk_; }
 
   // Computes what is missing of the full blocks of `tokens`; returns how many tokens were found.
-  uint32_t Serve(const std::vector<TokenId>& tokens) {
-    BlockTable table;
+  uint32_t Serve(const std::vector<TokenId>& tokens, bool goes_below = true) {
+    BlockTable table(kFirstOwner, goes_below);
     const BlockNames names(scope);
     const uint32_t found = cache.Match(names, tokens, table);
     Check(tokens, table, found);
@@ -144,6 +144,21 @@ TEST_F(KvDiskTest, ANewProcessFindsWhatTheLastOneComputed) {
   EXPECT_EQ(memory.Serve(text), 160u);
   EXPECT_EQ(memory.Onboard(text), 0u) << "it is in memory";
   EXPECT_EQ(memory.disk().counts().onboard.loaded_blocks, 10u);
+}
+
+TEST_F(KvDiskTest, WhatDoesNotGoBelowIsNotWritten) {
+  const auto stays = Text(1, 170);
+  const auto goes = Text(2, 170);
+  {
+    Memory memory(folder);
+    memory.Serve(stays, false);
+    memory.Serve(goes);
+    EXPECT_EQ(memory.Serve(stays, false), 160u) << "it is in memory all the same";
+    memory.disk().Flush();
+  }
+  Memory memory(folder);
+  EXPECT_EQ(memory.Onboard(stays), 0u);
+  EXPECT_EQ(memory.Onboard(goes), 160u);
 }
 
 TEST_F(KvDiskTest, ReadsOnlyWhatMemoryLacks) {

@@ -23,7 +23,7 @@ Status CheckLedgerHeaders(const HttpRequest& request);
 void UseHeaderLabels(const HttpRequest& request, GenerationRequest& work);
 
 // Null if there is no ledger. `model` null: none is loaded yet; `api`: "chat/completions".
-LedgerEntryPtr BeginEntry(const std::shared_ptr<Ledger>& ledger, const HttpRequest& request,
+LedgerEntryPtr BeginEntry(const ServerOptions& options, const HttpRequest& request,
                           const Caller& caller, const ReadyModel* model, std::string api);
 
 // Of a body that was refused: its labels, if they can be found without much work. Any thread.

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "server/levers/treatment.h"
 #include "server/openai/error_body.h"
 #include "server/openai/receipt.h"
 
@@ -48,8 +49,9 @@ void FillIn(const Receipt& receipt, uint64_t block_bytes, LedgerRow& row) {
 
 }  // namespace
 
-LedgerEntry::LedgerEntry(std::shared_ptr<Ledger> ledger, LedgerRow row)
-    : ledger_(std::move(ledger)), row_(std::move(row)) {}
+LedgerEntry::LedgerEntry(std::shared_ptr<Ledger> ledger, std::shared_ptr<LeverBoard> levers,
+                         LedgerRow row)
+    : ledger_(std::move(ledger)), levers_(std::move(levers)), row_(std::move(row)) {}
 
 // A request whose end nobody has told failed inside the server.
 LedgerEntry::~LedgerEntry() {
@@ -72,6 +74,17 @@ void LedgerEntry::Follow(GenerationRequest& request, const Engine& engine) {
   receipts_.reserve(++followed_);
   row_.choices = request.choices;
   row_.tokens.prompt += request.prompt.size();
+  Treat(request);
+}
+
+// With the mutex held, once the labels are known.
+void LedgerEntry::Treat(GenerationRequest& request) {
+  if (levers_ == nullptr) return;
+  if (!treatment_) {
+    treatment_ = levers_->Treat(row_.tenant, row_.route);
+    row_.arms = treatment_->arms;
+  }
+  Apply(*treatment_, request);
 }
 
 void LedgerEntry::NoteLabels(const std::string& route, const std::string& version) {

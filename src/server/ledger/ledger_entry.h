@@ -9,6 +9,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,19 +18,21 @@
 #include "engine/event.h"
 #include "engine/request.h"
 #include "ledger/ledger.h"
+#include "lever/lever_board.h"
 
 namespace quire {
 
 class LedgerEntry : public std::enable_shared_from_this<LedgerEntry> {
  public:
-  // `row`: what is known of the request as it comes.
-  LedgerEntry(std::shared_ptr<Ledger> ledger, LedgerRow row);
+  // `row`: what is known of the request as it comes. `levers` null: nothing is tried on it.
+  LedgerEntry(std::shared_ptr<Ledger> ledger, std::shared_ptr<LeverBoard> levers, LedgerRow row);
   ~LedgerEntry();
   LedgerEntry(const LedgerEntry&) = delete;
   LedgerEntry& operator=(const LedgerEntry&) = delete;
 
   // A prompt of the request is to be handed to the engine, which will tell its receipt. Takes its
-  // labels, unless a header said otherwise.
+  // labels, unless a header said otherwise, and does to it what levers say, to all its prompts the
+  // same.
   void Follow(GenerationRequest& request, const Engine& engine);
   void NoteLabels(const std::string& route, const std::string& version);
   void NoteAdmitted(const Forecast& forecast);
@@ -46,11 +49,14 @@ class LedgerEntry : public std::enable_shared_from_this<LedgerEntry> {
 
  private:
   void NoteReceipt(const Receipt& receipt, uint64_t block_bytes);
+  void Treat(GenerationRequest& request);
 
   const std::shared_ptr<Ledger> ledger_;
+  const std::shared_ptr<LeverBoard> levers_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::mutex mutex_;
   LedgerRow row_;
+  std::optional<Treatment> treatment_;  // from its first prompt on
   std::vector<Receipt> receipts_;
   size_t followed_ = 0;
   uint64_t block_bytes_ = 0;

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "ledger/arms.h"
+
 namespace quire {
 namespace {
 
@@ -78,7 +80,10 @@ void WriteLedgerRow(const LedgerRow& row, JsonWriter& json) {
   row.label.empty() ? json.Null() : json.String(row.label);
   json.Key("score");
   row.has_score ? json.Number(row.score) : json.Null();
-  json.EndObject();
+  json.Key("arms").BeginObject();
+  VisitArms(row.arms,
+            [&](std::string_view lever, std::string_view arm) { json.Field(lever, arm); });
+  json.EndObject().EndObject();
 }
 
 void WriteLedgerSum(const LedgerSum& sum, JsonWriter& json) {

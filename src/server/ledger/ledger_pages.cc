@@ -22,7 +22,7 @@ constexpr int64_t kUsualRows = 100;
 constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 constexpr std::string_view kFilterFields =
     "since_ms, until_ms, request_id, retry_of, api, model, route, version, outcome, verdict, "
-    "label, tenant";
+    "label, lever, tenant";
 
 Result<LedgerFilter> FilterOf(QueryFields& fields, const Caller& caller) {
   LedgerFilter filter;
@@ -44,6 +44,7 @@ Result<LedgerFilter> FilterOf(QueryFields& fields, const Caller& caller) {
   filter.outcome = fields.Text("outcome");
   filter.verdict = fields.Text("verdict");
   filter.label = fields.Text("label");
+  filter.lever = fields.Text("lever");
   if (filter.outcome && !FindLedgerOutcome(*filter.outcome)) {
     return Refuse(ErrorCode::kInvalidArgument,
                   "'outcome' must be finished, length, cancelled, refused or error", "outcome");
@@ -87,7 +88,8 @@ Result<LedgerSumWish> ReadSumWish(const HttpRequest& request, const Caller& call
   const auto key = std::ranges::find(kLedgerKeys, by);
   if (key == kLedgerKeys.end()) {
     return Refuse(ErrorCode::kInvalidArgument,
-                  "'by' must be route, version, tenant, model, api, outcome or verdict", "by");
+                  "'by' must be route, version, tenant, model, api, outcome, verdict or arms",
+                  "by");
   }
   wish.by = *key;
   wish.good_label = fields.Text("good").value_or(wish.good_label);
