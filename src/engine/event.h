@@ -62,7 +62,7 @@ struct Receipt {
   // Of the prompt, as choice 0 reads it; the others start from its blocks.
   uint32_t cached_tokens = 0;     // that were not computed, from wherever
   uint32_t onboarded_tokens = 0;  // of those, read from the disk for this request
-  uint32_t brought_tokens = 0;    // of those, from another server or a file, read for the first time
+  uint32_t brought_tokens = 0;    // of those, brought by a hand-off or import, first read now
   uint32_t computed_tokens = 0;   // computed (again after a preemption)
   uint32_t generated_tokens = 0;  // over all choices
   uint32_t peak_blocks = 0;

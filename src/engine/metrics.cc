@@ -1,5 +1,6 @@
 #include "engine/metrics.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace quire {
@@ -175,11 +176,13 @@ void EngineMetrics::Ended(const ActiveRequest& request, uint64_t block_bytes) {
 void EngineMetrics::PromptTokens(const GenerationRequest& request, const PromptSources& tokens) {
   Tenant& tenant = Of(request.tenant);
   const auto turn = static_cast<size_t>(request.turn);
-  tenant.cached.Increment(tokens.ram);
-  tenant.onboarded.Increment(tokens.disk);
-  tenant.remote.Increment(tokens.remote);
+  const uint32_t disk = std::min(tokens.cached, tokens.onboarded);
+  const uint32_t remote = std::min(tokens.cached - disk, tokens.brought);
+  tenant.cached.Increment(tokens.cached - disk - remote);
+  tenant.onboarded.Increment(disk);
+  tenant.remote.Increment(remote);
   tenant.computed.Increment(tokens.computed);
-  tenant.cached_of[turn]->Increment(tokens.ram + tokens.disk + tokens.remote);
+  tenant.cached_of[turn]->Increment(tokens.cached);
   tenant.computed_of[turn]->Increment(tokens.computed);
 }
 

@@ -44,10 +44,12 @@ class EngineMetrics : public prometheus::Collectable {
   void Rejected(ErrorCode code, const std::string& tenant);
   void InterToken(double seconds) { inter_token_seconds_.Observe(seconds); }
   void Ended(const ActiveRequest& request, uint64_t block_bytes);
+  // Of the cached ones at most so many came from the disk, and of the rest so many were brought by
+  // a hand-off or an import.
   struct PromptSources {
-    uint32_t ram = 0;
-    uint32_t disk = 0;
-    uint32_t remote = 0;  // brought by a hand-off or an import, and read by the first who does
+    uint32_t cached = 0;
+    uint32_t onboarded = 0;
+    uint32_t brought = 0;
     uint32_t computed = 0;
   };
   void PromptTokens(const GenerationRequest& request, const PromptSources& tokens);

@@ -434,16 +434,10 @@ void StepLoop::NotePrompt(const PlanItem& item, const Sequence& sequence) {
   const GenerationRequest& request = places_.at(item.sequence).request->request();
   const uint32_t computed = end - std::min(item.first_token, prompt);
   const uint32_t cached = item.first ? item.first_token : 0;
-  const uint32_t onboarded =
-      std::min(cached, places_.at(item.sequence).request->onboarded_tokens());
-  const uint32_t brought =
-      item.first ? std::min(cached - onboarded, sequence.counts.brought_tokens) : 0;
+  const uint32_t onboarded = places_.at(item.sequence).request->onboarded_tokens();
   stats_.prompt_tokens_computed += computed;
   stats_.prompt_tokens_cached += cached;
-  metrics_.PromptTokens(request, {.ram = cached - onboarded - brought,
-                                  .disk = onboarded,
-                                  .remote = brought,
-                                  .computed = computed});
+  metrics_.PromptTokens(request, {cached, onboarded, sequence.counts.brought_tokens, computed});
   if (!item.first) return;
   // Blocks are needed until a request begins, so its time in the queue counts as well.
   open_calls_.NoteReturn(TurnOf(sequence, request), TickOf(step_started_));

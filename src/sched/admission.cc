@@ -72,7 +72,8 @@ void Admission::Admit(bool preempted) {
   uint64_t tried_tokens = 0;
   bool held_up = made_way_ = false;
   roster_.EndPuttingOff();
-  while (!made_way_ && roster_.num_running() < limits_.most_running && tried_tokens < kAdmitTokens) {
+  while (!made_way_ && roster_.num_running() < limits_.most_running &&
+         tried_tokens < kAdmitTokens) {
     Sequence* next = roster_.waiting().Next(roster_.share(), closed_);
     if (next == nullptr) return;
     const OwnerId owner = next->owner();
@@ -151,8 +152,10 @@ bool Admission::IsGuaranteed(const Sequence& sequence) {
   const OwnerId owner = sequence.owner();
   const uint32_t missing = cache_.BlocksFor(sequence.num_tokens()) - sequence.table.size();
   const uint64_t used = uint64_t{cache_.pool().counts(owner).used()} + missing;
-  if (used + roster_.num_running(owner) > cache_.quota(owner).guaranteed_blocks) return false;
-  while (cache_.CostsGuaranteed(owner, missing)) {
+  const auto margin = static_cast<uint32_t>(MarginOf(sequence));
+  const uint64_t theirs = roster_.num_running(owner);
+  if (used + margin + theirs > cache_.quota(owner).guaranteed_blocks) return false;
+  while (cache_.CostsGuaranteed(owner, missing + margin)) {
     if (!make_way_ || !make_way_(sequence)) return false;
     made_way_ = true;
   }

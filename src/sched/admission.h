@@ -11,8 +11,8 @@
 // nobody else to start in.
 //
 // Whoever's turn it is and does not fit holds up all others but those whose blocks are within what
-// their owner was guaranteed: for these, others who use more than they were guaranteed are preempted
-// if need be. Those are passed over who wait for blocks that are being computed:
+// their owner was guaranteed: for these, others who use more than they were guaranteed are
+// preempted if need be. Those are passed over who wait for blocks that are being computed:
 // worth it for 4 blocks or more, as fewer cost less than the step that is waited. So are those of
 // which a tier below memory has more than memory has: whoever was preempted, or waited for long,
 // may have lost blocks meanwhile. That tier is asked once, when there is room for the sequence.

@@ -151,7 +151,9 @@ Sequence* Scheduler::InTheWayOf(const Sequence& sequence) const {
   for (Sequence* other : roster_.running()) {
     const OwnerId owner = other->owner();
     if (owner == sequence.owner() || cache_.in_use_beyond(owner) == 0) continue;
-    if (found == nullptr || cache_.Pressure(owner) >= cache_.Pressure(found->owner())) found = other;
+    if (found == nullptr || cache_.Pressure(owner) >= cache_.Pressure(found->owner())) {
+      found = other;
+    }
   }
   return found;
 }

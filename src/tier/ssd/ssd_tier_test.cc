@@ -187,12 +187,13 @@ TEST_F(SsdTierTest, IsPausedUntilAWriteSucceedsHoweverLongThatTakes) {
   ASSERT_TRUE(Write(1, 0, 4, TestOwner(1)));
   faults->result = [](const IoRequest&, int64_t) { return -EIO; };
   EXPECT_FALSE(Write(2, 0, 4, TestOwner(1)));
-  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // the pause before the next try
+  const auto wait_until = [](std::chrono::milliseconds patience, auto is_so) {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (!is_so() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  };
+  wait_until(std::chrono::milliseconds(1100), [] { return false; });  // it may be tried again
   EXPECT_EQ(Read(1, 0, 4, TestOwner(1)), 0u);
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (tier->counts().blocks > 0 && std::chrono::steady_clock::now() < end) {
-    std::this_thread::yield();
-  }
+  wait_until(std::chrono::seconds(10), [this] { return tier->counts().blocks == 0; });
   ASSERT_EQ(tier->counts().blocks, 0u) << "what cannot be read goes";
   EXPECT_TRUE(tier->counts().paused);
   faults->result = nullptr;
