@@ -24,6 +24,7 @@
 #include "apps/flags/flag_values.h"
 #include "apps/flags/settings.h"
 #include "apps/plan_page.h"
+#include "apps/trace_flags.h"
 #include "base/size.h"
 #include "base/spare_memory.h"
 #include "base/threads.h"
@@ -39,8 +40,8 @@ namespace quire {
 namespace {
 
 // Beside the workers: engine, signals, loading, parsing, masks, check of the file, disk,
-// ledger.
-constexpr uint32_t kOtherThreads = 18;
+// ledger, traces.
+constexpr uint32_t kOtherThreads = 20;
 constexpr uint64_t kLeastLedgerBytes = kMiB;
 constexpr uint32_t kPeerThreads = 24;  // where sessions may be handed over
 // A quarter is for the engine and the connections, some hundred times what their bookkeeping needs;
@@ -60,6 +61,7 @@ struct ServeFlags {
   std::string session_disk = "1GiB";
   std::string ledger_disk = "256MiB";
   uint32_t ledger_days = LedgerLimits().days;
+  TraceFlags traces;
   std::vector<std::string> peers;
   std::string peer_secret_file;
   std::string peer_name;
@@ -352,6 +354,8 @@ int Serve(ServeFlags& flags) {
   }
   if (Status opened = OpenSessions(flags); !opened) return Fail(opened.error());
   if (Status opened = OpenLedger(flags); !opened) return Fail(opened.error());
+  if (Status started = StartTraces(flags.traces, flags.server); !started)
+    return Fail(started.error());
   auto server = Server::Listen(flags.server);
   if (!server) return Fail(server.error());
   signals.Start(**server);
@@ -417,6 +421,7 @@ void AddServerFlags(CLI::App& app, ServeFlags& flags) {
        4096, false)
       ->capture_default_str();
   AddLedgerFlags(app, flags);
+  AddTraceFlags(app, flags.traces);
   AddPeerFlags(app, flags);
   app.add_option("--alias", flags.aliases,
                  "another name the model answers to; '*' accepts any; may be repeated "

@@ -400,7 +400,7 @@ void StepLoop::Leave(SequenceId id) {
   const Sequence& sequence = scheduler_.Get(id);
   SequenceCounts counts = sequence.counts;
   counts.block_seconds += sequence.table.size() * (step_ended_ - step_started_);
-  place.request->NoteSequence(counts, place.choice == 0);
+  place.request->NoteSequence(counts, place.choice);
   const double run_blocks =
       static_cast<double>(sequence.table.size()) / static_cast<double>(sequence.table.num_runs());
   const double before = report_.mean_run_blocks == 0 ? run_blocks : report_.mean_run_blocks;
@@ -415,6 +415,7 @@ void StepLoop::Note(std::span<const PlanItem> plan, double seconds) {
     if (item.num_tokens > 1) prefill_rows += item.num_tokens;
     if (computed_) computed_(places_.at(item.sequence).request->request().tenant, item.num_tokens);
     NotePrompt(item, scheduler_.Get(item.sequence));
+    NoteTimeline(item);
   }
   const StepShape shape = ShapeOfBatch();
   pace_.NoteStep(seconds, shape, prefill_rows);
@@ -506,7 +507,7 @@ void StepLoop::CancelSequences(ActiveRequest& request) {
   for (uint32_t i = 0; i < NumSequences(request.request()); ++i) {
     const SequenceId id{static_cast<uint64_t>(request.leader()) + i};
     if (!places_.contains(id)) continue;
-    request.NoteSequence(scheduler_.Get(id).counts, i == 0);
+    request.NoteSequence(scheduler_.Get(id).counts, i);
     places_.erase(id);
     scheduler_.Cancel(id);
   }

@@ -11,6 +11,7 @@
 #include "server/openai/json_writer.h"
 #include "server/service.h"
 #include "server/tenant_usage.h"
+#include "server/trace/trace_metrics.h"
 
 namespace quire {
 namespace {
@@ -74,6 +75,11 @@ HttpResponse Service::Metrics(const HttpRequest& request, const Caller& caller) 
   if (sessions_ != nullptr) families.push_back(SessionFamily(sessions_->counts()));
   if (options_.ledger != nullptr) {
     for (auto& family : LedgerFamilies(options_.ledger->counts(), TenantNames())) {
+      families.push_back(std::move(family));
+    }
+  }
+  if (options_.traces != nullptr) {
+    for (auto& family : TraceFamilies(options_.traces->counts())) {
       families.push_back(std::move(family));
     }
   }

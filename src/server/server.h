@@ -38,6 +38,7 @@ class Engine;
 class Ledger;
 class SessionStore;
 class Tokenizer;
+class TraceSender;
 
 // What GET /version and / say about this binary.
 struct BuildInfo {
@@ -62,6 +63,10 @@ struct ServerOptions {
   // Where a row of each request is written down; null: nowhere, and why.
   std::shared_ptr<Ledger> ledger;
   std::string no_ledger_reason;
+  // Where traces of requests are exported to; null: nowhere. Of those that no client has begun, so
+  // large a share.
+  std::shared_ptr<TraceSender> traces;
+  double trace_share = 1;
   PeerDirectory peers;  // servers that sessions may be handed to, and come from
   BuildInfo build;
   std::string cors_origin;  // sent as Access-Control-Allow-Origin; empty: no CORS at all
