@@ -26,7 +26,7 @@ void AddTraceFlags(CLI::App& app, TraceFlags& flags) {
 Status StartTraces(const TraceFlags& flags, ServerOptions& server) {
   if (flags.to.empty()) return {};
   auto url = CheckTraceUrl(flags.to);
-  if (!url) return Refuse(url.error().code, url.error().message, "trace-to");
+  if (!url) return Refuse(url.error().code, "--trace-to: " + url.error().message, "trace-to");
   TraceSender::Options options;
   options.resource = {server.build.version, FreshId("")};
   options.log = [](std::string_view line) { spdlog::warn("{}", line); };

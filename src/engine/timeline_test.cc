@@ -120,7 +120,8 @@ TEST(Timeline, ChoicesAreTold) {
   GenerationRequest request = Traced(Prompt(40, 1), 6);
   request.choices = 3;
   request.sampling.temperature = 1;
-  const Timeline& line = *harness.RunToEnd(std::move(request)).done[0].receipt.timeline;
+  const auto told = harness.RunToEnd(std::move(request)).done[0].receipt.timeline;
+  const Timeline& line = *told;
   EXPECT_EQ(line.chunks.front().choice, 0u);
   CheckPieces(line, line.chunks);
 }

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from server_process import ServerProcess, free_port, raw_request, read_response
+from test_restart import LONG, ask, start, stop
 from trace_collector import Collector, attributes
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -35,7 +36,7 @@ def collector():
 def traced(collector, tmp_path_factory):
     data = tmp_path_factory.mktemp("traced")
     with ServerProcess("--trace-to", collector.url, "--trace-sample", "1", "--data", str(data),
-                       "--kv-memory", "16MiB", "--disk", "64MiB") as running:
+                       "--kv-memory", "64MiB") as running:
         yield running
 
 
@@ -158,17 +159,19 @@ def test_refusals_are_traced(traced, collector):
     assert FORM.match(answer.headers["traceparent"])
 
 
-def test_what_comes_from_the_disk_is_told(traced, collector):
-    complete(traced, "to-disk", PROMPT, max_tokens=1)
-    for i in range(6):  # more than memory holds
-        complete(traced, f"fill-{i}", f"{i} " * 700, max_tokens=1)
-    complete(traced, "from-disk", PROMPT, max_tokens=2)
-    row = ledger_row(traced, "from-disk")
+def test_what_comes_from_the_disk_is_told(collector, tmp_path):
+    first = start(tmp_path, "--trace-to", collector.url)
+    ask(first)
+    stop(first)
+    second = start(tmp_path, "--trace-to", collector.url)
+    assert complete(second, "from-disk", LONG).json()["quire"]["cached_tokens"]["disk"] > 0
+    row = ledger_row(second, "from-disk")
     trace = collector.wait_for("from-disk")
+    stop(second)
     check_tree(trace)
-    if row["tokens"]["disk"] == 0:
-        pytest.skip("nothing was read from the disk: computing was faster")
-    assert "onboard" in names(trace)
+    reading, = (span for span in trace if span["name"] == "onboard")
+    assert attributes(reading)["quire.tokens.disk"] == row["tokens"]["disk"]
+    assert attributes(trace[0])["quire.tokens.disk"] == row["tokens"]["disk"]
     assert milliseconds(trace, "onboard") == pytest.approx(row["ms"]["onboard"], abs=1)
 
 

@@ -92,9 +92,10 @@ TraceContext BeginTrace(std::string_view traceparent, double share) {
 bool IsInShare(const TraceId& trace, double share) {
   constexpr size_t kRandomBytes = 7;
   uint64_t number = 0;
-  for (size_t i = trace.size() - kRandomBytes; i < trace.size(); ++i)
+  for (size_t i = trace.size() - kRandomBytes; i < trace.size(); ++i) {
     number = number << 8 | trace[i];
-  return static_cast<double>(number) < std::ldexp(share, 8 * kRandomBytes);
+  }
+  return number < static_cast<uint64_t>(std::ldexp(share, 8 * kRandomBytes));
 }
 
 std::string FormatTraceparent(const TraceContext& context) {

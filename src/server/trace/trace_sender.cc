@@ -111,24 +111,35 @@ void TraceSender::ThreadMain() {
 
 // Whatever goes wrong, each trace that was taken is counted once.
 void TraceSender::Round(Lock& lock) noexcept {
-  const auto last =
-      queue_.begin() + static_cast<ptrdiff_t>(std::min(queue_.size(), options_.batch_traces));
-  const auto taken = static_cast<uint64_t>(last - queue_.begin());
+  uint64_t taken = 0;
   const uint64_t before = counts_.sent + counts_.unreachable + counts_.refused;
   try {
-    sending_.reserve(taken);
-    for (auto trace = queue_.begin(); trace != last; ++trace) {
-      queued_bytes_ -= trace->bytes();
-      sending_.push_back(std::move(*trace));
+    sending_.reserve(std::min(queue_.size(), options_.batch_traces));
+    size_t bytes = 0;
+    while (!queue_.empty() && taken < options_.batch_traces) {
+      const size_t more = queue_.front().bytes();
+      if (taken > 0 && bytes + more > options_.batch_bytes) break;
+      bytes += more;
+      queued_bytes_ -= more;
+      ++taken;
+      sending_.push_back(std::move(queue_.front()));
+      queue_.pop_front();
     }
-    queue_.erase(queue_.begin(), last);
     Send(lock);
   } catch (const std::exception&) {  // no memory for the spans, or their text
     if (!lock.owns_lock()) lock.lock();
+    if (taken == 0) Drop();
   }
   const uint64_t counted = counts_.sent + counts_.unreachable + counts_.refused - before;
   counts_.no_memory += taken - counted;
   sending_.clear();
+}
+
+// Not even a list of them could be made: the first one goes, so that this comes to an end.
+void TraceSender::Drop() {
+  queued_bytes_ -= queue_.front().bytes();
+  queue_.pop_front();
+  ++counts_.no_memory;
 }
 
 // With the lock held, but for the sending itself.

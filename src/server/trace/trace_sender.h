@@ -7,7 +7,7 @@
 // Each trace is sent or dropped once, and counted.
 //
 // Threads  any; one of its own sends. The destructor gives what is queued last_words to be sent.
-// Bounds   queue_bytes of traces wait; as much as a batch is being sent.
+// Bounds   queue_bytes of traces wait, and one batch is being sent.
 // Errors   none: a log line when sending begins to fail, and one when it works again.
 #pragma once
 
@@ -48,9 +48,10 @@ class TraceSender {
  public:
   struct Options {
     TraceResource resource;
-    // Some thousand requests; of one whose prompt came in 48 chunks, 6 KiB.
-    size_t queue_bytes = size_t{8} << 20;
-    size_t batch_traces = 128;              // a body of some hundred KiB
+    size_t queue_bytes = size_t{8} << 20;  // a request with one prompt takes some 6 KiB
+    // Of a batch. A span is some hundred bytes in memory, and up to a KiB in the body.
+    size_t batch_traces = 128;
+    size_t batch_bytes = size_t{512} << 10;
     std::chrono::milliseconds gather{500};  // that a trace waits for others to be sent with
     std::chrono::milliseconds patience{10000};
     std::chrono::milliseconds first_pause{500};      // after a failure; doubles with each
@@ -88,6 +89,7 @@ class TraceSender {
   void ThreadMain();
   bool WaitForWork(Lock& lock);
   void Round(Lock& lock) noexcept;
+  void Drop();
   void Send(Lock& lock);
   Verdict Try(const std::string& body);
   bool WaitUntilWelcome(Lock& lock);

@@ -113,6 +113,19 @@ TEST(TraceSender, SendsTogether) {
   EXPECT_EQ(stage.lines, 0);
 }
 
+TEST(TraceSender, ABatchHasABound) {
+  Stage stage;
+  auto options = stage.Quick();
+  options.gather = milliseconds(200);
+  options.batch_bytes = 3 * Trace("r").bytes();
+  const auto sender = stage.Make(options);
+  for (int i = 0; i < 5; ++i) sender->Add(Trace("r"));
+  Stage::WaitFor(*sender, 5);
+  EXPECT_EQ(sender->counts().sent, 5u);
+  EXPECT_EQ(SpansIn(stage.state->bodies.at(0)), 3u);
+  EXPECT_EQ(SpansIn(stage.state->bodies.at(1)), 2u);
+}
+
 TEST(TraceSender, TriesAgainWhenAskedTo) {
   for (const long status : {429L, 502L, 503L, 504L}) {
     Stage stage;
