@@ -24,6 +24,7 @@
 #include "apps/flags/flag_values.h"
 #include "apps/flags/settings.h"
 #include "apps/plan_page.h"
+#include "apps/trace_flags.h"
 #include "base/size.h"
 #include "base/spare_memory.h"
 #include "base/threads.h"
@@ -41,8 +42,8 @@ namespace quire {
 namespace {
 
 // Beside the workers: engine, signals, loading, parsing, masks, check of the file, disk,
-// ledger, levers.
-constexpr uint32_t kOtherThreads = 19;
+// ledger, levers, traces.
+constexpr uint32_t kOtherThreads = 21;
 constexpr uint64_t kLeastLedgerBytes = kMiB;
 constexpr uint32_t kPeerThreads = 24;  // where sessions may be handed over
 // A quarter is for the engine and the connections, some hundred times what their bookkeeping needs;
@@ -63,6 +64,7 @@ struct ServeFlags {
   std::string ledger_disk = "256MiB";
   uint32_t ledger_days = LedgerLimits().days;
   std::string levers;  // path; empty: none
+  TraceFlags traces;
   std::vector<std::string> peers;
   std::string peer_secret_file;
   std::string peer_name;
@@ -403,6 +405,9 @@ int Serve(ServeFlags& flags) {
   if (Status opened = OpenSessions(flags); !opened) return Fail(opened.error());
   if (Status opened = OpenLedger(flags); !opened) return Fail(opened.error());
   if (Status opened = OpenLevers(flags); !opened) return Fail(opened.error());
+  if (Status started = StartTraces(flags.traces, flags.server); !started) {
+    return Fail(started.error());
+  }
   auto server = Server::Listen(flags.server);
   if (!server) return Fail(server.error());
   signals.Start(**server, flags.server.levers);
@@ -472,6 +477,7 @@ void AddServerFlags(CLI::App& app, ServeFlags& flags) {
        4096, false)
       ->capture_default_str();
   AddLedgerFlags(app, flags);
+  AddTraceFlags(app, flags.traces);
   AddPeerFlags(app, flags);
   app.add_option("--alias", flags.aliases,
                  "another name the model answers to; '*' accepts any; may be repeated "

@@ -18,6 +18,9 @@ ActiveRequest::ActiveRequest(Arrival arrival, const Tokenizer& tokenizer)
   for (uint32_t i = 0; i < request().choices; ++i) answers_.emplace_back(request(), i, tokenizer);
   if (request().want_prompt_logprobs) prompt_logprobs_.resize(request().prompt.size());
   receipt_.prompt_tokens = static_cast<uint32_t>(request().prompt.size());
+  if (request().want_timeline) {
+    timeline_ = std::make_unique<TimelineRecorder>(arrival_.arrived_seconds, request().choices);
+  }
 }
 
 bool ActiveRequest::all_ended() const {
@@ -27,6 +30,9 @@ bool ActiveRequest::all_ended() const {
 void ActiveRequest::NoteOnboarded(uint32_t tokens, double seconds) {
   onboarded_tokens_ += tokens;
   onboard_seconds_ += seconds;
+  if (timeline_ == nullptr) return;
+  const double now = SteadySeconds();
+  timeline_->Onboarded(tokens, now - seconds, now);
 }
 
 void ActiveRequest::NoteMiss(MissReason reason, double evicted_ago_ms) {
@@ -52,11 +58,12 @@ std::optional<double> ActiveRequest::NoteToken(double now) {
   return std::nullopt;
 }
 
-void ActiveRequest::NoteSequence(const SequenceCounts& counts, bool leads) {
+void ActiveRequest::NoteSequence(const SequenceCounts& counts, uint32_t choice) {
   receipt_.peak_blocks = std::max(receipt_.peak_blocks, counts.peak_blocks);
   receipt_.preemptions += counts.preemptions;
   receipt_.block_seconds += counts.block_seconds;
-  if (!leads) return;
+  if (timeline_ != nullptr) timeline_->Left(choice, counts.preemptions, SteadySeconds());
+  if (choice != 0) return;
   receipt_.cached_tokens = counts.cached_tokens;
   receipt_.onboarded_tokens = std::min(counts.cached_tokens, onboarded_tokens_);
   receipt_.brought_tokens =
@@ -96,6 +103,10 @@ void ActiveRequest::CloseReceipt() {
   const double now = SteadySeconds();
   const double started = started_ < 0 ? now : started_;
   const double first = first_token_ < 0 ? now : first_token_;
+  if (timeline_ != nullptr) {
+    receipt_.timeline = timeline_->Close(started_, first_token_, last_token_, now);
+    timeline_.reset();
+  }
   receipt_.onboard_ms = onboard_seconds_ * kMs;
   receipt_.queue_ms = (started - arrival_.arrived_seconds) * kMs - receipt_.onboard_ms;
   receipt_.prefill_ms = (first - started) * kMs;

@@ -14,6 +14,7 @@
 #include "engine/answer.h"
 #include "engine/event.h"
 #include "engine/request.h"
+#include "engine/timeline.h"
 #include "sched/sequence.h"
 
 namespace quire {
@@ -51,13 +52,14 @@ class ActiveRequest {
   uint32_t onboarded_tokens() const { return onboarded_tokens_; }
   void NoteTierLoss(const TierLoss& loss) { tier_loss_ = loss; }
   const TierLoss& tier_loss() const { return tier_loss_; }
+  TimelineRecorder* timeline() { return timeline_.get(); }  // null: not asked for
   // A full block of its prompt is not there; if it was given up, so long ago.
   void NoteMiss(MissReason reason, double evicted_ago_ms);
   void NoteStarted(double now);  // its first token is being computed
   // A token was chosen in the step that ends now. Returns the seconds since the step before that
   // gave this request one, or nullopt for the first.
   std::optional<double> NoteToken(double now);
-  void NoteSequence(const SequenceCounts& counts, bool leads);  // one choice is over
+  void NoteSequence(const SequenceCounts& counts, uint32_t choice);  // it is over
 
   // The rows [first_row, first_row + rows) of the prompt's logits; tells the log-probabilities when
   // the last one is there. `logits` [rows][vocab_size].
@@ -80,6 +82,7 @@ class ActiveRequest {
   std::optional<Error> error_;
   bool cancelled_ = false;
   Receipt receipt_;
+  std::unique_ptr<TimelineRecorder> timeline_;
   uint32_t onboarded_tokens_ = 0;
   TierLoss tier_loss_;  // of its prompt
   double onboard_seconds_ = 0;

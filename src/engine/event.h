@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -22,6 +23,8 @@
 #include "model/sampler.h"
 
 namespace quire {
+
+struct Timeline;
 
 enum class FinishReason : uint8_t {
   kStop,       // an end token or a stop text
@@ -70,6 +73,7 @@ struct Receipt {
   double block_seconds = 0;  // blocks held, over time; shared ones by each that holds them
   std::array<uint32_t, kMissReasons> missed_blocks{};  // by MissReason
   double evicted_ago_ms = 0;  // the last of those evicted was given up so long before
+  std::shared_ptr<const Timeline> timeline;  // null: not asked for
 };
 
 struct DoneEvent {

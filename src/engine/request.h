@@ -74,6 +74,7 @@ struct GenerationRequest {
   // What the client calls the part of its program that asks, and the version of it; empty: nothing.
   std::string route;
   std::string version;
+  bool want_timeline = false;  // Receipt::timeline
   // Hears the receipt of a request that was accepted, once, before its DoneEvent: also if nobody
   // listens to that any more. On the engine thread: it must not wait.
   std::function<void(const Receipt&)> on_end;

@@ -401,7 +401,7 @@ void StepLoop::Leave(SequenceId id) {
   const Sequence& sequence = scheduler_.Get(id);
   SequenceCounts counts = sequence.counts;
   counts.block_seconds += sequence.table.size() * (step_ended_ - step_started_);
-  place.request->NoteSequence(counts, place.choice == 0);
+  place.request->NoteSequence(counts, place.choice);
   const double run_blocks =
       static_cast<double>(sequence.table.size()) / static_cast<double>(sequence.table.num_runs());
   const double before = report_.mean_run_blocks == 0 ? run_blocks : report_.mean_run_blocks;
@@ -416,6 +416,7 @@ void StepLoop::Note(std::span<const PlanItem> plan, double seconds) {
     if (item.num_tokens > 1) prefill_rows += item.num_tokens;
     if (computed_) computed_(places_.at(item.sequence).request->request().tenant, item.num_tokens);
     NotePrompt(item, scheduler_.Get(item.sequence));
+    NoteTimeline(item);
   }
   const StepShape shape = ShapeOfBatch();
   pace_.NoteStep(seconds, shape, prefill_rows);
@@ -425,23 +426,22 @@ void StepLoop::Note(std::span<const PlanItem> plan, double seconds) {
   stats_.max_step_sequences = std::max<uint64_t>(stats_.max_step_sequences, plan.size());
 }
 
-// A prompt is counted once, as its leader reads it: what was cached when its first item runs, the
-// rest as it is computed. The receipt says the same.
+// A prompt is counted once, by its leader: what was cached as it begins, the rest when computed.
 void StepLoop::NotePrompt(const PlanItem& item, const Sequence& sequence) {
   if (sequence.id != sequence.leader) return;
   const uint32_t prompt = sequence.num_prompt;
   const uint32_t end = std::min(item.first_token + item.num_tokens, prompt);
-  const GenerationRequest& request = places_.at(item.sequence).request->request();
+  ActiveRequest& active = *places_.at(item.sequence).request;
   const uint32_t computed = end - std::min(item.first_token, prompt);
   const uint32_t cached = item.first ? item.first_token : 0;
-  const uint32_t onboarded = places_.at(item.sequence).request->onboarded_tokens();
   stats_.prompt_tokens_computed += computed;
   stats_.prompt_tokens_cached += cached;
-  metrics_.PromptTokens(request, {cached, onboarded, sequence.counts.brought_tokens, computed});
+  metrics_.PromptTokens(active.request(), {cached, active.onboarded_tokens(),
+                                           sequence.counts.brought_tokens, computed});
   if (!item.first) return;
   // Blocks are needed until a request begins, so its time in the queue counts as well.
-  open_calls_.NoteReturn(TurnOf(sequence, request), TickOf(step_started_));
-  NoteMisses(item, sequence, *places_.at(item.sequence).request);
+  open_calls_.NoteReturn(TurnOf(sequence, active.request()), TickOf(step_started_));
+  NoteMisses(item, sequence, active);
 }
 
 // Of the full blocks of a prompt, its last token not counted, those that were not found.
@@ -507,7 +507,7 @@ void StepLoop::CancelSequences(ActiveRequest& request) {
   for (uint32_t i = 0; i < NumSequences(request.request()); ++i) {
     const SequenceId id{static_cast<uint64_t>(request.leader()) + i};
     if (!places_.contains(id)) continue;
-    request.NoteSequence(scheduler_.Get(id).counts, i == 0);
+    request.NoteSequence(scheduler_.Get(id).counts, i);
     places_.erase(id);
     scheduler_.Cancel(id);
   }

@@ -157,6 +157,7 @@ class StepLoop {
   StepShape ShapeOfBatch() const;
   void Note(std::span<const PlanItem> plan, double seconds);
   void NotePrompt(const PlanItem& item, const Sequence& sequence);
+  void NoteTimeline(const PlanItem& item);
   void NoteMisses(const PlanItem& item, const Sequence& sequence, ActiveRequest& request);
   TickMs NoteCall(const PlanItem& item, const GenerationRequest& request);
   OpenCalls::Turn TurnOf(const Sequence& sequence, const GenerationRequest& request) const;

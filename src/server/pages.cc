@@ -12,6 +12,7 @@
 #include "server/openai/json_writer.h"
 #include "server/service.h"
 #include "server/tenant_usage.h"
+#include "server/trace/trace_metrics.h"
 
 namespace quire {
 namespace {
@@ -80,6 +81,11 @@ HttpResponse Service::Metrics(const HttpRequest& request, const Caller& caller) 
   }
   if (options_.levers != nullptr) {
     for (auto& family : LeverFamilies(*options_.levers)) families.push_back(std::move(family));
+  }
+  if (options_.traces != nullptr) {
+    for (auto& family : TraceFamilies(options_.traces->counts())) {
+      families.push_back(std::move(family));
+    }
   }
   if (peers_ != nullptr) {
     for (auto& family : peers_->Collect()) families.push_back(std::move(family));

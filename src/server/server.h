@@ -39,6 +39,7 @@ class Ledger;
 class LeverBoard;
 class SessionStore;
 class Tokenizer;
+class TraceSender;
 
 // What GET /version and / say about this binary.
 struct BuildInfo {
@@ -65,6 +66,10 @@ struct ServerOptions {
   std::string no_ledger_reason;
   // What is tried on a share of the traffic; null: nothing. Only with a ledger.
   std::shared_ptr<LeverBoard> levers;
+  // Where traces of requests are exported to; null: nowhere. Of those that no client has begun, so
+  // large a share.
+  std::shared_ptr<TraceSender> traces;
+  double trace_share = 1;
   PeerDirectory peers;  // servers that sessions may be handed to, and come from
   BuildInfo build;
   std::string cors_origin;  // sent as Access-Control-Allow-Origin; empty: no CORS at all

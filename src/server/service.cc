@@ -303,7 +303,7 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
   } else if (!MayRun(*route, response)) {
     if (route->generation != nullptr) {
       metrics_.Count(Outcome::kRejected, caller->tenant);
-      const LedgerEntryPtr entry = EntryOf(exchange.request(), *caller);
+      const LedgerEntryPtr entry = BeginEntryOf(exchange, *caller);
       if (entry != nullptr) entry->Refuse({ErrorCode::kUnavailable, {}, {}});
     }
   } else if (route->peers) {
@@ -361,7 +361,7 @@ asio::awaitable<void> Service::RunWork(Exchange& exchange, Work work, bool slow)
 asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation prepare,
                                              Caller caller) {
   const auto model = model_;
-  const LedgerEntryPtr entry = EntryOf(exchange.request(), caller);
+  const LedgerEntryPtr entry = BeginEntryOf(exchange, caller);
   std::string session = std::move(exchange.request().session);
   if (const Status fine = CheckHeaders(exchange.request(), session); !fine) {
     metrics_.Count(Outcome::kInvalid, caller.tenant);
@@ -422,10 +422,15 @@ asio::awaitable<void> Service::RunWatching(Exchange& exchange, Watching watching
   co_await (live_.*watching)(exchange, std::move(context));
 }
 
-LedgerEntryPtr Service::EntryOf(const HttpRequest& request, const Caller& caller) const {
+LedgerEntryPtr Service::BeginEntryOf(Exchange& exchange, const Caller& caller,
+                                     std::string api) const {
   constexpr std::string_view kVersion = "/v1/";
-  std::string api = request.path.substr(std::min(request.path.size(), kVersion.size()));
-  return BeginEntry(options_, request, caller, model_.get(), std::move(api));
+  const std::string& path = exchange.request().path;
+  if (api.empty()) api = path.substr(std::min(path.size(), kVersion.size()));
+  LedgerEntryPtr entry =
+      BeginEntry(options_, exchange.request(), caller, model_.get(), std::move(api));
+  if (entry != nullptr) exchange.set_traceparent(entry->traceparent());
+  return entry;
 }
 
 asio::awaitable<void> Service::RunLedger(Exchange& exchange, Caller caller) {
@@ -473,7 +478,7 @@ asio::awaitable<void> Service::RunSessions(Exchange& exchange, SessionHandler ha
   Sessions::Context context{model_, metrics_, {}, options_.stall_seconds, options_.max_body_bytes,
                             {},     &running_};
   context.begin_entry = [this, &exchange, caller](std::string api) {
-    return BeginEntry(options_, exchange.request(), caller, model_.get(), std::move(api));
+    return BeginEntryOf(exchange, caller, std::move(api));
   };
   context.space.tenant = std::move(caller.tenant);
   context.space.generation = caller.generation;

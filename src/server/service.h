@@ -90,7 +90,8 @@ class Service {
   boost::asio::awaitable<void> RunWatching(Exchange& exchange, Watching watching, Caller caller);
   boost::asio::awaitable<void> RunLedger(Exchange& exchange, Caller caller);
   boost::asio::awaitable<void> RunLevers(Exchange& exchange);
-  LedgerEntryPtr EntryOf(const HttpRequest& request, const Caller& caller) const;
+  // `api`: what the row calls it; empty: the path.
+  LedgerEntryPtr BeginEntryOf(Exchange& exchange, const Caller& caller, std::string api = {}) const;
   void PurgeDeparted();
   std::vector<std::string> TenantNames() const;  // that may come with a key; "default" without
   void WelcomeTenants();

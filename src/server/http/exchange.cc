@@ -14,6 +14,7 @@ namespace asio = boost::asio;
 HeadOptions Exchange::head_options() const {
   HeadOptions options;
   options.request_id = request_.request_id;
+  options.traceparent = traceparent_;
   options.cors_origin = context_.cors_origin;
   options.keep_alive = keep_alive();
   return options;

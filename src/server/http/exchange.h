@@ -61,6 +61,7 @@ class Exchange {
   // Errors are OpenAI's unless another API wants to word them.
   using ErrorForm = void (*)(HttpResponse& response, std::string_view request_id);
   void set_error_form(ErrorForm form) { error_form_ = form; }
+  void set_traceparent(std::string header) { traceparent_ = std::move(header); }
 
   bool answered() const { return answered_; }
   bool keep_alive() const { return keep_alive_ && request_.keep_alive && !gone_; }
@@ -77,6 +78,7 @@ class Exchange {
   WakeUp watch_done_;
   std::string owed_;  // what a stalled write left over
   ErrorForm error_form_ = nullptr;
+  std::string traceparent_;  // goes with the answer; empty: none
   bool watching_ = false;
   bool answered_ = false;
   bool keep_alive_ = true;

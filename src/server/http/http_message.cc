@@ -132,6 +132,7 @@ std::string FormatHead(const HttpResponse& response, const HeadOptions& options)
     AppendHeader(out, "X-Request-Id", options.request_id);
     AppendHeader(out, "request-id", options.request_id);  // Anthropic's name for it
   }
+  if (!options.traceparent.empty()) AppendHeader(out, "traceparent", options.traceparent);
   if (!options.cors_origin.empty()) {
     AppendHeader(out, "Access-Control-Allow-Origin", options.cors_origin);
     AppendHeader(out, "Vary", "Origin");

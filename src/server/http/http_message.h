@@ -24,7 +24,8 @@ struct HttpRequest {
   std::string accept;   // the Accept header
   std::string route;    // X-Quire-Route, X-Quire-Version: labels of the ledger
   std::string version;
-  std::string retry_of;  // X-Quire-Retry-Of: the id of the request that this one repeats
+  std::string retry_of;     // X-Quire-Retry-Of: the id of the request that this one repeats
+  std::string traceparent;  // the header, if there is exactly one
   std::string body;
   std::string request_id;     // the client's X-Request-Id if it is harmless, else a fresh one
   std::string if_none_match;  // the header; empty: none
@@ -54,6 +55,7 @@ bool AcceptsGzip(std::string_view accepted);
 // What a head needs beyond the response itself.
 struct HeadOptions {
   std::string_view request_id;
+  std::string_view traceparent;  // empty: none
   std::string_view cors_origin;  // empty: no CORS
   bool keep_alive = true;
   bool chunked = false;  // body follows in chunks; else Content-Length is that of `body`

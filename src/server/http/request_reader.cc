@@ -246,6 +246,9 @@ asio::awaitable<std::expected<IncomingRequest, NoRequest>> RequestReader::Next()
   incoming.request.route = std::string(message["X-Quire-Route"]);
   incoming.request.version = std::string(message["X-Quire-Version"]);
   incoming.request.retry_of = std::string(message["X-Quire-Retry-Of"]);
+  if (message.count("traceparent") == 1) {
+    incoming.request.traceparent = std::string(message["traceparent"]);
+  }
   incoming.request.body = std::move(message.body());
   incoming.share = std::move(parse.share);
   idle_ = false;

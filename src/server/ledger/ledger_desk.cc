@@ -36,7 +36,11 @@ void UseHeaderLabels(const HttpRequest& request, GenerationRequest& work) {
 
 LedgerEntryPtr BeginEntry(const ServerOptions& options, const HttpRequest& request,
                           const Caller& caller, const ReadyModel* model, std::string api) {
-  if (options.ledger == nullptr) return nullptr;
+  LedgerEntry::Books books{options.ledger, options.levers, options.traces};
+  if (books.ledger == nullptr && books.traces == nullptr) return nullptr;
+  if (books.traces != nullptr) {
+    books.context = BeginTrace(request.traceparent, options.trace_share);
+  }
   LedgerRow row;
   row.request_id = request.request_id;
   row.tenant = caller.tenant;
@@ -52,7 +56,7 @@ LedgerEntryPtr BeginEntry(const ServerOptions& options, const HttpRequest& reque
   row.route = IfFine(request.route, CheckLabel(request.route, {}));
   row.version = IfFine(request.version, CheckLabel(request.version, {}));
   row.retry_of = IfFine(request.retry_of, CheckRequestId(request.retry_of, {}));
-  return std::make_shared<LedgerEntry>(options.ledger, options.levers, std::move(row));
+  return std::make_shared<LedgerEntry>(std::move(books), std::move(row));
 }
 
 void NoteLabelsOf(const std::string& body, LedgerEntry& entry) {

@@ -3,15 +3,14 @@
 // Threads  the I/O thread, but for NoteLabelsOf.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
-#include "ledger/ledger.h"
 #include "server/http/http_message.h"
 #include "server/ledger/ledger_entry.h"
 #include "server/ready_model.h"
+#include "server/server.h"
 #include "server/tenants/tenant_directory.h"
 
 namespace quire {
@@ -22,7 +21,8 @@ Status CheckLedgerHeaders(const HttpRequest& request);
 // What the headers say goes before what is in the body.
 void UseHeaderLabels(const HttpRequest& request, GenerationRequest& work);
 
-// Null if there is no ledger. `model` null: none is loaded yet; `api`: "chat/completions".
+// Null if there is no ledger and nothing is traced. `model` null: none is loaded yet; `api`:
+// "chat/completions".
 LedgerEntryPtr BeginEntry(const ServerOptions& options, const HttpRequest& request,
                           const Caller& caller, const ReadyModel* model, std::string api);
 

@@ -1,16 +1,20 @@
 #include "server/ledger/ledger_entry.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <string_view>
 #include <utility>
 
+#include "engine/active_request.h"
 #include "server/levers/treatment.h"
 #include "server/openai/error_body.h"
 #include "server/openai/receipt.h"
 
 namespace quire {
 namespace {
+
+constexpr double kMsPerSecond = 1000;
 
 static_assert(kLedgerMisses.size() == kMissReasons);
 
@@ -21,11 +25,6 @@ consteval bool SameMissNames() {
   return true;
 }
 static_assert(SameMissNames(), "the ledger's columns are those of the cache's reasons");
-
-double MsSince(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
-      .count();
-}
 
 void FillIn(const Receipt& receipt, uint64_t block_bytes, LedgerRow& row) {
   row.tokens.prompt = receipt.prompt_tokens;
@@ -49,19 +48,37 @@ void FillIn(const Receipt& receipt, uint64_t block_bytes, LedgerRow& row) {
 
 }  // namespace
 
-LedgerEntry::LedgerEntry(std::shared_ptr<Ledger> ledger, std::shared_ptr<LeverBoard> levers,
-                         LedgerRow row)
-    : ledger_(std::move(ledger)), levers_(std::move(levers)), row_(std::move(row)) {}
+LedgerEntry::LedgerEntry(Books books, LedgerRow row)
+    : books_(std::move(books)), began_(SteadySeconds()), row_(std::move(row)) {}
 
 // A request whose end nobody has told failed inside the server.
 LedgerEntry::~LedgerEntry() {
   try {
     if (!finished_) Finish({LedgerOutcome::kError, "internal_error", 500});
     if (!receipts_.empty()) FillIn(Combine(receipts_), block_bytes_, row_);
-    ledger_->Add(std::move(row_));
+    if (is_traced()) Trace();
+    if (books_.ledger != nullptr) books_.ledger->Add(std::move(row_));
   } catch (const std::exception&) {  // no memory: the row is not worth the server
-    ledger_->Lose();
+    if (books_.ledger != nullptr) books_.ledger->Lose();
   }
+}
+
+// With a clock of its own: a row's start is in milliseconds, and of a clock that may be set.
+void LedgerEntry::Trace() noexcept {
+  try {
+    RequestTrace trace{books_.context, row_, std::move(receipts_), began_, ended_};
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    trace.began_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                         now - std::chrono::duration<double>(SteadySeconds() - began_))
+                         .count();
+    books_.traces->Add(std::move(trace));
+  } catch (const std::exception&) {
+    books_.traces->Lose();
+  }
+}
+
+std::string LedgerEntry::traceparent() const {
+  return books_.traces == nullptr ? std::string() : FormatTraceparent(books_.context);
 }
 
 void LedgerEntry::Follow(GenerationRequest& request, const Engine& engine) {
@@ -71,6 +88,7 @@ void LedgerEntry::Follow(GenerationRequest& request, const Engine& engine) {
     self->NoteReceipt(receipt, block_bytes);
   };
   const std::lock_guard lock(mutex_);
+  request.want_timeline = is_traced() && followed_ < RequestTrace::kMostTimelines;
   receipts_.reserve(++followed_);
   row_.choices = request.choices;
   row_.tokens.prompt += request.prompt.size();
@@ -79,9 +97,9 @@ void LedgerEntry::Follow(GenerationRequest& request, const Engine& engine) {
 
 // With the mutex held, once the labels are known.
 void LedgerEntry::Treat(GenerationRequest& request) {
-  if (levers_ == nullptr) return;
+  if (books_.levers == nullptr) return;
   if (!treatment_) {
-    treatment_ = levers_->Treat(row_.tenant, row_.route);
+    treatment_ = books_.levers->Treat(row_.tenant, row_.route);
     row_.arms = treatment_->arms;
   }
   Apply(*treatment_, request);
@@ -94,7 +112,6 @@ void LedgerEntry::NoteLabels(const std::string& route, const std::string& versio
 }
 
 void LedgerEntry::NoteAdmitted(const Forecast& forecast) {
-  constexpr double kMsPerSecond = 1000;
   const std::lock_guard lock(mutex_);
   row_.kv.forecast_bytes += forecast.kv_bytes;
   row_.forecast_wait_ms = std::max(row_.forecast_wait_ms, forecast.wait_seconds * kMsPerSecond);
@@ -113,7 +130,8 @@ void LedgerEntry::Finish(End end) {
   row_.outcome = end.outcome;
   row_.verdict = std::move(end.verdict);
   row_.status = end.status;
-  row_.ms.total = MsSince(began_);
+  ended_ = SteadySeconds();
+  row_.ms.total = (ended_ - began_) * kMsPerSecond;
 }
 
 void LedgerEntry::Refuse(const Error& error) {
