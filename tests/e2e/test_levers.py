@@ -295,7 +295,8 @@ def test_without_a_ledger_there_are_none(tmp_path):
 def test_errors_help(levers, server):
     running = levers(KEEP)
     assert "there are keep" in running.quire("report", "kep", code=1)
-    assert "there are keep" in running.quire("start", "../../x", code=1)
+    assert "there are keep" in running.quire("start", "%s", code=1)
+    assert "there is nothing at" in running.quire("start", "../../x", code=1)
     for method, path, status in (("GET", "/v1/levers/none", 404), ("POST", "/v1/levers", 405),
                                  ("GET", "/v1/levers/keep/stop", 405),
                                  ("POST", "/v1/levers/keep", 405),
