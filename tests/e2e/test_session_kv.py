@@ -34,7 +34,7 @@ class Exporter:
 
     def went_on(self, session, **options):
         told = self.call(f"/{session}/generate", SAMPLED, **options)
-        return told["tokens"], told["quire"]["logit_hash"], told["quire"]["cached_tokens"]["ram"]
+        return told["tokens"], told["quire"]["logit_hash"], sum(told["quire"]["cached_tokens"].values())
 
     def take(self, session, file=None, **options):
         told = self.call(f"/import?id={session}", content=self.file if file is None else file,
