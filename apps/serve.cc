@@ -41,9 +41,9 @@
 namespace quire {
 namespace {
 
-// Beside the workers: engine, signals, loading, parsing, masks, check of the file, disk,
-// ledger, levers, traces.
-constexpr uint32_t kOtherThreads = 21;
+// Beside the workers: engine, signals, loading, parsing, masks, check of the file, disk (2),
+// ledger, levers, traces (2).
+constexpr uint32_t kOtherThreads = 24;
 constexpr uint64_t kLeastLedgerBytes = kMiB;
 constexpr uint32_t kPeerThreads = 24;  // where sessions may be handed over
 // A quarter is for the engine and the connections, some hundred times what their bookkeeping needs;

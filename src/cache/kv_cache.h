@@ -152,6 +152,10 @@ class KvCache : private IdleListener {
   double Pressure(OwnerId owner) const { return order_.Pressure(owner); }
   // Whether `blocks` more are within the owner's guarantee, but would cost it idle ones of its own.
   bool CostsGuaranteed(OwnerId owner, uint32_t blocks) const;
+  // By how much its tables could grow without that.
+  uint32_t without_own(OwnerId owner) const {
+    return pool_.num_free() + order_.ReclaimableOfOthers(owner);
+  }
   // Blocks beyond the owner's guarantee that are in use.
   uint32_t in_use_beyond(OwnerId owner) const { return order_.InUseBeyond(owner); }
   // Whether `block` is findable under `name`: its bytes are those of that name until it is not.

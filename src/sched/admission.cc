@@ -91,6 +91,9 @@ void Admission::Admit(bool preempted) {
     const uint32_t blocks = cache_.BlocksFor(next->num_tokens());
     if (attempt == Attempt::kNoRoom && cache_.IsWithinLimit(owner, blocks)) held_up = true;
   }
+  // In vain for whoever they made way for, and nobody is left: somebody has to start, or to be
+  // told.
+  if (made_way_ && roster_.num_running() == 0 && num_fetching_ == 0) Admit(false);
 }
 
 Admission::Attempt Admission::TryStart(Sequence& sequence, bool held_up) {
@@ -156,7 +159,7 @@ bool Admission::IsGuaranteed(const Sequence& sequence) {
   const uint64_t theirs = roster_.num_running(owner);
   if (used + margin + theirs > cache_.quota(owner).guaranteed_blocks) return false;
   while (cache_.CostsGuaranteed(owner, missing + margin)) {
-    if (!make_way_ || !make_way_(sequence)) return false;
+    if (!make_way_ || !make_way_(sequence, missing + margin)) return false;
     made_way_ = true;
   }
   return true;
@@ -180,7 +183,10 @@ int64_t Admission::MarginOf(const Sequence& sequence) const {
   const uint32_t most = cache_.BlocksFor(TokensWithKv(sequence.num_prompt, sequence.max_tokens));
   const uint32_t now = std::max(cache_.BlocksFor(sequence.num_tokens()), sequence.table.size());
   const double left = static_cast<double>(most - std::min(most, now));
-  return static_cast<int64_t>(std::ceil(left * sequence.handling.admission_margin));
+  const uint32_t attainable =
+      cache_.attainable(sequence.owner());  // more would be waited for in vain
+  return std::min(static_cast<int64_t>(std::ceil(left * sequence.handling.admission_margin)),
+                  int64_t{attainable} - std::min(attainable, now));
 }
 
 // One for each that runs is spoken for, or its margin.

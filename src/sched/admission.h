@@ -52,9 +52,9 @@ class Admission {
   using FetchMore = std::function<bool(const Sequence& sequence, uint32_t found_tokens)>;
   void OnAdmit(FetchMore fetch) { fetch_ = std::move(fetch); }
   void Fetched(Sequence& sequence);
-  // Preempts one of those because of whom `sequence` would cost its owner guaranteed blocks; false
-  // if there is none.
-  using MakeWay = std::function<bool(const Sequence& sequence)>;
+  // Preempts one of those because of whom so many `blocks` of `sequence` would cost its owner
+  // guaranteed ones; false if there is none, or all of them together would not do.
+  using MakeWay = std::function<bool(const Sequence& sequence, uint32_t blocks)>;
   void OnCostsGuaranteed(MakeWay make_way) { make_way_ = std::move(make_way); }
   uint32_t num_fetching() const { return num_fetching_; }
 

@@ -29,8 +29,8 @@ Scheduler::Scheduler(const StepBudget& budget, uint32_t queue_limit, KvCache& ca
               budget.step_sequences <= budget.step_logit_rows);
   plan_.reserve(budget.step_sequences);
   prefill_turns_.Reserve(budget.step_sequences);
-  admission_.OnCostsGuaranteed([this](const Sequence& sequence) {
-    Sequence* in_the_way = InTheWayOf(sequence);
+  admission_.OnCostsGuaranteed([this](const Sequence& sequence, uint32_t blocks) {
+    Sequence* in_the_way = InTheWayOf(sequence, blocks);
     if (in_the_way != nullptr) Preempt(*in_the_way);
     return in_the_way != nullptr;
   });
@@ -111,7 +111,8 @@ void Scheduler::KeepRunning() {
   preempted_in_plan_ = false;
   for (size_t i = 0; i < roster_.running().size();) {
     Sequence& sequence = *roster_.running()[i];
-    Sequence* in_the_way = InTheWayOf(sequence);
+    const uint32_t wanted = cache_.BlocksFor(sequence.num_tokens());
+    Sequence* in_the_way = InTheWayOf(sequence, wanted - std::min(wanted, sequence.table.size()));
     if (in_the_way == nullptr &&
         cache_.Grow(sequence.table, sequence.num_tokens(), EvictionReason::kDecode)) {
       sequence.counts.peak_blocks = std::max(sequence.counts.peak_blocks, sequence.table.size());
@@ -141,12 +142,23 @@ Sequence& Scheduler::VictimFor(const Sequence& sequence) const {
   return **victim;
 }
 
-// The youngest of whoever is furthest beyond its guarantee, if what `sequence` needs would cost its
-// owner what that was guaranteed; or nullptr.
-Sequence* Scheduler::InTheWayOf(const Sequence& sequence) const {
-  const uint32_t wanted = cache_.BlocksFor(sequence.num_tokens());
-  const uint32_t missing = wanted - std::min(wanted, sequence.table.size());
-  if (missing == 0 || !cache_.CostsGuaranteed(sequence.owner(), missing)) return nullptr;
+// Whether there would be so many blocks if all made way that run with more than they were
+// guaranteed.
+bool Scheduler::CouldMakeWay(OwnerId owner, uint32_t blocks) const {
+  uint64_t could = cache_.without_own(owner);
+  for (uint32_t i = 0; i < cache_.pool().num_owners(); ++i) {
+    const OwnerId other{i};
+    if (other == owner || roster_.num_running(other) == 0) continue;
+    could += std::min(cache_.in_use_beyond(other), cache_.pool().counts(other).live);
+  }
+  return could >= blocks;
+}
+
+// The youngest of whoever is furthest beyond its guarantee, if so many blocks for `sequence` would
+// cost its owner what that was guaranteed; or nullptr.
+Sequence* Scheduler::InTheWayOf(const Sequence& sequence, uint32_t blocks) const {
+  if (blocks == 0 || !cache_.CostsGuaranteed(sequence.owner(), blocks)) return nullptr;
+  if (!CouldMakeWay(sequence.owner(), blocks)) return nullptr;
   Sequence* found = nullptr;
   for (Sequence* other : roster_.running()) {
     const OwnerId owner = other->owner();

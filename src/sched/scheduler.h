@@ -149,7 +149,8 @@ class Scheduler {
   void ChargeTime(TickMs now);
   void KeepRunning();
   Sequence& VictimFor(const Sequence& sequence) const;
-  Sequence* InTheWayOf(const Sequence& sequence) const;
+  Sequence* InTheWayOf(const Sequence& sequence, uint32_t blocks) const;
+  bool CouldMakeWay(OwnerId owner, uint32_t blocks) const;
   void PlanDecodes();
   void PlanPrefills(const StepRoom& room);
   void AddItem(Sequence& sequence, uint32_t num_tokens);

@@ -256,7 +256,7 @@ HttpResponse Service::NoRoute(const HttpRequest& request, bool path_known) const
       response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
       response.headers.emplace_back("Access-Control-Allow-Headers",
                                     "Authorization, Content-Type, X-Api-Key, X-Quire-Session, "
-                                    "X-Quire-Route, X-Quire-Version, X-Quire-Retry-Of");
+                                    "X-Quire-Route, X-Quire-Version, X-Quire-Retry-Of, traceparent");
     }
     return response;
   }

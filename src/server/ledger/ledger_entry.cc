@@ -53,12 +53,14 @@ LedgerEntry::LedgerEntry(Books books, LedgerRow row)
 
 // A request whose end nobody has told failed inside the server.
 LedgerEntry::~LedgerEntry() {
+  bool untold = is_traced();
   try {
     if (!finished_) Finish({LedgerOutcome::kError, "internal_error", 500});
     if (!receipts_.empty()) FillIn(Combine(receipts_), block_bytes_, row_);
-    if (is_traced()) Trace();
+    if (std::exchange(untold, false)) Trace();
     if (books_.ledger != nullptr) books_.ledger->Add(std::move(row_));
-  } catch (const std::exception&) {  // no memory: the row is not worth the server
+  } catch (const std::exception&) {  // no memory: neither is worth the server
+    if (untold) books_.traces->Lose();
     if (books_.ledger != nullptr) books_.ledger->Lose();
   }
 }

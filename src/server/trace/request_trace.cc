@@ -107,7 +107,8 @@ void AddWork(const Receipt& receipt, const SpanId& root, SpanTree& tree) {
   const double first = answered ? line.first_token : line.ended;
   Span& prefill = tree.Add("prefill", root, line.started, first);
   prefill.SetCount("quire.tokens.computed", receipt.computed_tokens);
-  prefill.SetCount("quire.tokens.ram", receipt.cached_tokens - receipt.onboarded_tokens);
+  prefill.SetCount("quire.tokens.ram",
+                   receipt.cached_tokens - receipt.onboarded_tokens - receipt.brought_tokens);
   if (line.untold > 0) prefill.SetCount("quire.untold_pieces", line.untold);
   const SpanId reading = prefill.id;
   const auto before = std::pair(-HUGE_VAL, answered ? first : HUGE_VAL);
@@ -130,8 +131,9 @@ void AddWork(const Receipt& receipt, const SpanId& root, SpanTree& tree) {
 
 size_t RequestTrace::bytes() const {
   size_t all = sizeof(RequestTrace) + receipts.capacity() * sizeof(Receipt);
-  for (const std::string* text : {&row.request_id, &row.tenant, &row.api, &row.model, &row.numerics,
-                                  &row.route, &row.version, &row.retry_of, &row.verdict}) {
+  for (const std::string* text :
+       {&row.request_id, &row.tenant, &row.api, &row.model, &row.numerics, &row.route, &row.version,
+        &row.retry_of, &row.verdict, &row.arms}) {
     all += text->capacity();
   }
   for (const Receipt& receipt : receipts) all += receipt.timeline != nullptr ? kTimelineBytes : 0;
