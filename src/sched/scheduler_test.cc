@@ -463,6 +463,32 @@ TEST(Scheduler, WhatWasPinnedAwayIsReportedNotWaitedFor) {
   harness.scheduler.CheckInvariants();
 }
 
+TEST(Scheduler, NobodyMakesWayWhereThatWouldNotDo) {
+  Harness harness(20, {});
+  const OwnerId beyond = harness.AddOwner({}, {});
+  const OwnerId entitled = harness.AddOwner({.guaranteed_blocks = 16}, {});
+  BlockTable table(entitled);
+  ASSERT_TRUE(harness.cache.Grow(table, 16, EvictionReason::kPrefill));
+  harness.cache.Commit(AnyScope(), Prompt(16, 2), 16, table);
+  PinId pin{};
+  ASSERT_TRUE(harness.cache.Pin(table, 4, pin));
+  harness.cache.Release(table);
+  ASSERT_EQ(harness.cache.pool().counts(entitled).pinned, 4u);
+  BlockTable held;  // as a read from the disk holds blocks, which nobody can preempt
+  ASSERT_TRUE(harness.cache.Grow(held, 24, EvictionReason::kPrefill));
+  const auto runs = harness.scheduler.Submit(SpecOf(beyond, Prompt(9, 3), 7));
+  ASSERT_TRUE(runs);
+  ASSERT_TRUE(harness.Step());
+  const auto newcomer = harness.scheduler.Submit(SpecOf(entitled, Prompt(44, 4), 1));
+  ASSERT_TRUE(newcomer);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(harness.Step());
+  EXPECT_EQ(harness.scheduler.Get(*runs).counts.preemptions, 0u);
+  harness.cache.Release(held);
+  harness.cache.Unpin(pin);
+  harness.RunAll();
+  EXPECT_EQ(harness.ended.size(), 2u);
+}
+
 TEST(Scheduler, PinsOfAGroupCanBeEnded) {
   Harness harness(20, {});
   for (uint64_t group = 1; group <= 2; ++group) {
