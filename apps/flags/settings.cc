@@ -16,6 +16,7 @@
 
 #include "apps/flags/flag_values.h"
 #include "base/mapped_file.h"
+#include "base/toml/toml_place.h"
 
 namespace quire {
 namespace {
@@ -169,15 +170,9 @@ Status Settings::ApplyFile(const std::string& path) {
   if (!file) {
     return Refuse(ErrorCode::kInvalidArgument, "settings: " + file.error().message, "config");
   }
-  toml::table table;
-  try {
-    const auto bytes = file->bytes();
-    table = toml::parse(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
-                        path);
-  } catch (const toml::parse_error& error) {
-    return Refuse(ErrorCode::kInvalidArgument,
-                  fmt::format("{}:{}: {}", path, error.source().begin.line, error.description()));
-  }
+  const auto bytes = file->bytes();
+  QUIRE_TRY(const toml::table table,
+            ParseToml({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path, "config"));
   for (const auto& [key, node] : table) {
     const std::string name(key.str());
     const std::string where = fmt::format("{}:{}: {}", path, key.source().begin.line, name);

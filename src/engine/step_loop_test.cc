@@ -12,14 +12,8 @@ namespace {
 
 using test::Ask;
 using test::LoopHarness;
+using test::Prompt;
 using test::Story;
-
-std::vector<TokenId> Prompt(uint32_t length, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::vector<TokenId> tokens(length);
-  for (TokenId& token : tokens) token = static_cast<TokenId>(random() % 200);
-  return tokens;
-}
 
 TEST(StepLoop, AnswersAndTellsTheReceipt) {
   LoopHarness harness(16);

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
-
 #include "tests/engine/fake_model.h"
 
 namespace quire {
@@ -11,14 +9,8 @@ namespace {
 
 using test::Ask;
 using test::LoopHarness;
+using test::Prompt;
 using test::Story;
-
-std::vector<TokenId> Prompt(uint32_t length, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::vector<TokenId> tokens(length);
-  for (TokenId& token : tokens) token = static_cast<TokenId>(random() % 200);
-  return tokens;
-}
 
 GenerationRequest Traced(std::vector<TokenId> prompt, uint32_t max_tokens) {
   GenerationRequest request = Ask(std::move(prompt), max_tokens);

@@ -29,8 +29,8 @@ struct Bounds {
   double most;
 };
 
-Result<std::string> ReadText(const LeverPlace& place, std::string_view field,
-                             const toml::node& node, size_t most_bytes) {
+Result<std::string> ReadText(const TomlPlace& place, std::string_view field, const toml::node& node,
+                             size_t most_bytes) {
   const auto text = node.value_exact<std::string>();
   const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   if (!text || text->empty() || text->size() > most_bytes || std::ranges::any_of(*text, control)) {
@@ -40,7 +40,7 @@ Result<std::string> ReadText(const LeverPlace& place, std::string_view field,
   return *text;
 }
 
-Result<double> ReadNumber(const LeverPlace& place, std::string_view field, const toml::node& node,
+Result<double> ReadNumber(const TomlPlace& place, std::string_view field, const toml::node& node,
                           const Bounds& bounds) {
   const auto number = node.is_number() ? node.value<double>() : std::nullopt;
   if (number && std::isfinite(*number) && *number >= bounds.least && *number <= bounds.most) {
@@ -50,7 +50,7 @@ Result<double> ReadNumber(const LeverPlace& place, std::string_view field, const
                                                  bounds.least, bounds.most));
 }
 
-Result<uint32_t> ReadWhole(const LeverPlace& place, std::string_view field, const toml::node& node,
+Result<uint32_t> ReadWhole(const TomlPlace& place, std::string_view field, const toml::node& node,
                            uint32_t most) {
   const auto whole = node.value_exact<int64_t>();
   if (whole && *whole >= 1 && *whole <= int64_t{most}) return static_cast<uint32_t>(*whole);
@@ -58,7 +58,7 @@ Result<uint32_t> ReadWhole(const LeverPlace& place, std::string_view field, cons
                       fmt::format("{} must be a whole number from 1 to {}", field, most));
 }
 
-Result<std::vector<std::string>> ReadLabels(const LeverPlace& place, std::string_view field,
+Result<std::vector<std::string>> ReadLabels(const TomlPlace& place, std::string_view field,
                                             const toml::node& node) {
   const toml::array* list = node.as_array();
   if (list == nullptr || list->empty() || list->size() > kMostLabels) {
@@ -89,7 +89,7 @@ std::optional<std::string_view> WhyNoLever(std::string_view change) {
   return std::nullopt;
 }
 
-Status ReadEviction(const LeverPlace& place, const toml::node& node, LeverChange& change) {
+Status ReadEviction(const TomlPlace& place, const toml::node& node, LeverChange& change) {
   constexpr std::string_view kForms =
       "eviction of some requests is { keep_seconds = N } or { store = false }";
   if (node.is_string()) {
@@ -115,7 +115,7 @@ Status ReadEviction(const LeverPlace& place, const toml::node& node, LeverChange
   return {};
 }
 
-Status ReadChange(const LeverPlace& place, const toml::node& node, LeverChange& change) {
+Status ReadChange(const TomlPlace& place, const toml::node& node, LeverChange& change) {
   constexpr std::string_view kForms =
       "change has exactly one of chunk_tokens, offload, eviction and admission_margin";
   const toml::table* table = node.as_table();
@@ -144,7 +144,7 @@ Status ReadChange(const LeverPlace& place, const toml::node& node, LeverChange& 
   return {};
 }
 
-Status ReadGuardrail(const LeverPlace& place, const toml::node& node, Guardrail& guardrail) {
+Status ReadGuardrail(const TomlPlace& place, const toml::node& node, Guardrail& guardrail) {
   const toml::table* table = node.as_table();
   if (table == nullptr || !table->contains("metric")) {
     return place.Refuse(node.source(), "guardrail is written as { metric = \"first_token_ms\" }");
@@ -178,7 +178,7 @@ Status ReadGuardrail(const LeverPlace& place, const toml::node& node, Guardrail&
   return {};
 }
 
-Status ReadRollback(const LeverPlace& place, const toml::node& node, RollbackTrigger& trigger) {
+Status ReadRollback(const TomlPlace& place, const toml::node& node, RollbackTrigger& trigger) {
   const toml::table* table = node.as_table();
   if (table == nullptr || !table->contains("ratio")) {
     return place.Refuse(node.source(),
@@ -202,7 +202,7 @@ Status ReadRollback(const LeverPlace& place, const toml::node& node, RollbackTri
   return {};
 }
 
-Status ReadUnit(const LeverPlace& place, const toml::node& node, LeverUnit& unit) {
+Status ReadUnit(const TomlPlace& place, const toml::node& node, LeverUnit& unit) {
   const auto text = node.value_exact<std::string>();
   if (text != "tenant" && text != "route") {
     return place.Refuse(node.source(), "by must be \"tenant\" or \"route\"");
@@ -213,14 +213,7 @@ Status ReadUnit(const LeverPlace& place, const toml::node& node, LeverUnit& unit
 
 }  // namespace
 
-std::unexpected<Error> LeverPlace::Refuse(const toml::source_region& at,
-                                          std::string_view what) const {
-  const std::string who = lever.empty() ? "" : "lever \"" + lever + "\": ";
-  return quire::Refuse(ErrorCode::kInvalidArgument,
-                       fmt::format("{}:{}: {}{}", path, at.begin.line, who, what), "levers");
-}
-
-Result<std::string> ReadLeverName(const LeverPlace& place, const toml::table& table) {
+Result<std::string> ReadLeverName(const TomlPlace& place, const toml::table& table) {
   const toml::node* node = table.get("name");
   if (node == nullptr) return place.Refuse(table.source(), "a lever without name");
   const auto name = node->value_exact<std::string>();
@@ -232,7 +225,7 @@ Result<std::string> ReadLeverName(const LeverPlace& place, const toml::table& ta
   return *name;
 }
 
-Status ReadLeverField(const LeverPlace& place, std::string_view field, const toml::node& node,
+Status ReadLeverField(const TomlPlace& place, std::string_view field, const toml::node& node,
                       Lever& lever) {
   if (field == "owner" || field == "relieves" || field == "creates") {
     std::string& text = field == "owner"      ? lever.owner

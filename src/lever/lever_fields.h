@@ -7,24 +7,16 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
+#include "base/toml/toml_place.h"
 #include "lever/lever.h"
 
 namespace quire {
 
-// Where in the file a message points to.
-struct LeverPlace {
-  const std::string& path;
-  std::string lever;  // empty until its name is known
-
-  std::unexpected<Error> Refuse(const toml::source_region& at, std::string_view what) const;
-};
-
-Result<std::string> ReadLeverName(const LeverPlace& place, const toml::table& table);
+Result<std::string> ReadLeverName(const TomlPlace& place, const toml::table& table);
 // Any field but the name.
-Status ReadLeverField(const LeverPlace& place, std::string_view field, const toml::node& node,
+Status ReadLeverField(const TomlPlace& place, std::string_view field, const toml::node& node,
                       Lever& lever);
 
 }  // namespace quire

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/mapped_file.h"
 #include "lever/lever_fields.h"
@@ -16,11 +17,17 @@ constexpr size_t kMostLevers = 64;  // each is asked for every request
 constexpr std::array<std::string_view, 8> kNeeded = {"owner", "relieves", "creates",   "change",
                                                      "share", "by",       "guardrail", "rollback"};
 
+constexpr std::string_view kParam = "levers";
+
+TomlPlace PlaceIn(const std::string& path, std::string lever = {}) {
+  return {path, kParam, "lever", std::move(lever)};
+}
+
 Result<Lever> ReadLever(const std::string& path, const toml::table& table) {
-  LeverPlace place{path, {}};
+  TomlPlace place = PlaceIn(path);
   Lever lever;
   QUIRE_TRY(lever.name, ReadLeverName(place, table));
-  place.lever = lever.name;
+  place.name = lever.name;
   for (const auto& [key, node] : table) {
     if (key.str() == "name") continue;
     const Status read = ReadLeverField(place, key.str(), node, lever);
@@ -42,7 +49,7 @@ bool Meet(const std::vector<std::string>& some, const std::vector<std::string>& 
 
 // Two levers that could change the same thing of one request: neither arm would be what it says.
 Status CheckApart(const std::string& path, const Lever& lever, const Lever& before) {
-  const LeverPlace place{path, lever.name};
+  const TomlPlace place = PlaceIn(path, lever.name);
   if (lever.name == before.name) return place.Refuse({}, "there are two of this name");
   if (lever.change.kind != before.change.kind) return {};
   if (!Meet(lever.tenants, before.tenants) || !Meet(lever.routes, before.routes)) return {};
@@ -51,7 +58,7 @@ Status CheckApart(const std::string& path, const Lever& lever, const Lever& befo
                                       before.name, LeverKindName(lever.change.kind)));
 }
 
-Result<const toml::array*> ListOf(const LeverPlace& place, const toml::table& table) {
+Result<const toml::array*> ListOf(const TomlPlace& place, const toml::table& table) {
   for (const auto& [key, node] : table) {
     if (key.str() != "lever") {
       return place.Refuse(
@@ -73,16 +80,8 @@ Result<const toml::array*> ListOf(const LeverPlace& place, const toml::table& ta
 }  // namespace
 
 Result<std::vector<Lever>> ParseLevers(std::string_view text, const std::string& path) {
-  toml::table table;
-  try {
-    table = toml::parse(text, path);
-  } catch (const toml::parse_error& error) {
-    return Refuse(ErrorCode::kInvalidArgument,
-                  fmt::format("{}:{}: this is not TOML: {}", path, error.source().begin.line,
-                              error.description()),
-                  "levers");
-  }
-  QUIRE_TRY(const toml::array* const list, ListOf({path, {}}, table));
+  QUIRE_TRY(const toml::table table, ParseToml(text, path, kParam));
+  QUIRE_TRY(const toml::array* const list, ListOf(PlaceIn(path), table));
   std::vector<Lever> levers;
   if (list == nullptr) return levers;
   for (const toml::node& one : *list) {

@@ -249,7 +249,7 @@ Result<Session> SessionStore::Fork(const SessionSpace& space, const std::string&
     update.Int(from.serial).Text(space.tenant).Int(static_cast<int64_t>(space.kind));
     if (Status done = update.Text(new_id).Run(); !done) return std::unexpected(done.error());
     fork.forked_from = id;
-    return std::move(fork);
+    return fork;
   });
 }
 

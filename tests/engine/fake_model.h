@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,6 +31,14 @@ inline std::unique_ptr<Tokenizer> LoadTinyTokenizer() {
   auto tokenizer = Tokenizer::Create(*file);
   EXPECT_TRUE(tokenizer) << tokenizer.error().message;
   return std::move(*tokenizer);
+}
+
+// Any tokens, the same for the same seed.
+inline std::vector<TokenId> Prompt(uint32_t length, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<TokenId> tokens(length);
+  for (TokenId& token : tokens) token = static_cast<TokenId>(random() % 200);
+  return tokens;
 }
 
 class FakeModel {

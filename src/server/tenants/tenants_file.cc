@@ -12,6 +12,7 @@
 
 #include "base/mapped_file.h"
 #include "base/size.h"
+#include "base/toml/toml_place.h"
 #include "server/tenants/tenant_key.h"
 
 namespace quire {
@@ -22,19 +23,13 @@ constexpr size_t kMostTenants = 10000;  // each is looked at for every key
 constexpr size_t kMostKeys = 64;        // of one tenant
 constexpr double kMostWeight = 1e6;
 
-// Where in the file a message points to.
-struct Place {
-  const std::string& path;
-  std::string tenant;  // empty until its name is known
+constexpr std::string_view kParam = "tenants";
 
-  std::unexpected<Error> Refuse(const toml::source_region& at, std::string_view what) const {
-    const std::string who = tenant.empty() ? "" : "tenant \"" + tenant + "\": ";
-    return quire::Refuse(ErrorCode::kInvalidArgument,
-                         fmt::format("{}:{}: {}{}", path, at.begin.line, who, what), "tenants");
-  }
-};
+TomlPlace PlaceIn(const std::string& path, std::string tenant = {}) {
+  return {path, kParam, "tenant", std::move(tenant)};
+}
 
-Result<uint64_t> ReadBytes(const Place& place, std::string_view field, const toml::node& node) {
+Result<uint64_t> ReadBytes(const TomlPlace& place, std::string_view field, const toml::node& node) {
   if (const auto whole = node.value_exact<int64_t>(); whole && *whole >= 0) {
     return static_cast<uint64_t>(*whole);
   }
@@ -47,7 +42,7 @@ Result<uint64_t> ReadBytes(const Place& place, std::string_view field, const tom
   return *size;
 }
 
-Result<uint64_t> ReadWhole(const Place& place, std::string_view field, const toml::node& node,
+Result<uint64_t> ReadWhole(const TomlPlace& place, std::string_view field, const toml::node& node,
                            uint64_t least, uint64_t most) {
   const auto whole = node.value_exact<int64_t>();
   if (whole && *whole >= 0 && static_cast<uint64_t>(*whole) >= least &&
@@ -59,13 +54,13 @@ Result<uint64_t> ReadWhole(const Place& place, std::string_view field, const tom
                                   least > 0 ? "; leave it out for no limit" : ""));
 }
 
-Result<double> ReadWeight(const Place& place, const toml::node& node) {
+Result<double> ReadWeight(const TomlPlace& place, const toml::node& node) {
   const auto weight = node.is_number() ? node.value<double>() : std::nullopt;
   if (weight && std::isfinite(*weight) && *weight > 0 && *weight <= kMostWeight) return *weight;
   return place.Refuse(node.source(), "weight must be a number above 0, 1000000 at most");
 }
 
-Result<std::vector<std::string>> ReadHashes(const Place& place, const toml::node& node) {
+Result<std::vector<std::string>> ReadHashes(const TomlPlace& place, const toml::node& node) {
   const toml::array* list = node.as_array();
   if (list == nullptr) return place.Refuse(node.source(), "key_hashes must be a list of texts");
   if (list->size() > kMostKeys) {
@@ -90,7 +85,7 @@ Result<std::vector<std::string>> ReadHashes(const Place& place, const toml::node
 }
 
 // One field of a tenant, but its name.
-Status ReadField(const Place& place, std::string_view field, const toml::node& node,
+Status ReadField(const TomlPlace& place, std::string_view field, const toml::node& node,
                  TenantRecord& record) {
   constexpr uint64_t kMost32 = std::numeric_limits<uint32_t>::max();
   constexpr uint64_t kMost64 = std::numeric_limits<int64_t>::max();
@@ -127,7 +122,7 @@ Status ReadField(const Place& place, std::string_view field, const toml::node& n
   return {};
 }
 
-Result<std::string> ReadName(const Place& place, const toml::table& table) {
+Result<std::string> ReadName(const TomlPlace& place, const toml::table& table) {
   const toml::node* node = table.get("name");
   if (node == nullptr) return place.Refuse(table.source(), "a tenant without name");
   const auto name = node->value_exact<std::string>();
@@ -138,10 +133,10 @@ Result<std::string> ReadName(const Place& place, const toml::table& table) {
 }
 
 Result<TenantRecord> ReadTenant(const std::string& path, const toml::table& table) {
-  Place place{path, {}};
+  TomlPlace place = PlaceIn(path);
   TenantRecord record;
   QUIRE_TRY(record.tenant.name, ReadName(place, table));
-  place.tenant = record.tenant.name;
+  place.name = record.tenant.name;
   Tenant& tenant = record.tenant;
   for (const auto& [key, node] : table) {
     if (key.str() == "name") continue;
@@ -162,7 +157,7 @@ Result<TenantRecord> ReadTenant(const std::string& path, const toml::table& tabl
 }
 
 Result<PublicText> ReadPublicText(const std::string& path, const toml::table& table) {
-  const Place place{path, {}};
+  const TomlPlace place = PlaceIn(path);
   PublicText prefix;
   for (const auto& [key, node] : table) {
     if (key.str() == "text" && node.is_string()) {
@@ -182,7 +177,7 @@ Result<PublicText> ReadPublicText(const std::string& path, const toml::table& ta
 }
 
 // The tables of a list of tables.
-Result<std::vector<const toml::table*>> TablesOf(const Place& place, std::string_view name,
+Result<std::vector<const toml::table*>> TablesOf(const TomlPlace& place, std::string_view name,
                                                  const toml::node& node) {
   const toml::array* list = node.as_array();
   if (list == nullptr || !(list->empty() || list->is_homogeneous<toml::table>())) {
@@ -200,7 +195,7 @@ Status CheckUnique(const std::string& path, const TenantsFile& file) {
   std::set<std::string_view> names;
   std::set<std::string_view> hashes;
   for (const TenantRecord& record : file.tenants) {
-    const Place place{path, record.tenant.name};
+    const TomlPlace place = PlaceIn(path, record.tenant.name);
     if (!names.insert(record.tenant.name).second) {
       return place.Refuse({}, "there are two of this name");
     }
@@ -242,16 +237,8 @@ const TenantRecord* TenantsFile::Find(std::string_view name) const {
 }
 
 Result<TenantsFile> TenantsFile::Parse(std::string_view text, const std::string& path) {
-  toml::table table;
-  try {
-    table = toml::parse(text, path);
-  } catch (const toml::parse_error& error) {
-    return Refuse(ErrorCode::kInvalidArgument,
-                  fmt::format("{}:{}: this is not TOML: {}", path, error.source().begin.line,
-                              error.description()),
-                  "tenants");
-  }
-  const Place place{path, {}};
+  QUIRE_TRY(const toml::table table, ParseToml(text, path, kParam));
+  const TomlPlace place = PlaceIn(path);
   TenantsFile file;
   for (const auto& [key, node] : table) {
     const bool is_public = key.str() == "public_prefix";
