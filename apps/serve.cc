@@ -343,6 +343,12 @@ Status OpenLevers(ServeFlags& flags) {
         "levers are compared in the ledger, and there is none: " + flags.server.no_ledger_reason,
         "levers");
   }
+  if (flags.lever_key.empty()) {  // arms that anybody could foretell
+    return Refuse(ErrorCode::kInvalidArgument,
+                  "who is in which arm follows from the master key, and there is none that lasts; "
+                  "use --master-key-file",
+                  "levers");
+  }
   QUIRE_TRY(std::vector<Lever> levers, LoadLevers(flags.levers));
   for (const Lever& lever : levers) {
     if (lever.change.kind == LeverKind::kOffload && flags.engine.disk_bytes == 0) {

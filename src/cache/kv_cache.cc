@@ -107,7 +107,7 @@ bool KvCache::IsWithinLimit(OwnerId owner, uint32_t blocks) const {
 
 bool KvCache::CostsGuaranteed(OwnerId owner, uint32_t blocks) const {
   const uint64_t used = pool_.counts(owner).used();
-  return used + blocks <= quota(owner).guaranteed_blocks && without_own(owner) < blocks;
+  return used + blocks <= quota(owner).guaranteed_blocks && growth_without_own(owner) < blocks;
 }
 
 uint32_t KvCache::attainable(OwnerId owner) const {

@@ -153,7 +153,7 @@ class KvCache : private IdleListener {
   // Whether `blocks` more are within the owner's guarantee, but would cost it idle ones of its own.
   bool CostsGuaranteed(OwnerId owner, uint32_t blocks) const;
   // By how much its tables could grow without that.
-  uint32_t without_own(OwnerId owner) const {
+  uint32_t growth_without_own(OwnerId owner) const {
     return pool_.num_free() + order_.ReclaimableOfOthers(owner);
   }
   // Blocks beyond the owner's guarantee that are in use.

@@ -72,7 +72,6 @@ TEST(PrefixCache, ForgottenBlocksAreNotFoundAgainNorTheirIdsConfused) {
   f.cache.CheckInvariants();
 }
 
-// C1: with one-byte names, 300 different blocks cannot all be named; those that are tell the truth.
 TEST(PrefixCache, WhatWasBroughtCountsForOneReaderOnly) {
   Fixture f(4);
   const std::vector<TokenId> tokens{1, 2, 3, 4, 5, 6, 7};
@@ -94,6 +93,7 @@ TEST(PrefixCache, WhatWasBroughtCountsForOneReaderOnly) {
   f.Release(again);
 }
 
+// C1: with one-byte names, 300 different blocks cannot all be named; those that are tell the truth.
 TEST(PrefixCache, ABlockWhoseNameIsTakenStaysUnnamed) {
   Fixture f(300, 8);
   uint32_t named = 0;

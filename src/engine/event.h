@@ -74,6 +74,9 @@ struct Receipt {
   std::array<uint32_t, kMissReasons> missed_blocks{};  // by MissReason
   double evicted_ago_ms = 0;  // the last of those evicted was given up so long before
   std::shared_ptr<const Timeline> timeline;  // null: not asked for
+
+  // Of the cached ones those that were in memory, and not only just brought there.
+  uint32_t ram_tokens() const { return cached_tokens - onboarded_tokens - brought_tokens; }
 };
 
 struct DoneEvent {

@@ -77,6 +77,7 @@ Status LeverBoard::Set(std::vector<Lever> levers) {
   for (Lever& lever : levers) {
     const std::string digest = lever.Digest();
     QUIRE_TRY(auto known, store_->Find(lever.name));
+    if (const auto owed = owed_.find(lever.name); owed != owed_.end()) known = owed->second;
     LeverState state =
         known.value_or(LeverState{LeverPhase::kRunning, now, now, "it is new in levers.toml", {}});
     if (state.phase == LeverPhase::kRunning && state.digest != digest) {
@@ -92,7 +93,6 @@ Status LeverBoard::Set(std::vector<Lever> levers) {
     if (before == levers_.end()) continue;
     status.requests = before->requests;
     status.rollbacks = before->rollbacks;
-    if (Runs(status) && !Runs(*before)) status.state = before->state;  // not written yet
   }
   levers_ = std::move(next);
   return {};
@@ -131,7 +131,7 @@ Result<LeverStatus> LeverBoard::Change(const std::string& name, LeverState state
   if (const Status saved = store_->Save(name, state); !saved) {
     return std::unexpected(saved.error());
   }
-  std::erase(owed_, name);
+  owed_.erase(name);
   options_.log(fmt::format("lever \"{}\" is {}: {}", name, LeverPhaseName(state.phase), state.why));
   {
     const std::lock_guard lock(mutex_);
@@ -223,6 +223,7 @@ bool LeverBoard::CheckOne(const LeverStatus& status) {
 void LeverBoard::RollBack(const LeverStatus& status, const std::string& why) {
   const std::string& name = status.lever.name;
   const std::lock_guard changing(store_mutex_);
+  LeverState ended;
   {
     const std::lock_guard lock(mutex_);
     const auto found = Find(levers_, name);
@@ -233,17 +234,17 @@ void LeverBoard::RollBack(const LeverStatus& status, const std::string& why) {
     found->state.changed_ms = NowMs();
     found->state.why = why;
     ++found->rollbacks;
+    ended = found->state;
   }
   options_.log(
       fmt::format("lever \"{}\" of {} was rolled back: {}", name, status.lever.owner, why));
-  owed_.push_back(name);
+  owed_.insert_or_assign(name, std::move(ended));
 }
 
 void LeverBoard::SaveOwed() {
   const std::lock_guard changing(store_mutex_);
-  std::erase_if(owed_, [this](const std::string& name) {
-    const auto status = StatusOf(name);
-    return !status || store_->Save(name, status->state).has_value();
+  std::erase_if(owed_, [this](const auto& owed) {
+    return store_->Save(owed.first, owed.second).has_value();
   });
 }
 

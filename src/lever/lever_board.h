@@ -6,7 +6,7 @@
 //                                          ^                       |         |
 //                                          +--------- Start -------+---------+
 //
-// A thread compares both arms of each that runs, in the ledger, some times a minute. A phase
+// A thread compares both arms of each that runs, in the ledger, every two seconds. A phase
 // outlives the server (lever_store.h), whatever levers.toml says meanwhile; when another change is
 // made of a lever that runs, its comparison begins anew.
 //
@@ -24,6 +24,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -109,7 +110,7 @@ class LeverBoard {
   // Held by whoever changes a phase, before the other one.
   std::mutex store_mutex_;
   const std::unique_ptr<LeverStore> store_;
-  std::vector<std::string> owed_;  // rolled back, not written yet; with store_mutex_
+  std::map<std::string, LeverState> owed_;  // rolled back, not written yet; with store_mutex_
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

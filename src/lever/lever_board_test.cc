@@ -250,6 +250,23 @@ TEST_F(LeverBoardTest, ARollbackNeedsNoDisk) {
   EXPECT_EQ(State().phase, LeverPhase::kRolledBack);
 }
 
+TEST_F(LeverBoardTest, ARollbackThatIsNotWrittenYetIsNotForgottenWithItsLines) {
+  Open({Chunks()});
+  Serve(100, 160);
+  {
+    const auto holder = Database::Open(folder_ + "/levers.db", {});
+    auto held = Transaction::Begin(*holder);
+    ASSERT_TRUE(held);
+    board_->Check();
+    ASSERT_TRUE(board_->Set({Chunks()}));
+    EXPECT_EQ(State().phase, LeverPhase::kRolledBack) << "read again";
+    ASSERT_TRUE(board_->Set({}));
+  }
+  board_->Check();
+  Open({Chunks()});
+  EXPECT_EQ(State().phase, LeverPhase::kRolledBack);
+}
+
 TEST_F(LeverBoardTest, EventsAreBounded) {
   const auto store = LeverStore::Open(folder_ + "/levers.db");
   ASSERT_TRUE(store->get()->database().Execute("PRAGMA synchronous=OFF"));

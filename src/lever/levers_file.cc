@@ -48,12 +48,13 @@ bool Meet(const std::vector<std::string>& some, const std::vector<std::string>& 
 }
 
 // Two levers that could change the same thing of one request: neither arm would be what it says.
-Status CheckApart(const std::string& path, const Lever& lever, const Lever& before) {
+Status CheckApart(const std::string& path, const toml::source_region& at, const Lever& lever,
+                  const Lever& before) {
   const TomlPlace place = PlaceIn(path, lever.name);
-  if (lever.name == before.name) return place.Refuse({}, "there are two of this name");
+  if (lever.name == before.name) return place.Refuse(at, "there are two of this name");
   if (lever.change.kind != before.change.kind) return {};
   if (!Meet(lever.tenants, before.tenants) || !Meet(lever.routes, before.routes)) return {};
-  return place.Refuse({}, fmt::format("it and \"{}\" change {} of the same requests; give them "
+  return place.Refuse(at, fmt::format("it and \"{}\" change {} of the same requests; give them "
                                       "tenants or routes that differ, or one after the other",
                                       before.name, LeverKindName(lever.change.kind)));
 }
@@ -87,7 +88,7 @@ Result<std::vector<Lever>> ParseLevers(std::string_view text, const std::string&
   for (const toml::node& one : *list) {
     QUIRE_TRY(Lever lever, ReadLever(path, *one.as_table()));
     for (const Lever& before : levers) {
-      if (Status apart = CheckApart(path, lever, before); !apart) {
+      if (Status apart = CheckApart(path, one.source(), lever, before); !apart) {
         return std::unexpected(apart.error());
       }
     }

@@ -1,7 +1,9 @@
 #include "lever/levers_file.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -75,7 +77,10 @@ TEST(LeversFile, SaysEveryChange) {
   EXPECT_FALSE(change("offload = false").offload);
   EXPECT_EQ(change("admission_margin = 0.5").admission_margin, 0.5);
   EXPECT_EQ(change("admission_margin = 2").admission_margin, 2);
+  EXPECT_EQ(change("admission_margin = 2").kind, LeverKind::kAdmissionMargin);
+  EXPECT_EQ(change("chunk_tokens = 16").kind, LeverKind::kChunkTokens);
   EXPECT_FALSE(change("eviction = { store = false }").store);
+  EXPECT_EQ(change("eviction = { store = false }").kind, LeverKind::kEviction);
 }
 
 TEST(LeversFile, OrdersThemByName) {
@@ -166,6 +171,10 @@ TEST(LeversFile, RefusesWhatItDoesNotKnow) {
 TEST(LeversFile, TwoLeversDoNotChangeTheSameOfARequest) {
   const std::string other = Instead(kWhole, "keep-support", "other");
   EXPECT_NE(WrongWith(kWhole + kWhole).find("two of this name"), std::string::npos);
+  const std::string before = kWhole + kWhole.substr(0, kWhole.find("[[lever]]"));
+  const auto line = 1 + std::ranges::count(before, '\n');
+  EXPECT_TRUE(WrongWith(kWhole + kWhole).starts_with(fmt::format("levers.toml:{}:", line)))
+      << WrongWith(kWhole + kWhole);
   EXPECT_NE(WrongWith(kWhole + other).find("\"keep-support\" change eviction"), std::string::npos);
   EXPECT_NE(WrongWith(kWhole + Instead(other, "tenants = [\"acme\"]", "")), "") << "all tenants";
   EXPECT_NE(WrongWith(kWhole + Instead(other, "\"support/answer\"", "\"else\"")), "");

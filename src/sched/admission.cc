@@ -114,7 +114,7 @@ Admission::Attempt Admission::TryStart(Sequence& sequence, bool held_up) {
     sequence.put_off_room = RoomBesideAwaited(sequence.owner());
     return Attempt::kPutOff;
   }
-  const bool has_room = IsGuaranteed(sequence) || HasRoom(sequence, held_up);
+  const bool has_room = MakeGuaranteedRoom(sequence) || HasRoom(sequence, held_up);
   if (has_room && Fetches(sequence, found_tokens)) {
     cache_.Release(sequence.table);
     return Attempt::kPutOff;
@@ -151,7 +151,7 @@ void Admission::Fetched(Sequence& sequence) {
 
 // Whether there are blocks for it that its owner was guaranteed and that cost it nothing, if others
 // have made way, and one for each of its owner that runs.
-bool Admission::IsGuaranteed(const Sequence& sequence) {
+bool Admission::MakeGuaranteedRoom(const Sequence& sequence) {
   const OwnerId owner = sequence.owner();
   const uint32_t missing = cache_.BlocksFor(sequence.num_tokens()) - sequence.table.size();
   const uint64_t used = uint64_t{cache_.pool().counts(owner).used()} + missing;

@@ -92,7 +92,7 @@ class Admission {
   Status CheckFits(const SequenceSpec& spec) const;
   Status CheckQueue(OwnerId owner, uint32_t choices) const;
   Attempt TryStart(Sequence& sequence, bool held_up);
-  bool IsGuaranteed(const Sequence& sequence);
+  bool MakeGuaranteedRoom(const Sequence& sequence);
   bool HasRoom(const Sequence& sequence, bool held_up) const;
   bool Fetches(Sequence& sequence, uint32_t found_tokens);
   int64_t MarginOf(const Sequence& sequence) const;
@@ -107,7 +107,7 @@ class Admission {
   const Limits limits_;
   FetchMore fetch_;
   MakeWay make_way_;
-  bool made_way_ = false;  // for somebody in this Admit: nobody is admitted after that
+  bool made_way_ = false;  // for somebody in this Admit: nobody else is admitted if any run
   uint32_t num_fetching_ = 0;
   KvCache& cache_;
   Roster& roster_;

@@ -10,7 +10,8 @@ struct Handling {
   // A tier below memory may have what it leaves behind.
   bool offload = true;
   // Of the KV that its answer may still come to need, what must be free when it starts and is then
-  // kept from those who come after it, as a multiple. 0: a block for the next token.
+  // kept from those who come after it, unless they are within a guarantee, as a multiple. 0: a
+  // block for the next token.
   double admission_margin = 0;
 };
 

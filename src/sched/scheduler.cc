@@ -145,7 +145,7 @@ Sequence& Scheduler::VictimFor(const Sequence& sequence) const {
 // Whether there would be so many blocks if all made way that run with more than they were
 // guaranteed.
 bool Scheduler::CouldMakeWay(OwnerId owner, uint32_t blocks) const {
-  uint64_t could = cache_.without_own(owner);
+  uint64_t could = cache_.growth_without_own(owner);
   for (uint32_t i = 0; i < cache_.pool().num_owners(); ++i) {
     const OwnerId other{i};
     if (other == owner || roster_.num_running(other) == 0) continue;

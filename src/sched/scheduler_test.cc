@@ -433,8 +433,7 @@ TEST(Scheduler, WhoIsBeyondMakesWayBeforeAnotherLosesWhatIsCachedWithinItsGuaran
   EXPECT_EQ(harness.scheduler.Get(*newcomer).state, SequenceState::kRunning);
   EXPECT_EQ(harness.scheduler.Get(*older).state, SequenceState::kRunning);
   EXPECT_EQ(harness.scheduler.Get(*younger).state, SequenceState::kWaiting);
-  for (int i = 0; i < 4; ++i) ASSERT_TRUE(harness.Step());
-  EXPECT_GE(harness.cache.pool().counts(entitled).idle, idle) << "also while it grows";
+  EXPECT_EQ(harness.cache.pool().counts(entitled).idle, idle);
   harness.RunAll();
   EXPECT_EQ(harness.counts[*newcomer].preemptions, 0u);
   EXPECT_EQ(harness.ended[*younger], Continue(Prompt(27, 3), 8));
@@ -461,6 +460,29 @@ TEST(Scheduler, WhatWasPinnedAwayIsReportedNotWaitedFor) {
   harness.scheduler.Cancel(*big);
   harness.cache.Unpin(pin);
   harness.scheduler.CheckInvariants();
+}
+
+TEST(Scheduler, WhoGrowsWithinItsGuaranteeLosesNothingThatIsCachedForIt) {
+  Harness harness(20, {});
+  const OwnerId beyond = harness.AddOwner({}, {});
+  const OwnerId entitled = harness.AddOwner({.guaranteed_blocks = 10}, {});
+  ASSERT_TRUE(harness.scheduler.Submit(SpecOf(entitled, Prompt(16, 1), 1)));
+  harness.RunAll();
+  const uint32_t idle = harness.cache.pool().counts(entitled).idle;
+  const auto grows = harness.scheduler.Submit(SpecOf(entitled, Prompt(9, 2), 12));
+  const auto older = harness.scheduler.Submit(SpecOf(beyond, Prompt(17, 3), 20));
+  const auto younger = harness.scheduler.Submit(SpecOf(beyond, Prompt(17, 4), 20));
+  ASSERT_TRUE(harness.Step());
+  ASSERT_EQ(harness.scheduler.num_running(), 3u);
+  while (!harness.ended.contains(*grows)) {
+    ASSERT_GE(harness.cache.pool().counts(entitled).idle, idle);
+    ASSERT_TRUE(harness.Step());
+  }
+  harness.RunAll();
+  EXPECT_EQ(harness.counts[*grows].preemptions, 0u);
+  EXPECT_GT(harness.counts[*younger].preemptions, 0u);
+  EXPECT_EQ(harness.ended[*older], Continue(Prompt(17, 3), 20));
+  EXPECT_EQ(harness.ended[*younger], Continue(Prompt(17, 4), 20));
 }
 
 TEST(Scheduler, NobodyMakesWayWhereThatWouldNotDo) {

@@ -205,6 +205,21 @@ def test_no_lever_changes_an_answer(levers):
     assert taken["control"] < prompt / 2
 
 
+def test_nor_do_all_others_at_once(levers):
+    others = {"disk": "offload = false", "keep": "eviction = { keep_seconds = 600 }",
+              "drop": "eviction = { store = false }", "margin": "admission_margin = 2"}
+    running = levers(*(lever(name, change, guardrail='metric = "error_share"')
+                       for name, change in others.items()), flags=("--disk", "64MiB"))
+    for name in others:
+        told = set()
+        for arm, (route,) in running.arms(name, each=1).items():
+            for _ in range(2):  # computed, and found if it was kept
+                answer = running.complete(WORDS * 10, route, max_tokens=8, return_logit_hash=True,
+                                          cache_salt=name + arm).json()
+                told.add((answer["quire"]["logit_hash"], answer["choices"][0]["text"]))
+        assert len(told) == 1, name
+
+
 def test_what_stays_in_memory_is_not_on_the_disk(levers):
     running = levers(DISK, flags=("--disk", "64MiB"))
     arms = running.arms("disk", each=2)

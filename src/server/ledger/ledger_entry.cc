@@ -28,7 +28,7 @@ static_assert(SameMissNames(), "the ledger's columns are those of the cache's re
 
 void FillIn(const Receipt& receipt, uint64_t block_bytes, LedgerRow& row) {
   row.tokens.prompt = receipt.prompt_tokens;
-  row.tokens.ram = receipt.cached_tokens - receipt.onboarded_tokens - receipt.brought_tokens;
+  row.tokens.ram = receipt.ram_tokens();
   row.tokens.disk = receipt.onboarded_tokens;
   row.tokens.remote = receipt.brought_tokens;
   row.tokens.computed = receipt.computed_tokens;

@@ -34,10 +34,11 @@ std::vector<MetricFamily> LeverFamilies(const LeverBoard& levers) {
                            {}};
   MetricFamily rollbacks{
       "quire_lever_rollbacks_total", "Levers rolled back", MetricType::Counter, {}};
-  MetricFamily applied{"quire_lever_applied",
-                       "0 while no lever is applied, because the ledger cannot be read",
-                       MetricType::Gauge,
-                       {}};
+  MetricFamily applied{
+      "quire_lever_applied",
+      "0 while no lever is applied, because the ledger cannot be read or loses rows",
+      MetricType::Gauge,
+      {}};
   const bool blind = levers.is_blind();
   Append(applied, {}, blind ? 0 : 1);
   for (const LeverStatus& status : levers.List()) {

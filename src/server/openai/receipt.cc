@@ -56,7 +56,7 @@ void WriteQuire(const Receipt& receipt, const ReceiptNotes& notes, JsonWriter& j
       .Field("ttft_ms", Milliseconds(receipt.ttft_ms))
       .Field("decode_ms_per_token", Milliseconds(receipt.decode_ms_per_token));
   json.Key("cached_tokens").BeginObject();
-  json.Field("ram", receipt.cached_tokens - receipt.onboarded_tokens - receipt.brought_tokens)
+  json.Field("ram", receipt.ram_tokens())
       .Field("disk", receipt.onboarded_tokens)
       .Field("remote", receipt.brought_tokens)
       .EndObject();

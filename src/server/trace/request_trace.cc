@@ -107,8 +107,7 @@ void AddWork(const Receipt& receipt, const SpanId& root, SpanTree& tree) {
   const double first = answered ? line.first_token : line.ended;
   Span& prefill = tree.Add("prefill", root, line.started, first);
   prefill.SetCount("quire.tokens.computed", receipt.computed_tokens);
-  prefill.SetCount("quire.tokens.ram",
-                   receipt.cached_tokens - receipt.onboarded_tokens - receipt.brought_tokens);
+  prefill.SetCount("quire.tokens.ram", receipt.ram_tokens());
   if (line.untold > 0) prefill.SetCount("quire.untold_pieces", line.untold);
   const SpanId reading = prefill.id;
   const auto before = std::pair(-HUGE_VAL, answered ? first : HUGE_VAL);
