@@ -46,6 +46,18 @@ TEST(Margin, NobodyElseStartsInWhatIsLeftOfIt) {
   }
 }
 
+TEST(Margin, NoMoreIsKeptThanItsOwnerMayHave) {
+  Harness harness(40, kBudget);
+  const OwnerId bounded = harness.AddOwner({.limit_blocks = 12}, {});
+  const OwnerId other = harness.AddOwner({}, {});
+  harness.scheduler.Submit(WithMargin(SpecOf(bounded, Prompt(8, 1), 33), 100)).value();
+  ASSERT_TRUE(harness.Step());
+  const auto id = harness.scheduler.Submit(SpecOf(other, Prompt(80, 2), 1));  // 20 of 28 blocks
+  ASSERT_TRUE(harness.Step());
+  EXPECT_TRUE(Runs(harness, *id));
+  harness.RunAll();
+}
+
 TEST(Margin, WhoeverIsAloneStartsWithoutIt) {
   Harness harness(20, kBudget);
   const auto id = harness.scheduler.Submit(WithMargin(Spec(Prompt(40, 1), 30), 100));

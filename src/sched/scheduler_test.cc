@@ -310,13 +310,6 @@ TEST(Scheduler, AYoungerRequestIsServedWhileFollowersWaitForTheirLeader) {
   EXPECT_EQ(harness.ended.size(), 3u);
 }
 
-SequenceSpec SpecOf(OwnerId owner, std::vector<TokenId> prompt, uint32_t max_tokens) {
-  SequenceSpec spec = Spec(std::move(prompt), max_tokens);
-  spec.owner = owner;
-  spec.scope.root.bytes[1] = static_cast<std::byte>(Index(owner));
-  return spec;
-}
-
 TEST(Scheduler, ShortWorkPassesLongWorkUntilThatHasWaitedAsLong) {
   Harness harness(400, {.step_tokens = 16, .step_sequences = 1});
   SequenceSpec running = Spec(Prompt(3, 9), 200);

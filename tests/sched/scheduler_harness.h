@@ -31,6 +31,13 @@ inline SequenceSpec Spec(std::vector<TokenId> prompt, uint32_t max_tokens, uint3
   return spec;
 }
 
+inline SequenceSpec SpecOf(OwnerId owner, std::vector<TokenId> prompt, uint32_t max_tokens) {
+  SequenceSpec spec = Spec(std::move(prompt), max_tokens);
+  spec.owner = owner;
+  spec.scope.root.bytes[1] = static_cast<std::byte>(Index(owner));
+  return spec;
+}
+
 // The next token as a function of all tokens before it: stands for the model.
 inline TokenId NextToken(const std::vector<TokenId>& tokens) {
   uint32_t hash = 2166136261u;
