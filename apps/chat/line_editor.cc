@@ -2,8 +2,10 @@
 
 #include <histedit.h>
 #include <langinfo.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <clocale>
 #include <cstdio>
@@ -35,9 +37,20 @@ struct LineEditor::Impl {
   static int ReadCharacter(EditLine* edit, wchar_t* out) {
     std::mbstate_t state{};
     while (true) {
+      // A Ctrl-C that comes while what was typed before it is shown breaks off no read: there is
+      // none yet. So both are waited for.
+      const InterruptWatch& watch = *Self(edit)->watch;
+      std::array<pollfd, 2> waited{pollfd{STDIN_FILENO, POLLIN, 0}, pollfd{watch.fd(), POLLIN, 0}};
+      const int ready = ::poll(waited.data(), waited.size(), -1);
+      if (watch.interrupted()) {
+        errno = EINTR;
+        return -1;
+      }
+      if (ready < 0 && errno == EINTR) continue;  // resized
+      if (ready < 0) return -1;
       char byte = 0;
       const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
-      if (got < 0 && errno == EINTR && !Self(edit)->watch->interrupted()) continue;  // resized
+      if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return static_cast<int>(got);
       const size_t size = std::mbrtowc(out, &byte, 1, &state);
       if (size == static_cast<size_t>(-2)) continue;  // the character goes on
