@@ -152,6 +152,8 @@ Result<std::unique_ptr<Model>> LoadModel(std::shared_ptr<const GgufFile> file, L
   return Model::Load(std::move(file), load, pool);
 }
 
+constexpr auto kCheckPatience = std::chrono::seconds(2);
+
 void CheckContent(const std::string& repack_folder, RunningModel& running,
                   std::function<void()> on_changed) {
   const auto forget = [repack_folder, file = running.file, changed = running.changed,
@@ -161,7 +163,8 @@ void CheckContent(const std::string& repack_folder, RunningModel& running,
     static_cast<void>(DigestIndex::In(repack_folder).Forget(file->identities()));
     if (on_changed) on_changed();
   };
-  running.check = std::make_unique<ContentCheck>(running.file, running.model->content(), forget);
+  running.check = std::make_unique<ContentCheck>(running.file, running.model->content(), forget,
+                                                 kCheckPatience);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ struct StartTimes {
   double tokenizer = 0;      // vocabulary and merges
   double chat_template = 0;  // parsing it
   double weights = 0;        // model/model.h, LoadReport
-  double engine = 0;         // KV arena, buffers, warm-up
+  double engine = 0;         // KV arena, buffers
   double sum() const { return file + tokenizer + chat_template + weights + engine; }
 };
 

@@ -15,6 +15,7 @@ export interface Column<T> {
 
 export const ROW_HEIGHT = 27;
 const SPARE = 6; // rows above and below those in sight
+const AHEAD = 1000; // rows below them that are asked for before they are needed
 
 interface Slot {
   element: HTMLElement;
@@ -36,7 +37,7 @@ export class VirtualList<T> {
     private readonly columns: Column<T>[],
     label: string,
     private readonly open: (item: T) => void,
-    private readonly atEnd: () => void,
+    private readonly nearEnd: () => void,
   ) {
     const head = h("div", { class: "row head", role: "row", "aria-rowindex": "1" },
       ...columns.map(({ title, number }) => h("span", { role: "columnheader", class: number && "number" }, title)));
@@ -61,12 +62,14 @@ export class VirtualList<T> {
 
   /** `added`: so many were put before the others, which stay where they are in sight. */
   set(items: T[], added = 0): void {
+    for (const slot of this.slots) {
+      if (this.items[slot.index] !== items[slot.index]) slot.index = -1;
+    }
     this.items = items;
     if (this.chosen >= 0) this.chosen = Math.min(this.chosen + added, items.length - 1);
     this.scroller.setAttribute("aria-rowcount", String(items.length + 1));
     this.canvas.style.setProperty("height", `${items.length * ROW_HEIGHT}px`);
     if (added > 0 && this.scroller.scrollTop > 0) this.scroller.scrollTop += added * ROW_HEIGHT;
-    for (const slot of this.slots) slot.index = -1;
     this.schedule();
   }
 
@@ -104,7 +107,7 @@ export class VirtualList<T> {
       slot.index = -1;
       slot.element.hidden = true;
     });
-    if (last >= this.items.length - wanted) this.atEnd();
+    if (last >= this.items.length - AHEAD) this.nearEnd();
   }
 
   private makeSlot(): Slot {

@@ -111,7 +111,7 @@ Status Door::CheckTenant(const GenerationRequest& request, double now) {
 Status Door::CheckQueue(const GenerationRequest& request, const Arriving& arriving) const {
   const uint64_t present = uint64_t{load_.running} + load_.waiting + arriving.choices;
   const uint64_t room = uint64_t{limits_.queue_limit} + limits_.max_running;
-  const uint32_t seconds = RetryAfterSeconds(arriving.choices);
+  const uint32_t seconds = RetryAfterSeconds(arriving.choices, request.max_tokens);
   if (load_.unstarted + arriving.choices > 0 && present + request.choices > room) {
     return Later(ErrorCode::kOverloaded,
                  fmt::format("{} answers are waiting or being computed, {} at most; retry in "
@@ -158,17 +158,22 @@ Forecast Door::ForecastOf(const GenerationRequest& request, const Arriving& arri
   const double others = static_cast<double>(load_.waiting + load_.running + arriving.choices);
   const double tokens =
       static_cast<double>(load_.waiting_tokens + load_.running_tokens + arriving.tokens);
-  double seconds = 0;
-  if (load_.tokens_per_second > 0) {
-    seconds = std::min(tokens, own * others) / load_.tokens_per_second;
-  }
+  const double passing = std::min(tokens, own * others);
   const uint64_t places = uint64_t{load_.running} + load_.waiting + arriving.choices;
   const uint64_t beyond = places + 1 > limits_.max_running ? places + 1 - limits_.max_running : 0;
   const double needed = own + request.handling.admission_margin * request.max_tokens;
   const bool no_memory = load_.running > 0 && needed > static_cast<double>(load_.free_tokens);
   const uint64_t ends = std::max<uint64_t>(beyond, no_memory ? ahead + 1 : 0);
-  seconds = std::max(seconds, static_cast<double>(ends) * load_.seconds_per_choice);
+  const double seconds = SecondsOfEnds(static_cast<double>(ends), passing, request.max_tokens);
   return {ahead, std::max(seconds, OwnTurn(request)), KvBytesOf(request)};
+}
+
+// Until `tokens` of prompts are read and so many answers have ended.
+double Door::SecondsOfEnds(double ends, double tokens, uint32_t max_tokens) const {
+  const double reading = load_.tokens_per_second > 0 ? tokens / load_.tokens_per_second : 0;
+  const double each = load_.tokens_per_choice > 0 ? load_.tokens_per_choice : max_tokens;
+  if (load_.seconds_per_token > 0) return reading + ends * each * load_.seconds_per_token;
+  return std::max(reading, ends * load_.seconds_per_choice);
 }
 
 // Who may run few at once waits for its own to end, which are as rare among all ends as they are
@@ -194,10 +199,11 @@ uint64_t Door::KvBytesOf(const GenerationRequest& request) const {
   return (blocks + others * (blocks - std::min(blocks, shared))) * limits_.block_bytes;
 }
 
-uint32_t Door::RetryAfterSeconds(uint32_t arriving_choices) const {
+uint32_t Door::RetryAfterSeconds(uint32_t arriving_choices, uint32_t max_tokens) const {
   // Half of the queue: one place is soon taken by somebody else.
   const uint32_t waiting = load_.unstarted + arriving_choices;
-  return WholeSeconds(load_.seconds_per_choice * (waiting / 2 + 1), kMostRetrySeconds);
+  const double tokens = static_cast<double>(load_.waiting_tokens + load_.running_tokens) / 2;
+  return WholeSeconds(SecondsOfEnds(waiting / 2 + 1, tokens, max_tokens), kMostRetrySeconds);
 }
 
 }  // namespace quire

@@ -7,8 +7,10 @@
 //           kNeverFits       more KV than its tenant may ever hold
 //           each with the arithmetic, the first two with when to try again
 //
-// The forecast uses measured rates: what is ahead in the order of the queue, and if no place or no
-// memory is free, or its tenant may run no more at once, how fast answers end.
+// The forecast uses measured rates: what is ahead in the order of the queue is to be read first,
+// and if no place or no memory is free, or its tenant may run no more at once, others have to end:
+// each generates as many tokens as those that have ended did. Until there is a rate of that, how
+// fast answers end stands for it.
 //
 // Threads  none: the engine guards it with its mutex. Times are arguments, in seconds.
 #pragma once
@@ -34,6 +36,9 @@ struct Load {
   uint64_t free_tokens = 0;       // of KV that is free or can be freed
   double tokens_per_second = 0;   // of prefill; 0: not measured yet
   double seconds_per_choice = 0;  // between ends of choices; 0: not measured yet
+  double tokens_per_choice = 0;   // that were generated; 0: not measured yet
+  // Of decoding, per token of each that runs, as many as can; 0: not measured yet.
+  double seconds_per_token = 0;
 };
 
 struct Forecast {
@@ -71,7 +76,8 @@ class Door {
   // `tokens` were computed for the tenant.
   void NoteComputed(const std::string& tenant, uint64_t tokens, double now);
 
-  uint32_t RetryAfterSeconds(uint32_t arriving_choices) const;
+  // `max_tokens`: what answers are taken to have as long as none has ended.
+  uint32_t RetryAfterSeconds(uint32_t arriving_choices, uint32_t max_tokens = 0) const;
 
  private:
   // Tokens that may be computed: filled by time, up to a minute's worth; may be overdrawn.
@@ -86,6 +92,7 @@ class Door {
   Status CheckQueue(const GenerationRequest& request, const Arriving& arriving) const;
   static void Fill(Account& account, double now);
   Status CheckTenant(const GenerationRequest& request, double now);
+  double SecondsOfEnds(double ends, double tokens, uint32_t max_tokens) const;
   double OwnTurn(const GenerationRequest& request) const;
   uint64_t KvBytesOf(const GenerationRequest& request) const;
   Forecast ForecastOf(const GenerationRequest& request, const Arriving& arriving) const;

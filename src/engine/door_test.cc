@@ -137,6 +137,35 @@ TEST(Door, ForecastsFromWhatIsAheadAndTheMeasuredRates) {
   EXPECT_GE(hungry->wait_seconds, 6) << "memory comes free as answers end";
 }
 
+// Nine wait for four places: those that run must be read and answered, one after the other.
+TEST(Door, ForecastsTheEndsThatAPlaceWaitsForFromTheirTokens) {
+  Door door(kLimits);
+  Load load{.running = 4,
+            .waiting = 4,
+            .unstarted = 4,
+            .waiting_tokens = 800,
+            .running_tokens = 200,
+            .free_tokens = 10000,
+            .tokens_per_second = 100,
+            .seconds_per_choice = 1000,
+            .seconds_per_token = 0.01};
+  const auto wait = [&](uint32_t prompt, uint32_t max_tokens) {
+    door.SetLoad(load);
+    const auto entered = door.Enter(Request("a", prompt, max_tokens), {}, 0);
+    EXPECT_TRUE(entered);
+    return entered ? entered->wait_seconds : -1;
+  };
+  EXPECT_NEAR(wait(200, 50), 10 + 5 * 50 * 0.01, 1e-9) << "as long as none has ended: as its own";
+  load.tokens_per_choice = 20;
+  EXPECT_NEAR(wait(200, 50), 10 + 5 * 20 * 0.01, 1e-9);
+  EXPECT_NEAR(wait(10, 50), 0.8 + 5 * 20 * 0.01, 1e-9) << "short work passes long work";
+  load.waiting = load.unstarted = 16;
+  door.SetLoad(load);
+  const auto refused = door.Enter(Request("a"), {}, 0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().retry_after_seconds, 7u) << "half of what is to be read, nine ends";
+}
+
 TEST(Door, WhoMayRunFewAtOnceIsToldToWaitForItsOwn) {
   Door door(kLimits);
   Tenant narrow = Named("narrow");

@@ -172,7 +172,6 @@ Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> m
     door.NoteEnded(request.tenant, request.choices);
   });
   loop.OnPublish([this](const EngineStats& snapshot) { Publish(snapshot); });
-  if (this->options.warm_up) WarmUp();
   thread = std::thread([this] { ThreadMain(); });
 }
 
@@ -228,7 +227,8 @@ Engine::Impl::~Impl() {
   thread.join();
 }
 
-// One prefill and one decode, in blocks that nobody owns yet.
+// One prefill and one decode, in blocks that nobody owns yet; until there is real work, which
+// warms up as well.
 void Engine::Impl::WarmUp() {
   const uint32_t rows = static_cast<uint32_t>(
       std::min<uint64_t>({kWarmUpRows, options.step_tokens, limits.kv_tokens - 1,
@@ -240,10 +240,11 @@ void Engine::Impl::WarmUp() {
                  .first_position = 0,
                  .table = table,
                  .num_logit_rows = 1};
-  forward.Run(std::span(&item, 1));
+  const auto has_news = [this] { return news.load(std::memory_order_relaxed); };
+  if (!forward.RunUnless(has_news, std::span(&item, 1))) return;
   item.tokens = std::span(tokens).last(1);
   item.first_position = rows;
-  forward.Run(std::span(&item, 1));
+  forward.RunUnless(has_news, std::span(&item, 1));
 }
 
 void Engine::Impl::Publish(const EngineStats& snapshot) {
@@ -285,6 +286,7 @@ void Engine::Impl::Describe(std::span<const Tenant> tenants) {
 void Engine::Impl::ThreadMain() {
   const SparePermit permit(SpareUse::kAll);
   pool->PinCaller();
+  if (options.warm_up) WarmUp();
   while (WaitForWork()) loop.Step();
   loop.CancelAll();
   if (disk != nullptr) disk->Flush();

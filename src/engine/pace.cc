@@ -46,11 +46,19 @@ void Pace::NoteLeft(double now_seconds) {
 
 void Pace::NoteIdle() { last_end_seconds_ = -1; }
 
-void Pace::NoteEnds(uint32_t choices, double now_seconds) {
+void Pace::NoteEnds(uint32_t choices, uint64_t tokens, double now_seconds) {
   if (choices == 0 || last_end_seconds_ < 0) return;
   const double each = (now_seconds - last_end_seconds_) / choices;
-  for (uint32_t i = 0; i < choices; ++i) Average(seconds_per_choice_, each);
+  const double tokens_each = static_cast<double>(tokens) / choices;
+  for (uint32_t i = 0; i < choices; ++i) {
+    Average(seconds_per_choice_, each);
+    Average(tokens_per_choice_, tokens_each);
+  }
   last_end_seconds_ = now_seconds;
+}
+
+double Pace::SecondsPerToken(const StepShape& decodes) const {
+  return decodes.rows == 0 ? 0 : cost_.Seconds(decodes) / decodes.rows;
 }
 
 StepRoom Pace::Room(const StepShape& decodes, bool prefill_is_behind, double now_seconds) const {

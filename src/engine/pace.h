@@ -40,7 +40,8 @@ class Pace {
   // Between NoteBusy and NoteIdle there is work; ends are measured only then.
   void NoteBusy(double now_seconds);  // somebody has come
   void NoteIdle();
-  void NoteEnds(uint32_t choices, double now_seconds);  // that many ended together
+  // That many ended together, of so many tokens in all.
+  void NoteEnds(uint32_t choices, uint64_t tokens, double now_seconds);
 
   // What prefill a step that begins now may hold, beside such decodes.
   StepRoom Room(const StepShape& decodes, bool prefill_is_behind, double now_seconds) const;
@@ -55,6 +56,9 @@ class Pace {
   // 0 where nothing was measured yet.
   double prefill_rows_per_second() const { return prefill_rows_per_second_; }
   double seconds_per_choice() const { return seconds_per_choice_; }
+  double tokens_per_choice() const { return tokens_per_choice_; }
+  // Of a step that only decodes, and so is its shape.
+  double SecondsPerToken(const StepShape& decodes) const;
 
  private:
   const uint32_t step_tokens_;
@@ -63,6 +67,7 @@ class Pace {
   bool left_last_ = false;              // the last step was left for a newcomer
   double prefill_rows_per_second_ = 0;  // 0: not measured yet
   double seconds_per_choice_ = 0;       // between ends of choices while there is work
+  double tokens_per_choice_ = 0;        // that were generated
   double last_end_seconds_ = -1;        // or when work began; -1: there is none
   double last_came_seconds_ = 0;
   double last_pause_seconds_ = 0;  // before that

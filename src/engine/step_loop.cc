@@ -18,8 +18,6 @@ namespace {
 constexpr double kRunWeight = 0.1;  // of the newest sequence in the mean length of runs
 
 constexpr TickMs kMsPerSecond = 1000;
-// Whoever has waited for so long may have lost blocks that were in memory when it came.
-constexpr TickMs kStaleMs = 1000;
 
 TickMs TickOf(double seconds) { return static_cast<TickMs>(seconds * kMsPerSecond); }
 
@@ -71,6 +69,7 @@ bool StepLoop::Step() {
   step_started_ = options_.clock();
   if (SpareMemory::scarce()) FailNewest();
   WorkDisk();
+  step_started_ = options_.clock();  // blocks may have come, and been copied
   const Scheduler::Decodes decodes = scheduler_.decodes();
   nobody_is_answered_ = decodes.sequences == 0;
   const StepRoom room = pace_.Room({decodes.sequences, decodes.positions},
@@ -218,43 +217,6 @@ Status StepLoop::Enqueue(std::unique_ptr<ActiveRequest> request) {
   return {};
 }
 
-// True: the request waits for blocks that are read from the disk, and AdmitFromDisk goes on.
-bool StepLoop::HoldForDisk(ActiveRequest& request, const SequenceSpec& spec) {
-  if (options_.disk == nullptr) return false;
-  options_.disk->AddOwner(spec.owner, request.request().tenant);
-  if (!spec.lookup || spec.all_rows) return false;
-  const Onboarder::Wanted wanted =
-      options_.disk->Want({.request = request.id(),
-                           .owner = spec.owner,
-                           .names = BlockNames(spec.scope, spec.public_prefix),
-                           .prompt = request.request().prompt},
-                          pace_.prefill_rows_per_second(), options_.clock());
-  request.NoteTierLoss(wanted.loss);
-  return wanted.waits;
-}
-
-// What it has in memory already is not asked for; nor is what it had when it came, a moment ago.
-bool StepLoop::FetchFromDisk(const Sequence& sequence, uint32_t found_tokens) {
-  const bool lost = sequence.counts.preemptions > 0 || Now() > sequence.arrival + kStaleMs;
-  const uint32_t block = cache_.block_tokens();
-  if (!lost || (sequence.num_tokens() - 1) / block <= found_tokens / block) return false;
-  ActiveRequest& request = *places_.at(sequence.id).request;
-  Onboarder::Wanted wanted;
-  try {
-    if (!fetching_.emplace(request.id(), sequence.id).second) return false;  // another choice of it
-    wanted = options_.disk->Want({.request = request.id(),
-                                  .owner = sequence.owner(),
-                                  .names = sequence.names,
-                                  .prompt = sequence.tokens},
-                                 pace_.prefill_rows_per_second(), options_.clock());
-  } catch (const std::bad_alloc&) {
-    wanted = {};  // then it is computed
-  }
-  if (!wanted.waits) fetching_.erase(request.id());
-  if (!sequence.has_run) request.NoteTierLoss(wanted.loss);
-  return wanted.waits;
-}
-
 double StepLoop::SecondsToUnpin() const {
   const std::optional<TickMs> next = scheduler_.next_unpin();
   if (!next) return std::numeric_limits<double>::infinity();
@@ -268,24 +230,8 @@ void StepLoop::UnpinExpired() {
   Publish();
 }
 
-bool StepLoop::WaitsForDisk() const {
-  const bool nothing_else = scheduler_.num_sequences() == 0 || planned_nothing_;
-  return options_.disk != nullptr && nothing_else &&
-         (options_.disk->num_waiting() > 0 || options_.disk->has_work());
-}
-
 // KV that is placed while a step is prepared may have set the clock of the cache beyond its start.
 TickMs StepLoop::Now() const { return std::max(cache_.now(), TickOf(step_started_)); }
-
-void StepLoop::WorkDisk() {
-  if (options_.disk == nullptr) return;
-  cache_.SetTime(Now());
-  const bool busy = scheduler_.num_running() > 0;
-  for (const Onboarder::Ready& ready : options_.disk->Work(step_started_, busy)) {
-    requests_.at(ready.request)->NoteTierLoss(ready.loss);
-    AdmitFromDisk(ready.request, ready.tokens, ready.seconds);
-  }
-}
 
 void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
   ActiveRequest& request = *requests_.at(id);
@@ -524,13 +470,15 @@ void StepLoop::Settle() {
   settling_.erase(std::ranges::unique(settling_).begin(), settling_.end());
   std::erase_if(settling_, [](const ActiveRequest* request) { return !request->all_ended(); });
   uint32_t ended_choices = 0;
+  uint64_t ended_tokens = 0;
   std::vector<std::unique_ptr<ActiveRequest>> done;
   for (ActiveRequest* request : settling_) {
     ended_choices += request->num_choices();
+    ended_tokens += request->receipt().generated_tokens;
     done.push_back(std::move(requests_.extract(request->id()).mapped()));
   }
   settling_.clear();
-  pace_.NoteEnds(ended_choices, options_.clock());
+  pace_.NoteEnds(ended_choices, ended_tokens, options_.clock());
   if (requests_.empty()) pace_.NoteIdle();
   Publish();
   for (const auto& request : done) {
@@ -566,6 +514,11 @@ void StepLoop::Publish() {
 }
 
 Load StepLoop::load() const {
+  // As deep as those that are being answered, and as many as there will be.
+  const Scheduler::Decodes decodes = scheduler_.decodes();
+  const uint32_t rows = std::clamp(scheduler_.num_running() + scheduler_.num_waiting(), 1u,
+                                   options_.budget.step_sequences);
+  const uint64_t depth = decodes.positions / std::max(decodes.sequences, 1u);
   return {.running = scheduler_.num_running(),
           .waiting = scheduler_.num_waiting(),
           .unstarted = scheduler_.num_new(),
@@ -573,7 +526,9 @@ Load StepLoop::load() const {
           .running_tokens = scheduler_.running_work_tokens(),
           .free_tokens = uint64_t{cache_.available()} * cache_.block_tokens(),
           .tokens_per_second = pace_.prefill_rows_per_second(),
-          .seconds_per_choice = pace_.seconds_per_choice()};
+          .seconds_per_choice = pace_.seconds_per_choice(),
+          .tokens_per_choice = pace_.tokens_per_choice(),
+          .seconds_per_token = pace_.SecondsPerToken({rows, rows * depth})};
 }
 
 std::vector<BlockId> StepLoop::Describe(std::span<const Tenant> tenants) {

@@ -96,7 +96,7 @@ TEST_F(LeverBoardTest, ItsArmsAreTreatedAsItSays) {
   margin.name = "a-margin";
   margin.change = {.kind = LeverKind::kAdmissionMargin, .admission_margin = 2};
   Open({margin, Chunks()});
-  int seen[2][2] = {};
+  uint64_t seen[2][2] = {};
   for (int i = 0; i < 100; ++i) {
     const Treatment treated = board_->Treat("acme", "r" + std::to_string(i));
     const bool first = treated.arms.starts_with("a-margin=treatment,chunks=");
@@ -107,11 +107,12 @@ TEST_F(LeverBoardTest, ItsArmsAreTreatedAsItSays) {
     ++seen[first][second];
   }
   for (const auto& row : seen) {
-    for (const int count : row) EXPECT_GT(count, 5);
+    for (const uint64_t count : row) EXPECT_GT(count, 5u);
   }
   EXPECT_EQ(board_->Treat("acme", "").arms, "") << "no route";
   const auto requests = board_->List()[1].requests;
-  EXPECT_EQ(requests[0] + requests[1], 100u);
+  EXPECT_EQ(requests[static_cast<size_t>(Arm::kTreatment)], seen[0][1] + seen[1][1]);
+  EXPECT_EQ(requests[static_cast<size_t>(Arm::kControl)], seen[0][0] + seen[1][0]);
 }
 
 TEST_F(LeverBoardTest, OneThatHelpsGoesOn) {
@@ -210,6 +211,45 @@ TEST_F(LeverBoardTest, FewRequestsSayNothing) {
   Serve(100, 100'000);
   board_->Check();
   EXPECT_EQ(State().phase, LeverPhase::kRunning);
+}
+
+TEST_F(LeverBoardTest, WhatIsOlderThanTheWindowDoesNotCount) {
+  Lever lever = Chunks();
+  lever.guardrail.trigger.window_seconds = 1;
+  Open({lever});
+  Serve(100, 160);
+  for (const int64_t then = NowMs(); NowMs() <= then + 1000;) std::this_thread::yield();
+  Serve(100, 110);
+  board_->Check();
+  EXPECT_EQ(State().phase, LeverPhase::kRunning);
+  EXPECT_EQ(board_->Report("chunks")->finding.ratio, 1.1);
+  Serve(100, 160, 200);
+  board_->Check();
+  EXPECT_EQ(State().phase, LeverPhase::kRolledBack);
+}
+
+TEST_F(LeverBoardTest, WhatUsersSayIsSeenThoughNoRowComes) {
+  Lever lever = Chunks();
+  lever.guardrail.metric = LeverMetric::kScore;
+  Open({lever});
+  std::vector<std::string> arms;
+  for (int i = 0; i < 40; ++i) {
+    LedgerRow row;
+    row.request_id = "req-" + std::to_string(i);
+    row.tenant = "acme";
+    row.started_ms = NowMs();
+    row.arms = arms.emplace_back(board_->Treat("acme", "r" + std::to_string(i)).arms);
+    ledger_->Add(std::move(row));
+  }
+  ledger_->Settle();
+  board_->Check();
+  for (int i = 0; i < 40; ++i) {
+    const LedgerJudgement said{.label = arms[i] == "chunks=control" ? "good" : "bad"};
+    ASSERT_TRUE(ledger_->Judge({.tenant = "acme", .request_id = "req-" + std::to_string(i)}, said));
+  }
+  EXPECT_EQ(State().phase, LeverPhase::kRunning);
+  board_->Check();
+  EXPECT_EQ(State().phase, LeverPhase::kRolledBack);
 }
 
 TEST_F(LeverBoardTest, WhereNobodySeesNothingIsApplied) {

@@ -21,8 +21,9 @@ void TakeIdleTimeOnly() {
 }  // namespace
 
 ContentCheck::ContentCheck(std::shared_ptr<const GgufFile> file, const ContentDigest& remembered,
-                           std::function<void()> changed)
-    : thread_([this, file = std::move(file), remembered, changed = std::move(changed)] {
+                           std::function<void()> changed, std::chrono::milliseconds patience)
+    : thread_([this, file = std::move(file), remembered, changed = std::move(changed), patience] {
+        if (patience.count() > 0 && given_up_.try_acquire_for(patience)) return;
         TakeIdleTimeOnly();
         const SparePermit permit(SpareUse::kAll);
         WorkerPool alone(1);
@@ -32,6 +33,7 @@ ContentCheck::ContentCheck(std::shared_ptr<const GgufFile> file, const ContentDi
 
 ContentCheck::~ContentCheck() {
   stop_.store(true);
+  given_up_.release();
   thread_.join();
 }
 

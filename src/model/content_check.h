@@ -10,8 +10,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <semaphore>
 #include <thread>
 
 #include "gguf/gguf_file.h"
@@ -21,14 +23,17 @@ namespace quire {
 
 class ContentCheck {
  public:
+  // Begins after `patience`: a model may be read from the disk that the first requests wait for.
   ContentCheck(std::shared_ptr<const GgufFile> file, const ContentDigest& remembered,
-               std::function<void()> changed);
+               std::function<void()> changed,
+               std::chrono::milliseconds patience = std::chrono::milliseconds(0));
   ~ContentCheck();
   ContentCheck(const ContentCheck&) = delete;
   ContentCheck& operator=(const ContentCheck&) = delete;
 
  private:
   std::atomic<bool> stop_{false};
+  std::binary_semaphore given_up_{0};
   std::thread thread_;
 };
 

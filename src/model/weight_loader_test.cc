@@ -210,6 +210,16 @@ TEST_F(WeightLoaderTest, TheContentCheckIsSilentAboutTheTruth) {
   EXPECT_FALSE(lied.load());
 }
 
+TEST_F(WeightLoaderTest, TheContentCheckIsGivenUpWhileItWaits) {
+  const ContentDigest one = Load()->content();
+  std::atomic<bool> lied{false};
+  {
+    const ContentCheck check(file_, {.high = one.high, .low = one.low + 1},
+                             [&] { lied.store(true); }, std::chrono::hours(1));
+  }
+  EXPECT_FALSE(lied.load());
+}
+
 // A remembered digest that is wrong, and no repacked weights: the file is read and tells the truth.
 TEST_F(WeightLoaderTest, WhatIsRepackedIsNeverNamedByMemory) {
   const auto first = Load();

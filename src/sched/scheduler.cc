@@ -149,7 +149,10 @@ bool Scheduler::CouldMakeWay(OwnerId owner, uint32_t blocks) const {
   for (uint32_t i = 0; i < cache_.pool().num_owners(); ++i) {
     const OwnerId other{i};
     if (other == owner || roster_.num_running(other) == 0) continue;
-    could += std::min(cache_.in_use_beyond(other), cache_.pool().counts(other).live);
+    // What is pinned as well stays when nobody runs with it.
+    const auto& counts = cache_.pool().counts(other);
+    const uint32_t pinned_live = cache_.num_pins(other) - counts.pinned;
+    could += std::min(cache_.in_use_beyond(other), counts.live - pinned_live);
   }
   return could >= blocks;
 }

@@ -544,8 +544,10 @@ class Simulation {
  public:
   Simulation(uint32_t blocks, const StepBudget& budget)
       : harness_(blocks, budget), max_tokens_(blocks * kTokensPerBlock / 2) {
-    harness_.AddOwner({.guaranteed_blocks = blocks / 4}, {.weight = 2});
-    harness_.AddOwner({.limit_blocks = 2 * blocks / 3}, {.weight = 0.5, .max_running = 2});
+    harness_.AddOwner({.guaranteed_blocks = blocks / 4, .pinned_blocks = blocks / 4},
+                      {.weight = 2});
+    harness_.AddOwner({.limit_blocks = 2 * blocks / 3, .pinned_blocks = blocks / 3},
+                      {.weight = 0.5, .max_running = 2});
     harness_.scheduler.OnAdmit([this](const Sequence& sequence, uint32_t) {
       const bool fetches = random_() % 8 == 0;
       if (fetches) fetching_.insert(sequence.id);
@@ -561,31 +563,48 @@ class Simulation {
     if (random_() % 4 == 0) Submit();
     if (random_() % 40 == 0 && !open_.empty()) CancelOne();
     if (random_() % 4 == 0) EndFetches();
+    if (random_() % 32 == 0) harness_.scheduler.Unpin(1 + random_() % 3);
+    if (random_() % 64 == 0 && !open_.empty()) harness_.scheduler.DropPin(OneOpen()->first);
     std::map<SequenceId, uint32_t> before;
-    for (uint32_t owner = 0; owner < 3; ++owner) {
-      const SequenceId id = OldestRunning(OwnerId{owner});
-      if (id != kNoSequence) before[id] = Preemptions(id);
+    for (const auto& [id, open] : open_) {
+      if (IsRunning(id)) before[id] = Preemptions(id);
     }
     shared_steps_ += harness_.Step(1 + random_() % 40) && harness_.sequences_in_step > 1;
     harness_.scheduler.CheckInvariants();
     harness_.cache.CheckInvariants();
+    RefuseUnfit();
     Settle();
+    pinned_steps_ += harness_.cache.pool().num_pinned() > 0;
     for (const auto& [id, preemptions] : before) {
       if (!open_.contains(id) || Preemptions(id) == preemptions) continue;
       const OwnerId owner = harness_.scheduler.Get(id).owner();
-      ASSERT_EQ(OldestRunning(owner), kNoSequence) << "S3: preempted while a younger one runs";
-      ++preempted_across_;
+      bool was_oldest = true;
+      for (const auto& [other, unchanged] : before) {
+        if (!open_.contains(other) || harness_.scheduler.Get(other).owner() != owner) continue;
+        was_oldest = was_oldest && other >= id;
+        ASSERT_FALSE(other > id && Preemptions(other) == unchanged)
+            << "S3: preempted while a younger one runs";
+      }
+      preempted_across_ += was_oldest;
     }
   }
 
   void Finish() {
     do {
       EndFetches();
-      harness_.RunAll();
-    } while (harness_.scheduler.num_fetching() > 0);
+      if (const auto unpin = harness_.scheduler.next_unpin()) {
+        harness_.now = std::max(harness_.now, *unpin);
+        harness_.scheduler.Pass(harness_.now);
+      }
+      do {
+        RefuseUnfit();
+        harness_.RunAll();
+      } while (!harness_.scheduler.never_fits().empty());
+    } while (harness_.scheduler.num_fetching() > 0 || harness_.scheduler.next_unpin());
     Settle();
     EXPECT_TRUE(open_.empty()) << "a request never ended";
     EXPECT_EQ(harness_.cache.pool().num_live(), 0u) << "a block leaked";
+    EXPECT_EQ(harness_.cache.pool().num_pinned(), 0u) << "a pin never ended";
   }
 
   uint64_t preempted_across() const { return preempted_across_; }
@@ -594,6 +613,8 @@ class Simulation {
   uint64_t preempted_before_first() const { return harness_.preempted_before_first; }
   uint64_t ended() const { return num_ended_; }
   uint64_t fetched() const { return fetched_; }
+  uint64_t refused() const { return refused_; }
+  uint64_t pinned_steps() const { return pinned_steps_; }
 
  private:
   struct Open {
@@ -608,6 +629,8 @@ class Simulation {
     spec.choices = 1 + (random_() % 4 == 0) * 2;
     spec.arrival = harness_.now;
     spec.keep_ms = random_() % 4 == 0 ? random_() % 1000 : 0;
+    spec.pin_ms = random_() % 8 == 0 ? random_() % 1000 : 0;
+    spec.pin_group = 1 + random_() % 3;
     spec.lookup = random_() % 8 != 0;
     spec.store = random_() % 8 != 0;
     spec.all_rows = random_() % 8 == 0;
@@ -622,9 +645,23 @@ class Simulation {
   }
 
   void CancelOne() {
-    const auto victim = std::next(open_.begin(), random_() % open_.size());
+    const auto victim = OneOpen();
     harness_.scheduler.Cancel(victim->first);
     open_.erase(victim);
+  }
+
+  // What is pinned, or was, leaves no room for them.
+  void RefuseUnfit() {
+    const std::span<const SequenceId> unfit = harness_.scheduler.never_fits();
+    for (const SequenceId id : std::vector(unfit.begin(), unfit.end())) {
+      if (open_.erase(id) == 0) continue;  // another choice of it was refused
+      harness_.scheduler.Cancel(id);
+      ++refused_;
+    }
+  }
+
+  std::map<SequenceId, Open>::iterator OneOpen() {
+    return std::next(open_.begin(), static_cast<ptrdiff_t>(random_() % open_.size()));
   }
 
   // Also of those that were cancelled meanwhile.
@@ -647,16 +684,11 @@ class Simulation {
     harness_.ended.clear();
   }
 
-  SequenceId OldestRunning(OwnerId owner) const {
-    for (const auto& [id, open] : open_) {
-      const Sequence& sequence = harness_.scheduler.Get(id);
-      if (sequence.owner() != owner) continue;
-      if (sequence.state == SequenceState::kRunning) return id;
-    }
-    return kNoSequence;
+  bool IsRunning(SequenceId id) const {
+    return harness_.scheduler.Get(id).state == SequenceState::kRunning;
   }
   uint32_t Preemptions(SequenceId id) const {
-    return id == kNoSequence ? 0 : harness_.scheduler.Get(id).counts.preemptions;
+    return harness_.scheduler.Get(id).counts.preemptions;
   }
 
   Harness harness_;
@@ -665,6 +697,8 @@ class Simulation {
   std::map<SequenceId, Open> open_;
   std::set<SequenceId> fetching_;
   uint64_t fetched_ = 0;
+  uint64_t refused_ = 0;
+  uint64_t pinned_steps_ = 0;
   uint64_t shared_steps_ = 0;
   uint64_t num_ended_ = 0;
   uint64_t preempted_across_ = 0;
@@ -678,6 +712,8 @@ struct SimulationTotals {
   uint64_t preempted_across = 0;
   uint64_t shared_steps = 0;
   uint64_t fetched = 0;
+  uint64_t refused = 0;
+  uint64_t pinned_steps = 0;
 };
 
 // Returns what went wrong first; empty if nothing did. What an expectation finds is kept from the
@@ -706,6 +742,8 @@ std::string Simulate(uint32_t kind, const std::vector<uint32_t>& codes, Simulati
   totals.preempted_across += simulation.preempted_across();
   totals.shared_steps += simulation.shared_steps();
   totals.fetched += simulation.fetched();
+  totals.refused += simulation.refused();
+  totals.pinned_steps += simulation.pinned_steps();
   return "";
 }
 
@@ -727,6 +765,8 @@ TEST(Scheduler, SurvivesARandomWorldWithTooLittleMemory) {
   EXPECT_GT(totals.preempted_across, 100u);
   EXPECT_GT(totals.shared_steps, 100'000u);
   EXPECT_GT(totals.fetched, 1'000u);
+  EXPECT_GT(totals.pinned_steps, 50'000u);
+  EXPECT_GT(totals.refused, 100u);
 }
 
 }  // namespace

@@ -6,6 +6,9 @@ namespace quire {
 
 ByteBpe::ByteBpe(const Vocabulary& vocabulary, bool ignores_merges)
     : ignores_merges_(ignores_merges) {
+  size_t bytes_at_most = 256;  // a printed byte is never shorter than the byte
+  for (const std::string_view text : vocabulary.texts) bytes_at_most += text.size();
+  units_.Reserve(vocabulary.size() + 256, bytes_at_most);
   for (int byte = 0; byte < 256; ++byte) units_.Add(std::string(1, static_cast<char>(byte)));
   tokens_.assign(256, kNoToken);
   std::string bytes;

@@ -7,6 +7,8 @@
 // Cost     O(length) per call; at most 20 bytes per string beside its own.
 #pragma once
 
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -21,6 +23,13 @@ class PieceTable {
 
   PieceTable() : slots_(16, kNone) {}
 
+  // Room for so many strings in all, of so many bytes, without moving what is there.
+  void Reserve(size_t strings, size_t bytes) {
+    arena_.reserve(bytes);
+    ends_.reserve(strings);
+    if (slots_.size() < 2 * strings) Resize(std::bit_ceil(2 * strings));
+  }
+
   // The number of `text`: its old one, or the next free one, counted from 0.
   uint32_t Add(std::string_view text) {
     size_t slot = SlotOf(text);
@@ -29,7 +38,7 @@ class PieceTable {
     arena_.append(text);
     ends_.push_back(static_cast<uint32_t>(arena_.size()));
     slots_[slot] = number;
-    if (ends_.size() * 2 > slots_.size()) Grow();
+    if (ends_.size() * 2 > slots_.size()) Resize(2 * slots_.size());
     if (text.size() > longest_) longest_ = text.size();
     return number;
   }
@@ -55,8 +64,8 @@ class PieceTable {
     return slot;
   }
 
-  void Grow() {
-    slots_.assign(slots_.size() * 2, kNone);
+  void Resize(size_t slots) {
+    slots_.assign(slots, kNone);
     for (uint32_t number = 0; number < size(); ++number) slots_[SlotOf(Text(number))] = number;
   }
 

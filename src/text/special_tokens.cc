@@ -7,7 +7,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 namespace quire {
@@ -60,11 +59,8 @@ constexpr std::string_view kShownTexts[] = {"<|channel|>", "<|message|>", "<|sta
 
 class Finder {
  public:
-  Finder(const GgufFile& file, Vocabulary& vocabulary) : file_(file), vocabulary_(vocabulary) {
-    for (TokenId i = 0; i < static_cast<TokenId>(vocabulary.size()); ++i) {
-      if (!vocabulary.texts[i].empty()) ids_.emplace(vocabulary.texts[i], i);
-    }
-  }
+  Finder(const GgufFile& file, const TokenIndex& ids, Vocabulary& vocabulary)
+      : file_(file), ids_(ids), vocabulary_(vocabulary) {}
 
   Status Run() {
     vocabulary_.bos = Default(1);
@@ -91,10 +87,7 @@ class Finder {
     return has ? token : kNoToken;
   }
 
-  TokenId Find(std::string_view text) const {
-    const auto found = ids_.find(text);
-    return found == ids_.end() ? kNoToken : found->second;
-  }
+  TokenId Find(std::string_view text) const { return ids_.Find(text); }
 
   // Reads tokenizer.ggml.<name>_token_id into `id`, which keeps its value if there is none.
   Status Read(std::string_view name, TokenId* id) const {
@@ -229,15 +222,15 @@ class Finder {
   }
 
   const GgufFile& file_;
+  const TokenIndex& ids_;
   Vocabulary& vocabulary_;
-  std::unordered_map<std::string_view, TokenId> ids_;
   std::set<TokenId> ends_;
 };
 
 }  // namespace
 
-Status FindSpecialTokens(const GgufFile& file, Vocabulary& vocabulary) {
-  return Finder(file, vocabulary).Run();
+Status FindSpecialTokens(const GgufFile& file, const TokenIndex& ids, Vocabulary& vocabulary) {
+  return Finder(file, ids, vocabulary).Run();
 }
 
 }  // namespace quire

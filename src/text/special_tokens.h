@@ -6,12 +6,14 @@
 
 #include "base/result.h"
 #include "gguf/gguf_file.h"
+#include "text/token_index.h"
 #include "text/vocabulary.h"
 
 namespace quire {
 
 // Fills the special ids, end_of_generation, adds_bos/adds_eos and the guessed flags of a
 // vocabulary whose texts and stored flags are there. adds_bos/adds_eos hold the kind's defaults.
-Status FindSpecialTokens(const GgufFile& file, Vocabulary& vocabulary);
+// `ids`: of all its tokens that have a text.
+Status FindSpecialTokens(const GgufFile& file, const TokenIndex& ids, Vocabulary& vocabulary);
 
 }  // namespace quire

@@ -3,7 +3,7 @@
 #include <array>
 #include <cmath>
 #include <optional>
-#include <unordered_map>
+#include <span>
 #include <utility>
 
 #include "text/pre_tokenizer.h"
@@ -80,24 +80,24 @@ uint16_t FlagOfType(int64_t type) {
   }
 }
 
-Status LoadTexts(const GgufFile& file, Vocabulary& vocabulary) {
-  const auto texts = file.GetStrings("tokenizer.ggml.tokens");
+Result<std::vector<std::string_view>> LoadTexts(const GgufFile& file) {
+  auto texts = file.GetStrings("tokenizer.ggml.tokens");
   if (!texts || texts->empty()) return Corrupt("tokenizer.ggml.tokens is missing or empty");
   if (texts->size() > INT32_MAX) return Corrupt("more tokens than ids");
-  vocabulary.texts = *texts;
-  std::unordered_map<std::string_view, size_t> seen;
-  seen.reserve(texts->size());
-  for (size_t i = 0; i < texts->size(); ++i) {
-    const std::string_view text = (*texts)[i];
-    if (!IsValidUtf8(text)) return Corrupt("token " + std::to_string(i) + " is not UTF-8");
-    if (text.empty()) continue;
-    const auto [earlier, is_new] = seen.emplace(text, i);
-    if (!is_new) {
-      return Corrupt("tokens " + std::to_string(earlier->second) + " and " + std::to_string(i) +
+  return *std::move(texts);
+}
+
+Result<TokenIndex> IndexTexts(std::span<const std::string_view> texts) {
+  TokenIndex index(texts);
+  for (TokenId i = 0; i < static_cast<TokenId>(texts.size()); ++i) {
+    if (!IsValidUtf8(texts[i])) return Corrupt("token " + std::to_string(i) + " is not UTF-8");
+    if (texts[i].empty()) continue;
+    if (const TokenId earlier = index.Add(i); earlier != i) {
+      return Corrupt("tokens " + std::to_string(earlier) + " and " + std::to_string(i) +
                      " have the same text");
     }
   }
-  return {};
+  return index;
 }
 
 Status LoadFlags(const GgufFile& file, Vocabulary& vocabulary) {
@@ -217,7 +217,8 @@ void Vocabulary::ForgetFile() {
 Result<Vocabulary> Vocabulary::Load(const GgufFile& file) {
   Vocabulary vocabulary;
   QUIRE_TRY(vocabulary.kind, KindOf(file));
-  if (auto status = LoadTexts(file, vocabulary); !status) return std::unexpected(status.error());
+  QUIRE_TRY(vocabulary.texts, LoadTexts(file));
+  QUIRE_TRY(const TokenIndex ids, IndexTexts(vocabulary.texts));
   if (auto status = LoadFlags(file, vocabulary); !status) return std::unexpected(status.error());
   if (vocabulary.kind == VocabularyKind::kByScore) {
     if (auto status = LoadScores(file, vocabulary); !status) {
@@ -232,7 +233,7 @@ Result<Vocabulary> Vocabulary::Load(const GgufFile& file) {
     QUIRE_TRY(const PreTokenizerTraits traits, FindPreTokenizer(vocabulary.pre_tokenizer));
     vocabulary.adds_bos = traits.adds_bos;
   }
-  if (auto status = FindSpecialTokens(file, vocabulary); !status) {
+  if (auto status = FindSpecialTokens(file, ids, vocabulary); !status) {
     return std::unexpected(status.error());
   }
   MakePieces(vocabulary);

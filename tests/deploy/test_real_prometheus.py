@@ -19,12 +19,16 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 from server_process import ServerProcess, free_port  # noqa: E402
+from test_levers import lever  # noqa: E402
 from test_tenants import add  # noqa: E402
 
 RULES = ROOT / "deploy" / "prometheus" / "quire-alerts.yml"
 DASHBOARD = ROOT / "deploy" / "grafana" / "quire-dashboard.json"
 PATIENCE = 240
 LARGE, SMALL = "19MiB", "1MiB"  # KV of a tenant
+# A step for each token of a prompt.
+SLOW = lever("slow", "chunk_tokens = 1", guardrail='metric = "first_token_ms"',
+             rollback="ratio = 1.3, at_least = 4")
 
 
 def hurried(rules):
@@ -91,11 +95,15 @@ class Situation:
         self.file = file
         self.small = add(file, "small", "--tokens-per-minute", "20")
         self.shrunk = add(file, "shrunk", "--kv-limit", LARGE)
+        levers = folder / "levers.toml"
+        levers.write_text(SLOW)
         self.busy = ServerProcess(
             "--tenants", str(file), "--data", str(self.data), "--kv-memory", "20MiB",
-            "--max-sequences", "3", "--queue-limit", "24")
+            "--max-sequences", "3", "--queue-limit", "24", "--levers", str(levers))
+        nobody = f"http://127.0.0.1:{free_port()}/v1/traces"
         self.disk = ServerProcess("--data", str(self.disk_data), "--kv-memory", "16MiB",
-                                  "--disk", "256MiB")
+                                  "--disk", "256MiB", "--levers", str(levers),
+                                  "--trace-to", nobody, "--trace-sample", "1")
         self.over = False
 
     def __enter__(self):
@@ -107,8 +115,9 @@ class Situation:
         self.busy.__exit__()
         self.disk.__exit__()
 
-    async def ask(self, client, server, prompt, key=None, **fields):
+    async def ask(self, client, server, prompt, key=None, route="", **fields):
         headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers["X-Quire-Route"] = route
         try:
             answer = await client.post(server.url + "/v1/completions", headers=headers,
                                        json={"prompt": prompt, "ignore_eos": True} | fields)
@@ -140,6 +149,16 @@ class Situation:
         async def one():
             turn[0] += 1
             await self.ask(client, self.disk, [100 + turn[0] % 3] * 700, max_tokens=2)
+        return [self.repeat(one)]
+
+    def tried(self, client):
+        """A lever that does harm, on the server whose ledger is whole."""
+        turn = [0]
+
+        async def one():
+            turn[0] += 1
+            await self.ask(client, self.disk, [200 + turn[0]] + [70] * 200, max_tokens=1,
+                           route=f"slow-{turn[0] % 40}")
         return [self.repeat(one)]
 
     async def harm(self):
@@ -182,7 +201,7 @@ class Situation:
         async with httpx.AsyncClient(timeout=60, limits=limits) as client:
             works = [asyncio.ensure_future(work) for work in (
                 *self.crowd(client), *self.refused(client), *self.forgotten(client),
-                *self.shrinking(client), self.harm())]
+                *self.shrinking(client), *self.tried(client), self.harm())]
             while time.monotonic() < end and not await asyncio.to_thread(done):
                 await asyncio.sleep(0.3)
             self.over = True

@@ -46,7 +46,7 @@ interface LedgerPage {
   lost: number;
 }
 
-const PAGE = 1000;
+const PAGE = 250; // what is read between two frames
 const MOST_ROWS = 50_000;
 const REFRESH_MS = 2000;
 

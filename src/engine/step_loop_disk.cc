@@ -1,0 +1,69 @@
+// How requests wait for blocks that are read from the disk (engine/disk/onboarder.h).
+#include <new>
+
+#include "engine/disk/kv_disk.h"
+#include "engine/step_loop.h"
+
+namespace quire {
+
+namespace {
+
+// Whoever has waited for so long may have lost blocks that were in memory when it came.
+constexpr TickMs kStaleMs = 1000;
+
+}  // namespace
+
+// True: the request waits for blocks that are read from the disk, and AdmitFromDisk goes on.
+bool StepLoop::HoldForDisk(ActiveRequest& request, const SequenceSpec& spec) {
+  if (options_.disk == nullptr) return false;
+  options_.disk->AddOwner(spec.owner, request.request().tenant);
+  if (!spec.lookup || spec.all_rows) return false;
+  const Onboarder::Wanted wanted =
+      options_.disk->Want({.request = request.id(),
+                           .owner = spec.owner,
+                           .names = BlockNames(spec.scope, spec.public_prefix),
+                           .prompt = request.request().prompt},
+                          pace_.prefill_rows_per_second(), options_.clock());
+  request.NoteTierLoss(wanted.loss);
+  return wanted.waits;
+}
+
+// What it has in memory already is not asked for; nor is what it had when it came, a moment ago.
+bool StepLoop::FetchFromDisk(const Sequence& sequence, uint32_t found_tokens) {
+  const bool lost = sequence.counts.preemptions > 0 || Now() > sequence.arrival + kStaleMs;
+  const uint32_t block = cache_.block_tokens();
+  if (!lost || (sequence.num_tokens() - 1) / block <= found_tokens / block) return false;
+  ActiveRequest& request = *places_.at(sequence.id).request;
+  Onboarder::Wanted wanted;
+  try {
+    if (!fetching_.emplace(request.id(), sequence.id).second) return false;  // another choice of it
+    wanted = options_.disk->Want({.request = request.id(),
+                                  .owner = sequence.owner(),
+                                  .names = sequence.names,
+                                  .prompt = sequence.tokens},
+                                 pace_.prefill_rows_per_second(), options_.clock());
+  } catch (const std::bad_alloc&) {
+    wanted = {};  // then it is computed
+  }
+  if (!wanted.waits) fetching_.erase(request.id());
+  if (!sequence.has_run) request.NoteTierLoss(wanted.loss);
+  return wanted.waits;
+}
+
+bool StepLoop::WaitsForDisk() const {
+  const bool nothing_else = scheduler_.num_sequences() == 0 || planned_nothing_;
+  return options_.disk != nullptr && nothing_else &&
+         (options_.disk->num_waiting() > 0 || options_.disk->has_work());
+}
+
+void StepLoop::WorkDisk() {
+  if (options_.disk == nullptr) return;
+  cache_.SetTime(Now());
+  const bool busy = scheduler_.num_running() > 0;
+  for (const Onboarder::Ready& ready : options_.disk->Work(step_started_, busy)) {
+    requests_.at(ready.request)->NoteTierLoss(ready.loss);
+    AdmitFromDisk(ready.request, ready.tokens, ready.seconds + options_.clock() - step_started_);
+  }
+}
+
+}  // namespace quire
