@@ -277,16 +277,14 @@ void Engine::Impl::Describe(std::span<const Tenant> tenants) {
   const KvView& view = arena.view();
   for (const Tenant& tenant : tenants) courier.SetGeneration(tenant.name, tenant.generation);
   for (const BlockId block : loop.Describe(tenants)) {
-    for (uint32_t layer = 0; layer < view.shape.layers; ++layer) {
-      std::memset(view.keys(layer, Index(block), 0), 0, view.shape.block_layer_bytes());
-    }
+    std::memset(view.block(Index(block)), 0, view.shape.block_bytes());
   }
 }
 
 void Engine::Impl::ThreadMain() {
   const SparePermit permit(SpareUse::kAll);
   pool->PinCaller();
-  if (options.warm_up) WarmUp();
+  if (options.warm_up) RunErrand([this] { WarmUp(); });
   while (WaitForWork()) loop.Step();
   loop.CancelAll();
   if (disk != nullptr) disk->Flush();
@@ -375,7 +373,7 @@ void Engine::Impl::RunErrand(const std::function<void()>& errand) {
   try {
     errand();
   } catch (const std::bad_alloc&) {
-    options.log("out of memory: KV is not handed on, or not shown");
+    options.log("out of memory: KV is not handed on or shown, or nothing warmed up");
   }
 }
 

@@ -168,7 +168,7 @@ class AttentionPass {
     const size_t offset = size_t{kv_head} * plan_.group() * kv.head_dim;
     return {.keys = reinterpret_cast<const char*>(kv_.keys(shape_.layer, 0, kv_head)),
             .values = reinterpret_cast<const char*>(kv_.values(shape_.layer, 0, kv_head)),
-            .block_bytes = kv.block_layer_bytes(),
+            .block_bytes = kv.block_bytes(),
             .key_kind = kv.key_kind(),
             .value_kind = kv.value_kind(),
             .head_dim = kv.head_dim,

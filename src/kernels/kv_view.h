@@ -1,7 +1,8 @@
 // kernels/kv_view.h -- how the KV cache lies in memory, for those who read and write its bytes.
 //
-// The arena is laid out [layer][block][keys | values], so that consecutive block ids are
-// consecutive bytes. Inside a block of one layer, for T = kBlockTokens and every KV head:
+// The arena is laid out [block][layer][keys | values], so that consecutive block ids are
+// consecutive bytes, and a new block touches one page or two instead of one for each layer. Inside
+// a block of one layer, for T = kBlockTokens and every KV head:
 //
 //            keys                                        values
 //   f16,f32  [head_dim][T]                               [T][head_dim]
@@ -70,10 +71,12 @@ struct KvShape {
 };
 
 struct KvView {
-  std::byte* base = nullptr;  // 64-byte aligned; shape.layers * num_blocks * block_layer_bytes()
+  std::byte* base = nullptr;  // 64-byte aligned; num_blocks * shape.block_bytes()
   KvShape shape;
   uint32_t num_blocks = 0;
 
+  // All of it: [layer][keys | values].
+  std::byte* block(uint32_t block) const { return BlockAt(0, block); }
   std::byte* keys(uint32_t layer, uint32_t block, uint32_t kv_head) const {
     return BlockAt(layer, block) + kv_head * shape.key_head_bytes();
   }
@@ -84,7 +87,7 @@ struct KvView {
 
  private:
   std::byte* BlockAt(uint32_t layer, uint32_t block) const {
-    return base + (size_t{layer} * num_blocks + block) * shape.block_layer_bytes();
+    return base + (size_t{block} * shape.layers + layer) * shape.block_layer_bytes();
   }
 };
 

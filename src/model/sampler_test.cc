@@ -294,7 +294,9 @@ TEST(SamplerTest, ChoosesAmongTheAllowedOnly) {
       ++counts[sampler.Sample(logits, {.position = position, .allowed = allowed}).token];
     }
     EXPECT_EQ(counts[64] + counts[67], 300u);
-    if (temperature == 2) EXPECT_TRUE(counts[64] > 0 && counts[67] > 0);
+    if (temperature == 2) {
+      EXPECT_TRUE(counts[64] > 0 && counts[67] > 0);
+    }
   }
 }
 

@@ -113,7 +113,7 @@ TEST(KvArena, GivesItsMemoryBack) {
 
 // The last block's values end where the arena ends, and every head starts on a cache line.
 TEST(KvArena, EveryFormatFillsItsBlocks) {
-  for (const auto [format, key_bytes, value_bytes] :
+  for (const auto& [format, key_bytes, value_bytes] :
        {std::tuple{KvFormat::kF16, 2048u, 2048u},
         {KvFormat::kF32, 4096u, 4096u},
         {KvFormat::kQ8, 1024u + 64, 1024u + 64},  // with a scale per token
@@ -127,7 +127,7 @@ TEST(KvArena, EveryFormatFillsItsBlocks) {
     const std::byte* base = arena->view().base;
     EXPECT_EQ(arena->view().values(2, 2, 1) + value_bytes, base + arena->bytes());
     EXPECT_EQ(arena->view().keys(1, 2, 1) - base,
-              (3 + 2) * 2 * (key_bytes + value_bytes) + key_bytes);
+              (2 * 3 + 1) * 2 * (key_bytes + value_bytes) + key_bytes);
     EXPECT_EQ((arena->view().keys(1, 2, 1) - base) % 64, 0);
     EXPECT_EQ((arena->view().values(1, 2, 1) - base) % 64, 0);
   }

@@ -1,4 +1,4 @@
-// engine/disk/kv_copy.h -- between the arena, [layer][block], and a record, [block][layer].
+// engine/disk/kv_copy.h -- between the arena and a record, in which blocks are the same bytes.
 //
 // Threads  the engine's, between steps: nobody else reads or writes these blocks.
 #pragma once
@@ -12,17 +12,11 @@
 namespace quire {
 
 inline void CopyFromArena(const KvView& view, BlockId block, std::byte* out) {
-  const size_t bytes = view.shape.block_layer_bytes();
-  for (uint32_t layer = 0; layer < view.shape.layers; ++layer) {
-    std::memcpy(out + layer * bytes, view.keys(layer, Index(block), 0), bytes);
-  }
+  std::memcpy(out, view.block(Index(block)), view.shape.block_bytes());
 }
 
 inline void CopyToArena(const std::byte* in, const KvView& view, BlockId block) {
-  const size_t bytes = view.shape.block_layer_bytes();
-  for (uint32_t layer = 0; layer < view.shape.layers; ++layer) {
-    std::memcpy(view.keys(layer, Index(block), 0), in + layer * bytes, bytes);
-  }
+  std::memcpy(view.block(Index(block)), in, view.shape.block_bytes());
 }
 
 }  // namespace quire
