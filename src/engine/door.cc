@@ -13,6 +13,9 @@ namespace quire {
 namespace {
 
 constexpr double kMinute = 60;
+// As long as none has ended. A request without a wish may have all that is left of its context,
+// which says nothing of how much it will take.
+constexpr uint32_t kUsualAnswer = 256;
 constexpr uint32_t kMostRetrySeconds = 600;        // of a queue: by then it is another one
 constexpr uint32_t kMostQuotaSeconds = 24 * 3600;  // of a quota, whose end is known
 
@@ -111,7 +114,7 @@ Status Door::CheckTenant(const GenerationRequest& request, double now) {
 Status Door::CheckQueue(const GenerationRequest& request, const Arriving& arriving) const {
   const uint64_t present = uint64_t{load_.running} + load_.waiting + arriving.choices;
   const uint64_t room = uint64_t{limits_.queue_limit} + limits_.max_running;
-  const uint32_t seconds = RetryAfterSeconds(arriving.choices, request.max_tokens);
+  const uint32_t seconds = RetryAfterSeconds(arriving, request.max_tokens);
   if (load_.unstarted + arriving.choices > 0 && present + request.choices > room) {
     return Later(ErrorCode::kOverloaded,
                  fmt::format("{} answers are waiting or being computed, {} at most; retry in "
@@ -150,30 +153,38 @@ Result<Forecast> Door::Enter(const GenerationRequest& request, const Arriving& a
   return ForecastOf(request, arriving);
 }
 
-// Short work passes long work (sched/waiting_queue.h): of what is ahead in tokens no more counts
-// than as many times its own length as there are others.
+// Short work passes long work (sched/waiting_queue.h): of what waits ahead in tokens no more counts
+// than as many times its own length as there are others. Nobody passes those that run, if one of
+// them has to end.
 Forecast Door::ForecastOf(const GenerationRequest& request, const Arriving& arriving) const {
   const uint32_t ahead = load_.unstarted + arriving.choices;
   const double own = static_cast<double>(request.prompt.size());
-  const double others = static_cast<double>(load_.waiting + load_.running + arriving.choices);
-  const double tokens =
-      static_cast<double>(load_.waiting_tokens + load_.running_tokens + arriving.tokens);
-  const double passing = std::min(tokens, own * others);
+  const auto running = static_cast<double>(load_.running_tokens);
+  const auto waiting = static_cast<double>(load_.waiting_tokens + arriving.tokens);
+  const auto queued = static_cast<double>(load_.waiting + arriving.choices);
+
   const uint64_t places = uint64_t{load_.running} + load_.waiting + arriving.choices;
   const uint64_t beyond = places + 1 > limits_.max_running ? places + 1 - limits_.max_running : 0;
   const double needed = own + request.handling.admission_margin * request.max_tokens;
   const bool no_memory = load_.running > 0 && needed > static_cast<double>(load_.free_tokens);
   const uint64_t ends = std::max<uint64_t>(beyond, no_memory ? ahead + 1 : 0);
-  const double seconds = SecondsOfEnds(static_cast<double>(ends), passing, request.max_tokens);
+
+  const double passing = ends > 0 ? running + std::min(waiting, own * queued)
+                                  : std::min(running + waiting, own * (queued + load_.running));
+  const double seconds =
+      SecondsUntil(passing, static_cast<double>(ends), request.max_tokens,
+                   no_memory ? load_.seconds_per_token : load_.seconds_per_token_full);
   return {ahead, std::max(seconds, OwnTurn(request)), KvBytesOf(request)};
 }
 
-// Until `tokens` of prompts are read and so many answers have ended.
-double Door::SecondsOfEnds(double ends, double tokens, uint32_t max_tokens) const {
+// Until so many tokens of prompts are read, and so many answers have ended.
+double Door::SecondsUntil(double tokens, double ends, uint32_t max_tokens,
+                          double seconds_per_token) const {
   const double reading = load_.tokens_per_second > 0 ? tokens / load_.tokens_per_second : 0;
-  const double each = load_.tokens_per_choice > 0 ? load_.tokens_per_choice : max_tokens;
-  if (load_.seconds_per_token > 0) return reading + ends * each * load_.seconds_per_token;
-  return std::max(reading, ends * load_.seconds_per_choice);
+  if (seconds_per_token == 0) return std::max(reading, ends * load_.seconds_per_choice);
+  const double answer =
+      load_.tokens_per_choice > 0 ? load_.tokens_per_choice : std::min(max_tokens, kUsualAnswer);
+  return reading + ends * answer * seconds_per_token;
 }
 
 // Who may run few at once waits for its own to end, which are as rare among all ends as they are
@@ -187,7 +198,8 @@ double Door::OwnTurn(const GenerationRequest& request) const {
   if (most == 0 || before < most) return 0;
   const double share =
       std::max(1.0, static_cast<double>(load_.running) / static_cast<double>(most));
-  return static_cast<double>(before + 1 - most) * load_.seconds_per_choice * share;
+  return SecondsUntil(0, static_cast<double>(before + 1 - most) * share, request.max_tokens,
+                      load_.seconds_per_token);
 }
 
 // Choices share the full blocks of the prompt. The last token of each is never read.
@@ -199,11 +211,13 @@ uint64_t Door::KvBytesOf(const GenerationRequest& request) const {
   return (blocks + others * (blocks - std::min(blocks, shared))) * limits_.block_bytes;
 }
 
-uint32_t Door::RetryAfterSeconds(uint32_t arriving_choices, uint32_t max_tokens) const {
+uint32_t Door::RetryAfterSeconds(const Arriving& arriving, uint32_t max_tokens) const {
   // Half of the queue: one place is soon taken by somebody else.
-  const uint32_t waiting = load_.unstarted + arriving_choices;
-  const double tokens = static_cast<double>(load_.waiting_tokens + load_.running_tokens) / 2;
-  return WholeSeconds(SecondsOfEnds(waiting / 2 + 1, tokens, max_tokens), kMostRetrySeconds);
+  const uint32_t ends = (load_.unstarted + arriving.choices) / 2 + 1;
+  const auto tokens =
+      static_cast<double>(load_.waiting_tokens + load_.running_tokens + arriving.tokens);
+  return WholeSeconds(SecondsUntil(tokens / 2, ends, max_tokens, load_.seconds_per_token_full),
+                      kMostRetrySeconds);
 }
 
 }  // namespace quire

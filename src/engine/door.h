@@ -37,8 +37,9 @@ struct Load {
   double tokens_per_second = 0;   // of prefill; 0: not measured yet
   double seconds_per_choice = 0;  // between ends of choices; 0: not measured yet
   double tokens_per_choice = 0;   // that were generated; 0: not measured yet
-  // Of decoding, per token of each that runs, as many as can; 0: not measured yet.
+  // Of decoding, per token of each that runs: as many as do now, or as can. 0: not measured yet.
   double seconds_per_token = 0;
+  double seconds_per_token_full = 0;
 };
 
 struct Forecast {
@@ -76,8 +77,8 @@ class Door {
   // `tokens` were computed for the tenant.
   void NoteComputed(const std::string& tenant, uint64_t tokens, double now);
 
-  // `max_tokens`: what answers are taken to have as long as none has ended.
-  uint32_t RetryAfterSeconds(uint32_t arriving_choices, uint32_t max_tokens = 0) const;
+  // `max_tokens`: of whoever is told; it says something as long as no answer has ended.
+  uint32_t RetryAfterSeconds(const Arriving& arriving, uint32_t max_tokens = UINT32_MAX) const;
 
  private:
   // Tokens that may be computed: filled by time, up to a minute's worth; may be overdrawn.
@@ -92,7 +93,8 @@ class Door {
   Status CheckQueue(const GenerationRequest& request, const Arriving& arriving) const;
   static void Fill(Account& account, double now);
   Status CheckTenant(const GenerationRequest& request, double now);
-  double SecondsOfEnds(double ends, double tokens, uint32_t max_tokens) const;
+  double SecondsUntil(double tokens, double ends, uint32_t max_tokens,
+                      double seconds_per_token) const;
   double OwnTurn(const GenerationRequest& request) const;
   uint64_t KvBytesOf(const GenerationRequest& request) const;
   Forecast ForecastOf(const GenerationRequest& request, const Arriving& arriving) const;

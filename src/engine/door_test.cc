@@ -137,7 +137,7 @@ TEST(Door, ForecastsFromWhatIsAheadAndTheMeasuredRates) {
   EXPECT_GE(hungry->wait_seconds, 6) << "memory comes free as answers end";
 }
 
-// Nine wait for four places: those that run must be read and answered, one after the other.
+// Eight are there for four places: those that run must be read and answered, one after the other.
 TEST(Door, ForecastsTheEndsThatAPlaceWaitsForFromTheirTokens) {
   Door door(kLimits);
   Load load{.running = 4,
@@ -148,7 +148,8 @@ TEST(Door, ForecastsTheEndsThatAPlaceWaitsForFromTheirTokens) {
             .free_tokens = 10000,
             .tokens_per_second = 100,
             .seconds_per_choice = 1000,
-            .seconds_per_token = 0.01};
+            .seconds_per_token = 0.05,
+            .seconds_per_token_full = 0.01};
   const auto wait = [&](uint32_t prompt, uint32_t max_tokens) {
     door.SetLoad(load);
     const auto entered = door.Enter(Request("a", prompt, max_tokens), {}, 0);
@@ -156,14 +157,18 @@ TEST(Door, ForecastsTheEndsThatAPlaceWaitsForFromTheirTokens) {
     return entered ? entered->wait_seconds : -1;
   };
   EXPECT_NEAR(wait(200, 50), 10 + 5 * 50 * 0.01, 1e-9) << "as long as none has ended: as its own";
+  EXPECT_NEAR(wait(200, 30'000), 10 + 5 * 256 * 0.01, 1e-9) << "which may be no wish";
   load.tokens_per_choice = 20;
   EXPECT_NEAR(wait(200, 50), 10 + 5 * 20 * 0.01, 1e-9);
-  EXPECT_NEAR(wait(10, 50), 0.8 + 5 * 20 * 0.01, 1e-9) << "short work passes long work";
+  EXPECT_NEAR(wait(10, 50), 2 + 0.4 + 5 * 20 * 0.01, 1e-9) << "short work passes what waits";
+  load.free_tokens = 100;
+  EXPECT_NEAR(wait(200, 50), 10 + 5 * 20 * 0.05, 1e-9) << "no more can run than do";
   load.waiting = load.unstarted = 16;
   door.SetLoad(load);
   const auto refused = door.Enter(Request("a"), {}, 0);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().retry_after_seconds, 7u) << "half of what is to be read, nine ends";
+  EXPECT_EQ(door.RetryAfterSeconds({.choices = 4, .tokens = 2000}), 18u) << "who comes counts";
 }
 
 TEST(Door, WhoMayRunFewAtOnceIsToldToWaitForItsOwn) {
@@ -184,6 +189,10 @@ TEST(Door, WhoMayRunFewAtOnceIsToldToWaitForItsOwn) {
   EXPECT_LT(wait("wide"), 1);
   door.NoteEnded("narrow", 2);
   EXPECT_NEAR(wait("narrow"), 6, 1e-9);
+  door.NoteEnded("narrow", 1);
+  door.SetLoad(
+      {.running = 1, .free_tokens = 10000, .tokens_per_second = 1000, .seconds_per_token = 0.1});
+  EXPECT_NEAR(wait("narrow"), 10 * 0.1, 1e-9) << "before any answer has ended, too";
 }
 
 }  // namespace

@@ -84,7 +84,8 @@ struct Engine::Impl {
   ~Impl();
 
   StepLoopOptions MakeLoopOptions();
-  void WarmUp();
+  void WarmUp(std::unique_lock<std::mutex>& lock);
+  bool HasNews() const;
   void ThreadMain();
   bool WaitForWork();
   void RunErrand(const std::function<void()>& errand);
@@ -106,7 +107,8 @@ struct Engine::Impl {
   const RequestLimits limits;
   ForwardPass forward;
   EngineMetrics metrics;
-  StepLoop loop;  // of the engine thread alone
+  StepLoop loop;  // these two: of the engine thread alone
+  bool cold = false;
   KvCourier courier;
 
   // Something came that may make the step at hand pointless: set with it, under the mutex, so that
@@ -227,24 +229,34 @@ Engine::Impl::~Impl() {
   thread.join();
 }
 
-// One prefill and one decode, in blocks that nobody owns yet; until there is real work, which
-// warms up as well.
-void Engine::Impl::WarmUp() {
+// One prefill and one decode, in blocks that nobody owns; left for whatever comes, and begun again
+// when nothing is to be done.
+void Engine::Impl::WarmUp(std::unique_lock<std::mutex>& lock) {
+  cold = !loop.holds_blocks();
+  if (!cold) return;
+  lock.unlock();
+  const auto left = [this] {
+    const std::lock_guard looking(mutex);
+    return HasNews() || !lookers.empty();
+  };
   const uint32_t rows = static_cast<uint32_t>(
       std::min<uint64_t>({kWarmUpRows, options.step_tokens, limits.kv_tokens - 1,
                           uint64_t{options.context_tokens} - 1}));
-  std::vector<uint32_t> table(rows / kBlockTokens + 1);
-  for (uint32_t i = 0; i < table.size(); ++i) table[i] = i;
-  const std::vector<TokenId> tokens(rows + 1, 0);
-  BatchItem item{.tokens = std::span(tokens).first(rows),
-                 .first_position = 0,
-                 .table = table,
-                 .num_logit_rows = 1};
-  const auto has_news = [this] { return news.load(std::memory_order_relaxed); };
-  if (!forward.RunUnless(has_news, std::span(&item, 1))) return;
-  item.tokens = std::span(tokens).last(1);
-  item.first_position = rows;
-  forward.RunUnless(has_news, std::span(&item, 1));
+  RunErrand([&] {
+    std::vector<uint32_t> table(rows / kBlockTokens + 1);
+    for (uint32_t i = 0; i < table.size(); ++i) table[i] = i;
+    const std::vector<TokenId> tokens(rows + 1, 0);
+    BatchItem item{.tokens = std::span(tokens).first(rows),
+                   .first_position = 0,
+                   .table = table,
+                   .num_logit_rows = 1};
+    cold = !forward.RunUnless(left, std::span(&item, 1));
+    if (cold) return;
+    item.tokens = std::span(tokens).last(1);
+    item.first_position = rows;
+    cold = !forward.RunUnless(left, std::span(&item, 1));
+  });
+  lock.lock();
 }
 
 void Engine::Impl::Publish(const EngineStats& snapshot) {
@@ -284,8 +296,10 @@ void Engine::Impl::Describe(std::span<const Tenant> tenants) {
 void Engine::Impl::ThreadMain() {
   const SparePermit permit(SpareUse::kAll);
   pool->PinCaller();
-  if (options.warm_up) RunErrand([this] { WarmUp(); });
-  while (WaitForWork()) loop.Step();
+  cold = options.warm_up;
+  while (WaitForWork()) {
+    if (loop.Step()) cold = false;  // that warms up as well
+  }
   loop.CancelAll();
   if (disk != nullptr) disk->Flush();
 }
@@ -298,17 +312,20 @@ void Engine::Impl::ShowLookers(std::unique_lock<std::mutex>& lock) {
   lock.lock();
 }
 
+// With the mutex held.
+bool Engine::Impl::HasNews() const {
+  return stopping || !arrivals.empty() || !cancels.empty() || !unpins.empty() || described ||
+         disk_news || !tasks.empty();
+}
+
 // Until there is something to do. Who looks meanwhile is shown what is here, and wakes nobody else;
 // and pins end in time.
 void Engine::Impl::Sleep(std::unique_lock<std::mutex>& lock) {
   busy = stats.running + stats.waiting > 0;
-  const auto has_news = [this] {
-    return stopping || !arrivals.empty() || !cancels.empty() || !unpins.empty() || described ||
-           disk_news || !tasks.empty();
-  };
   const bool waits_for_disk = loop.WaitsForDisk();
-  const auto ready = [&] { return (busy && !waits_for_disk) || !lookers.empty() || has_news(); };
+  const auto ready = [&] { return (busy && !waits_for_disk) || !lookers.empty() || HasNews(); };
   for (bool checked = false;;) {
+    if (cold && !busy && !waits_for_disk && !ready()) WarmUp(lock);
     if (waits_for_disk) {
       work.wait_for(lock, kDiskPatience, ready);
     } else if (checked) {
@@ -327,7 +344,7 @@ void Engine::Impl::Sleep(std::unique_lock<std::mutex>& lock) {
       continue;
     }
     if (!lookers.empty()) ShowLookers(lock);
-    if (busy || waits_for_disk || has_news()) return;
+    if (busy || waits_for_disk || HasNews()) return;
   }
 }
 
@@ -477,7 +494,7 @@ bool Engine::idle() const {
 
 uint32_t Engine::RetryAfterSeconds() const {
   const std::lock_guard lock(impl_->mutex);
-  return impl_->door.RetryAfterSeconds(impl_->Arriving().choices);
+  return impl_->door.RetryAfterSeconds(impl_->Arriving());
 }
 
 Status Engine::SetTenants(std::vector<Tenant> tenants) {

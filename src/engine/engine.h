@@ -93,7 +93,7 @@ struct EngineStats {
 class Engine {
  public:
   // `pool` is used by the engine alone from now on, at first for a warm-up pass through every
-  // kernel, which ends when the first request comes.
+  // kernel, which is left for whatever comes.
   static Result<std::unique_ptr<Engine>> Create(const EngineOptions& options,
                                                 std::shared_ptr<const Model> model,
                                                 std::shared_ptr<const Tokenizer> tokenizer,

@@ -46,13 +46,13 @@ void Pace::NoteLeft(double now_seconds) {
 
 void Pace::NoteIdle() { last_end_seconds_ = -1; }
 
-void Pace::NoteEnds(uint32_t choices, uint64_t tokens, double now_seconds) {
+// Whoever was cancelled in the queue says nothing of how long answers are.
+void Pace::NoteEnds(uint32_t choices, const Answered& answered, double now_seconds) {
   if (choices == 0 || last_end_seconds_ < 0) return;
   const double each = (now_seconds - last_end_seconds_) / choices;
-  const double tokens_each = static_cast<double>(tokens) / choices;
-  for (uint32_t i = 0; i < choices; ++i) {
-    Average(seconds_per_choice_, each);
-    Average(tokens_per_choice_, tokens_each);
+  for (uint32_t i = 0; i < choices; ++i) Average(seconds_per_choice_, each);
+  for (uint32_t i = 0; i < answered.choices; ++i) {
+    Average(tokens_per_choice_, static_cast<double>(answered.tokens) / answered.choices);
   }
   last_end_seconds_ = now_seconds;
 }

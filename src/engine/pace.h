@@ -40,8 +40,12 @@ class Pace {
   // Between NoteBusy and NoteIdle there is work; ends are measured only then.
   void NoteBusy(double now_seconds);  // somebody has come
   void NoteIdle();
-  // That many ended together, of so many tokens in all.
-  void NoteEnds(uint32_t choices, uint64_t tokens, double now_seconds);
+  // That many ended together. Of those that had any, the answers and their tokens in all.
+  struct Answered {
+    uint32_t choices = 0;
+    uint64_t tokens = 0;
+  };
+  void NoteEnds(uint32_t choices, const Answered& answered, double now_seconds);
 
   // What prefill a step that begins now may hold, beside such decodes.
   StepRoom Room(const StepShape& decodes, bool prefill_is_behind, double now_seconds) const;

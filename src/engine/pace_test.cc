@@ -113,14 +113,14 @@ TEST(Pace, TheTimeOfAChoiceIsThatBetweenEndsWhileThereIsWork) {
   double now = 0;
   for (int i = 0; i < 50; ++i) {  // a short request, then 20 s of nothing
     pace.NoteBusy(now);
-    pace.NoteEnds(1, 10, now += 0.5);
+    pace.NoteEnds(1, {1, 10}, now += 0.5);
     pace.NoteIdle();
     now += 20;
   }
   EXPECT_NEAR(pace.seconds_per_choice(), 0.5, 1e-6);
   for (int i = 0; i < 50; ++i) {  // requests of a minute, one after the other
     pace.NoteBusy(now);
-    pace.NoteEnds(1, 90, now += 60);
+    pace.NoteEnds(1, {1, 90}, now += 60);
   }
   EXPECT_NEAR(pace.seconds_per_choice(), 60, 0.1);
   EXPECT_NEAR(pace.tokens_per_choice(), 90, 0.1);
@@ -129,9 +129,18 @@ TEST(Pace, TheTimeOfAChoiceIsThatBetweenEndsWhileThereIsWork) {
 TEST(Pace, ThoseThatEndTogetherShareTheTime) {
   Pace pace(512, 0.1);
   pace.NoteBusy(0);
-  for (int i = 1; i < 20; ++i) pace.NoteEnds(8, 80, 16.0 * i);
+  for (int i = 1; i < 20; ++i) pace.NoteEnds(8, {4, 40}, 16.0 * i);
   EXPECT_NEAR(pace.seconds_per_choice(), 2, 1e-6);
-  EXPECT_NEAR(pace.tokens_per_choice(), 10, 1e-6);
+  EXPECT_NEAR(pace.tokens_per_choice(), 10, 1e-6) << "four were cancelled before they had any";
+}
+
+TEST(Pace, ATokenCostsItsShareOfAStepThatDecodes) {
+  Pace pace(512, 0.1);
+  EXPECT_EQ(pace.SecondsPerToken(Rows(4)), 0) << "nothing measured yet";
+  for (const uint32_t rows : {16, 32, 64, 128}) pace.NoteStep(TimeOf(rows), Rows(rows), rows);
+  EXPECT_NEAR(pace.SecondsPerToken(Rows(64)), TimeOf(64) / 64, 1e-4);
+  EXPECT_GT(pace.SecondsPerToken(Rows(1)), pace.SecondsPerToken(Rows(64)));
+  EXPECT_EQ(pace.SecondsPerToken({}), 0);
 }
 
 }  // namespace

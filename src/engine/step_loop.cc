@@ -72,6 +72,7 @@ bool StepLoop::Step() {
   step_started_ = options_.clock();  // blocks may have come, and been copied
   const Scheduler::Decodes decodes = scheduler_.decodes();
   nobody_is_answered_ = decodes.sequences == 0;
+  if (!nobody_is_answered_) decode_depth_ = decodes.positions / decodes.sequences;
   const StepRoom room = pace_.Room({decodes.sequences, decodes.positions},
                                    scheduler_.prefill_is_behind(), step_started_);
   const auto plan = scheduler_.Plan(Now(), room);
@@ -470,15 +471,18 @@ void StepLoop::Settle() {
   settling_.erase(std::ranges::unique(settling_).begin(), settling_.end());
   std::erase_if(settling_, [](const ActiveRequest* request) { return !request->all_ended(); });
   uint32_t ended_choices = 0;
-  uint64_t ended_tokens = 0;
+  Pace::Answered answered;
   std::vector<std::unique_ptr<ActiveRequest>> done;
   for (ActiveRequest* request : settling_) {
     ended_choices += request->num_choices();
-    ended_tokens += request->receipt().generated_tokens;
+    if (const uint32_t tokens = request->receipt().generated_tokens; tokens > 0) {
+      answered.choices += request->num_choices();
+      answered.tokens += tokens;
+    }
     done.push_back(std::move(requests_.extract(request->id()).mapped()));
   }
   settling_.clear();
-  pace_.NoteEnds(ended_choices, ended_tokens, options_.clock());
+  pace_.NoteEnds(ended_choices, answered, options_.clock());
   if (requests_.empty()) pace_.NoteIdle();
   Publish();
   for (const auto& request : done) {
@@ -514,11 +518,9 @@ void StepLoop::Publish() {
 }
 
 Load StepLoop::load() const {
-  // As deep as those that are being answered, and as many as there will be.
-  const Scheduler::Decodes decodes = scheduler_.decodes();
-  const uint32_t rows = std::clamp(scheduler_.num_running() + scheduler_.num_waiting(), 1u,
-                                   options_.budget.step_sequences);
-  const uint64_t depth = decodes.positions / std::max(decodes.sequences, 1u);
+  const auto token_of = [this](uint32_t rows) {
+    return pace_.SecondsPerToken({rows, rows * decode_depth_});
+  };
   return {.running = scheduler_.num_running(),
           .waiting = scheduler_.num_waiting(),
           .unstarted = scheduler_.num_new(),
@@ -528,7 +530,8 @@ Load StepLoop::load() const {
           .tokens_per_second = pace_.prefill_rows_per_second(),
           .seconds_per_choice = pace_.seconds_per_choice(),
           .tokens_per_choice = pace_.tokens_per_choice(),
-          .seconds_per_token = pace_.SecondsPerToken({rows, rows * depth})};
+          .seconds_per_token = token_of(std::max(scheduler_.num_running(), 1u)),
+          .seconds_per_token_full = token_of(options_.budget.step_sequences)};
 }
 
 std::vector<BlockId> StepLoop::Describe(std::span<const Tenant> tenants) {

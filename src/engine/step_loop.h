@@ -103,6 +103,7 @@ class StepLoop {
   EngineStats stats() const { return stats_; }
   uint32_t num_new() const { return scheduler_.num_new(); }            // choices that never ran
   uint32_t num_choices() const { return scheduler_.num_sequences(); }  // waiting and running
+  bool holds_blocks() const { return cache_.pool().num_free() < cache_.pool().capacity(); }
   Load load() const;
   // What tenants may use from now on. Returns blocks whose bytes are to be wiped.
   std::vector<BlockId> Describe(std::span<const Tenant> tenants);
@@ -189,6 +190,7 @@ class StepLoop {
   std::vector<Choice> chosen_;
   bool planned_nothing_ = true;
   bool nobody_is_answered_ = true;  // by the step
+  uint64_t decode_depth_ = 0;       // positions of a token that was decoded lately
   double step_started_ = 0;
   double step_ended_ = 0;  // the model has run
   EngineStats stats_;

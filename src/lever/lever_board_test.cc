@@ -215,10 +215,10 @@ TEST_F(LeverBoardTest, FewRequestsSayNothing) {
 
 TEST_F(LeverBoardTest, WhatIsOlderThanTheWindowDoesNotCount) {
   Lever lever = Chunks();
-  lever.guardrail.trigger.window_seconds = 1;
+  lever.guardrail.trigger.window_seconds = 2;
   Open({lever});
   Serve(100, 160);
-  for (const int64_t then = NowMs(); NowMs() <= then + 1000;) std::this_thread::yield();
+  for (const int64_t then = NowMs(); NowMs() <= then + 2000;) std::this_thread::yield();
   Serve(100, 110);
   board_->Check();
   EXPECT_EQ(State().phase, LeverPhase::kRunning);

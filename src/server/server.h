@@ -98,7 +98,7 @@ struct AttentionSight {
       nullptr;
 };
 
-// A model ready to serve; warmed up.
+// A model ready to serve.
 struct ServedModel {
   std::shared_ptr<Engine> engine;
   std::shared_ptr<const Tokenizer> tokenizer;

@@ -115,11 +115,11 @@ def test_ctrl_c_stops_an_answer_and_clears_a_line(open_chat, backend):
     chat.line("Count from one to a thousand, one number in each line.")
     chat.expect(r"\d[^>]{20}")
     chat.type("\x03")
-    chat.expect("stopped", seconds=3)
+    chat.expect("stopped")
     chat.expect("\n> ")
     for typed in ("half a line\x03", "\x03", "\x03\x03\x03"):
         chat.type(typed)
-        chat.expect("\n> ", seconds=10)
+        chat.expect("\n> ")
     chat.line("/tokens")
     chat.expect(r"cached \+" if backend[0] != "--server" else "no answer yet")
     chat.line("/quit")
@@ -134,7 +134,7 @@ def test_ctrl_c_stops_a_long_read(open_chat, model, tmp_path):
     chat.expect(r"Hi\s*\n")
     time.sleep(0.3)  # what is pressed before the line was taken clears the line
     chat.type("\x03")
-    chat.expect("stopped", seconds=5)
+    chat.expect("stopped")
     chat.line("/save s.json")
     chat.expect("saved")
     roles = [one["role"] for one in json.loads((tmp_path / "s.json").read_text())["messages"]]

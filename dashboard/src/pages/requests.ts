@@ -46,6 +46,7 @@ interface LedgerPage {
   lost: number;
 }
 
+const FIRST_PAGE = 1000;
 const PAGE = 250; // what is read between two frames
 const MOST_ROWS = 50_000;
 const REFRESH_MS = 2000;
@@ -202,7 +203,7 @@ class Requests {
   private async reload(): Promise<void> {
     clearTimeout(this.timer);
     const wanted = (this.wanted = this.filtered());
-    const page = await this.get(PAGE, null);
+    const page = await this.get(FIRST_PAGE, null);
     if (this.wanted !== wanted || this.abort.signal.aborted) return;
     if (!page) return this.watch();
     this.list ??= this.makeList();
