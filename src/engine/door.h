@@ -36,8 +36,10 @@ struct Load {
   uint64_t free_tokens = 0;       // of KV that is free or can be freed
   double tokens_per_second = 0;   // of prefill; 0: not measured yet
   double seconds_per_choice = 0;  // between ends of choices; 0: not measured yet
-  double tokens_per_choice = 0;   // that were generated; 0: not measured yet
-  // Of decoding, per token of each that runs: as many as do now, or as can. 0: not measured yet.
+  // What those that are here will generate, as answers did lately; 0: not measured yet.
+  double tokens_per_choice = 0;
+  // A step that only decodes, over the tokens it makes: of those that run now, or of as many as
+  // can. 0: not measured yet.
   double seconds_per_token = 0;
   double seconds_per_token_full = 0;
 };

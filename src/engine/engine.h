@@ -57,7 +57,7 @@ struct EngineOptions {
   // with more choices than this is still accepted when nobody waits.
   uint32_t queue_limit = 256;
   bool prefix_cache = true;
-  // Pages and kernels are touched before the first request; else it pays for them.
+  // Pages and kernels are touched while nothing is to be done; else the first request pays.
   bool warm_up = true;
   // 32 secret bytes from which scopes are derived; empty: drawn at random for this process.
   std::string scope_secret;

@@ -521,6 +521,14 @@ Load StepLoop::load() const {
   const auto token_of = [this](uint32_t rows) {
     return pace_.SecondsPerToken({rows, rows * decode_depth_});
   };
+  // One that ran away says nothing of those that may have sixty tokens.
+  const double usual = pace_.tokens_per_choice();
+  double tokens = 0;
+  uint32_t choices = 0;
+  for (const auto& [id, request] : requests_) {
+    choices += request->num_choices();
+    tokens += request->num_choices() * std::min<double>(usual, request->request().max_tokens);
+  }
   return {.running = scheduler_.num_running(),
           .waiting = scheduler_.num_waiting(),
           .unstarted = scheduler_.num_new(),
@@ -529,7 +537,7 @@ Load StepLoop::load() const {
           .free_tokens = uint64_t{cache_.available()} * cache_.block_tokens(),
           .tokens_per_second = pace_.prefill_rows_per_second(),
           .seconds_per_choice = pace_.seconds_per_choice(),
-          .tokens_per_choice = pace_.tokens_per_choice(),
+          .tokens_per_choice = choices > 0 ? tokens / choices : usual,
           .seconds_per_token = token_of(std::max(scheduler_.num_running(), 1u)),
           .seconds_per_token_full = token_of(options_.budget.step_sequences)};
 }
