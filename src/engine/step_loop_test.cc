@@ -43,6 +43,21 @@ TEST(StepLoop, SecondTimeReadsOnlyTheLastBlock) {
   EXPECT_EQ(harness.loop.stats().prompt_tokens_computed, 48u);
 }
 
+TEST(StepLoop, WhatIsYetToBeGeneratedIsKnownFromAnswersAndFromLimits) {
+  LoopHarness harness(64);
+  EXPECT_EQ(harness.loop.load().tokens_per_choice, 0) << "no answer has ended";
+  harness.RunToEnd(Ask(Prompt(20, 1), 40));
+  EXPECT_EQ(harness.loop.load().tokens_per_choice, 40);
+  const auto queued = harness.Start(Ask(Prompt(20, 2), 100));
+  harness.loop.Cancel(harness.last());
+  EXPECT_EQ(harness.loop.load().tokens_per_choice, 40) << "who never began says nothing";
+  const auto first = harness.Start(Ask(Prompt(20, 3), 10));
+  EXPECT_EQ(harness.loop.load().tokens_per_choice, 10) << "it may have no more";
+  const auto second = harness.Start(Ask(Prompt(20, 4), 100));
+  EXPECT_EQ(harness.loop.load().tokens_per_choice, (10 + 40) / 2.0);
+  while (harness.loop.Step()) harness.loop.CheckInvariants();
+}
+
 // KV from another server is placed while a step is being prepared, by a later clock than its start.
 TEST(StepLoop, AStepMayBeginBeforeTheTimeOfTheCache) {
   LoopHarness harness(16);
