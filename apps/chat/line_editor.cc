@@ -16,6 +16,11 @@
 #include "apps/chat/interrupt.h"
 
 namespace quire {
+namespace {
+
+constexpr char kEndOfInput = 0x04;  // Ctrl-D
+
+}  // namespace
 
 struct LineEditor::Impl {
   EditLine* edit = nullptr;
@@ -52,6 +57,9 @@ struct LineEditor::Impl {
       const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return static_cast<int>(got);
+      // A Ctrl-D during an answer, when the terminal edits lines itself, is left as a zero once it
+      // no longer does.
+      if (byte == '\0') byte = kEndOfInput;
       const size_t size = std::mbrtowc(out, &byte, 1, &state);
       if (size == static_cast<size_t>(-2)) continue;  // the character goes on
       if (size == static_cast<size_t>(-1)) {

@@ -85,6 +85,16 @@ def test_forks_and_switches(open_chat, model, tmp_path):
     assert chat.wait() == 0
 
 
+def test_leaves_at_what_is_typed_during_an_answer(open_chat, model):
+    chat = open_chat(model, "--temperature", 0, "--max-tokens", 64)
+    chat.expect("> ")
+    chat.line("Count to one hundred.")
+    chat.expect(r"\n\S")  # it answers
+    chat.type("\x04")
+    chat.expect(FOOTER)
+    assert chat.wait() == 0
+
+
 @pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
 def test_edits_utf8(open_chat, model, tmp_path, locale):
     """A backspace takes a whole character, also where the environment names no character set."""
