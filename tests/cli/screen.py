@@ -17,8 +17,7 @@ class Screen(Terminal):
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.bytes = b""  # all that was sent
-        super().__init__(command, cwd, env)
-        self.resize(rows, columns)
+        super().__init__(command, cwd, env, rows, columns)
 
     def _read(self, seconds):
         if not select.select([self.leader], [], [], seconds)[0]:

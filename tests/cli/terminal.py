@@ -14,9 +14,10 @@ ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|[()=>][0-9A-B]?)")
 
 
 class Terminal:
-    def __init__(self, command, cwd, env):
+    def __init__(self, command, cwd, env, rows=40, columns=120):
         leader, follower = pty.openpty()
-        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.modes_before = termios.tcgetattr(leader)  # the process changes them at once
         self.leader = leader
         self.process = subprocess.Popen(
             command, stdin=follower, stdout=follower, stderr=follower, cwd=cwd,

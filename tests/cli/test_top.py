@@ -74,7 +74,7 @@ def assert_restored(top, before):
 
 def test_a_server_at_work(open_top, server, busy):
     top = open_top(server.url, rows=24, columns=100)
-    before = top.modes()
+    before = top.modes_before
     top.until(r"ready +smollm2-135m.* up ")
     top.until("nothing runs or waits")
     busy.ask("stories")
@@ -174,7 +174,7 @@ def test_only_changes_are_sent(open_top, server, busy):
                                  signal.SIGSEGV, signal.SIGABRT])
 def test_signals_leave_the_terminal_as_it_was(open_top, server, how):
     top = open_top(server.url)
-    before = top.modes()
+    before = top.modes_before
     top.until("nothing runs or waits")
     assert not top.modes()[3] & termios.ECHO
     if how == signal.SIGINT:
@@ -187,12 +187,11 @@ def test_signals_leave_the_terminal_as_it_was(open_top, server, how):
 
 def test_stopping_and_going_on(open_top, server):
     top = open_top(server.url)
-    before = top.modes()
+    before = top.modes_before
     top.until("nothing runs or waits")
     top.process.send_signal(signal.SIGTSTP)
     top.check(lambda: top.bytes.endswith(SHOW_CURSOR) or LEAVE_SCREEN in top.bytes, "a way out")
-    top.settle(0.3)
-    assert top.modes() == before
+    top.check(lambda: top.modes() == before, "the terminal as it was")
     top.process.send_signal(signal.SIGCONT)
     top.check(lambda: not top.modes()[3] & termios.ECHO, "the keys again")
     top.until("nothing runs or waits")
@@ -293,7 +292,7 @@ def test_a_terminal_that_knows_no_utf8(open_top, hostile):
 @pytest.mark.parametrize("name", ["dumb", "no-such-terminal", ""])
 def test_terminals_without_a_screen_are_refused(open_top, hostile, name):
     top = open_top(hostile, TERM=name)
-    before = top.modes()
+    before = top.modes_before
     assert top.wait() == 1
     assert b"--once prints one picture" in top.bytes and len(top.bytes) < 300
     assert top.modes() == before
