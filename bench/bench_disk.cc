@@ -1,8 +1,8 @@
 // bench/bench_disk.cc -- the disk tier beside what the disk can do, in one run.
 //
-//   read   blocks of 282 KiB (SmolLM2-135M) through the tier, encrypted and not, beside plain
-//   direct
-//          reads of the same files by io_uring; A B C A B C, medians
+//   read   blocks of 282 KiB (SmolLM2-135M) through the tier, encrypted and not, and by quarters of
+//          their layers, beside plain direct reads of the same files by io_uring; A B C D A B C D,
+//          medians
 //   open   a folder of 100 GiB of such blocks, whose records are holes: only the index is real
 //
 //   bench_disk FOLDER [MiB to read, default 1024]
@@ -35,6 +35,9 @@ const BlockShape kShape{.layers = 30,
                         .note_bytes = 64,
                         .numerics_version = 1,
                         .kv_format = {}};
+
+const std::vector<LayerRange> kWhole{{0, 30}};
+const std::vector<LayerRange> kQuarters{{0, 7}, {7, 15}, {15, 22}, {22, 30}};
 
 double Seconds(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
@@ -90,13 +93,13 @@ class Bench {
   }
 
   // Bytes per second, proven.
-  double Read(uint64_t blocks) {
+  double Read(uint64_t blocks, const std::vector<LayerRange>& groups) {
     std::vector<BlockName> names;
     for (uint64_t i = 0; i < blocks; ++i) names.push_back(NameOf(i));
     uint64_t good = 0;
     const double seconds = Seconds([&] {
-      const uint32_t asked = tier_->Load(1, owner_, names);
-      for (uint32_t accounted = 0; accounted < asked;) {
+      const uint32_t asked = tier_->Load(1, owner_, names, groups);
+      for (uint32_t accounted = 0; accounted < asked * groups.size();) {
         std::optional<ReadBlocks> piece;
         Wait([&] { return (piece = tier_->Take()).has_value(); });
         accounted += piece->asked;
@@ -104,8 +107,9 @@ class Bench {
         tier_->GiveBack(*std::move(piece));
       }
     });
-    if (good != blocks) fmt::print("only {} of {} blocks came back\n", good, blocks);
-    return static_cast<double>(good * kShape.block_bytes()) / seconds;
+    const uint64_t parts = blocks * groups.size();
+    if (good != parts) fmt::print("only {} of {} came back\n", good, parts);
+    return static_cast<double>(blocks * kShape.block_bytes()) / seconds;
   }
 
  private:
@@ -159,10 +163,12 @@ void BenchRead(const std::string& folder, uint64_t bytes) {
   std::vector<double> direct;
   std::vector<double> read;
   std::vector<double> opened;
+  std::vector<double> quarters;
   for (int round = 0; round < kRounds; ++round) {
     direct.push_back(ReadPlain(folder + "/plain"));
-    read.push_back(plain.Read(blocks));
-    opened.push_back(sealed.Read(blocks));
+    read.push_back(plain.Read(blocks, kWhole));
+    opened.push_back(sealed.Read(blocks, kWhole));
+    quarters.push_back(sealed.Read(blocks, kQuarters));
   }
   const double peak = Median(direct);
   constexpr double kUnit = 1e9;
@@ -171,6 +177,8 @@ void BenchRead(const std::string& folder, uint64_t bytes) {
              100 * Median(read) / peak);
   fmt::print("likewise, sealed   {:6.2f} GB/s  {:3.0f} %\n", Median(opened) / kUnit,
              100 * Median(opened) / peak);
+  fmt::print("... by layers      {:6.2f} GB/s  {:3.0f} %\n", Median(quarters) / kUnit,
+             100 * Median(quarters) / peak);
 }
 
 void MakeSynthetic(const std::string& folder, uint64_t bytes) {

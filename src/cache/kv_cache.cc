@@ -255,6 +255,18 @@ void KvCache::Release(BlockTable& table) {
   }
 }
 
+void KvCache::Forget(BlockTable& table, uint32_t first) {
+  while (table.size() > first) {
+    const BlockId block = table.last();
+    const bool named = table.num_named() == table.size();
+    pool_.Release(block);
+    table.RemoveLast();
+    QUIRE_CHECK(!named || IsOrdered(block), "another one has a block that is to be forgotten");
+    if (named) Evict(block, EvictionReason::kPurge, table.owner());
+  }
+  Release(table);
+}
+
 std::vector<BlockId> KvCache::Purge(OwnerId owner) {
   std::vector<BlockId> purged;
   for (BlockId victim = order_.VictimOf(owner, now_); victim != kNoBlock;

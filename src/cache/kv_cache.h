@@ -11,6 +11,7 @@
 //   Keep     its named blocks are the last of their owner's to be evicted, until some time
 //   Pin      its named blocks stay, until Unpin
 //   Release  all blocks go back
+//   Forget   likewise, and some of them are not found any more
 //
 // A table's owner pays for the blocks that Grow adds, also after they became idle. Owners and
 // scopes are the caller's to keep together: a scope belongs to one owner.
@@ -132,6 +133,9 @@ class KvCache : private IdleListener {
 
   // Gives every block back, the last one first, and leaves the table empty.
   void Release(BlockTable& table);
+
+  // Release, and nobody finds the blocks from `first` on any more, which no other table may have.
+  void Forget(BlockTable& table, uint32_t first);
 
   // Forgets the idle blocks of `owner` and returns them: their bytes are to be wiped. Those that
   // are live or pinned stay.

@@ -49,6 +49,7 @@ class ActiveRequest {
 
   // Its prompt's blocks have come from the disk, so many tokens of them.
   void NoteOnboarded(uint32_t tokens, double seconds);
+  void LoseOnboarded(uint32_t tokens) { onboarded_tokens_ -= tokens; }
   uint32_t onboarded_tokens() const { return onboarded_tokens_; }
   void NoteTierLoss(const TierLoss& loss) { tier_loss_ = loss; }
   const TierLoss& tier_loss() const { return tier_loss_; }

@@ -38,6 +38,9 @@ DiskMetrics::DiskMetrics(prometheus::Registry& registry)
                 Trouble(registry, DiskTrouble::kCorrupt), Trouble(registry, DiskTrouble::kGone)},
       loaded_(Spans(registry, "load")),
       computed_(Spans(registry, "compute")),
+      ahead_(Follow(registry, "quire_tier_overlapped_spans_total",
+                    "Prompts that a tier went on, computed while later layers were still read",
+                    {})),
       failed_(LostBlocks(registry, "not_read")),
       lost_(LostBlocks(registry, "not_written")),
       evicted_(LostBlocks(registry, "evicted")),
@@ -53,6 +56,7 @@ void DiskMetrics::Publish(const KvDisk::Counts& counts) {
   for (size_t i = 0; i < kDiskTroubles; ++i) troubles_[i].Set(counts.tier.troubles[i]);
   loaded_.Set(counts.onboard.loaded_spans);
   computed_.Set(counts.onboard.computed_spans);
+  ahead_.Set(counts.onboard.ahead_spans);
   failed_.Set(counts.onboard.failed_blocks);
   lost_.Set(counts.lost_blocks + counts.tier.dropped_blocks);
   evicted_.Set(counts.tier.evicted_blocks);

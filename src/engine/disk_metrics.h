@@ -24,6 +24,7 @@ class DiskMetrics {
   std::array<Follower, kDiskTroubles> troubles_;
   Follower loaded_;
   Follower computed_;
+  Follower ahead_;
   Follower failed_;
   Follower lost_;
   Follower evicted_;

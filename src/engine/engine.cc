@@ -156,7 +156,9 @@ Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> m
       loop(
           MakeLoopOptions(), *tokenizer,
           [this](std::span<const BatchItem> batch) {
-            return forward.RunUnless([this] { return ShouldLeaveStep(); }, batch);
+            return forward.RunUnless(
+                [this](uint32_t layer) { return !loop.AwaitLayer(layer) || ShouldLeaveStep(); },
+                batch);
           },
           metrics),
       courier(CourierParts()),
@@ -235,7 +237,7 @@ void Engine::Impl::WarmUp(std::unique_lock<std::mutex>& lock) {
   cold = !loop.holds_blocks();
   if (!cold) return;
   lock.unlock();
-  const auto left = [this] {
+  const auto left = [this](uint32_t) {
     const std::lock_guard looking(mutex);
     return HasNews() || !lookers.empty();
   };
@@ -398,7 +400,7 @@ void Engine::Impl::RunErrand(const std::function<void()>& errand) {
 // again, so it is left only if most of it was for those who have gone, or if somebody who has come
 // wins more than is lost; a long one (pace.h) for whoever has news.
 bool Engine::Impl::ShouldLeaveStep() {
-  if (!news.exchange(false, std::memory_order_relaxed)) return false;
+  if (loop.IsAhead() || !news.exchange(false, std::memory_order_relaxed)) return false;
   const std::lock_guard lock(mutex);
   const bool waits = !cancels.empty() || !unpins.empty() || !tasks.empty();
   return stopping || loop.IsMostlyFor(cancels) || (waits && loop.HasLongToGo()) ||

@@ -30,12 +30,11 @@ Error ErrorOf(const std::exception& failure) {
           {}};
 }
 
-// One per choice; but where nothing is chosen, one reads the prompt for all.
-uint32_t NumSequences(const GenerationRequest& request) {
+}  // namespace
+
+uint32_t StepLoop::NumSequences(const GenerationRequest& request) {
   return request.max_tokens == 0 ? 1 : request.choices;
 }
-
-}  // namespace
 
 StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, RunBatch run,
                    EngineMetrics& metrics)
@@ -78,6 +77,7 @@ bool StepLoop::Step() {
   const auto plan = scheduler_.Plan(Now(), room);
   planned_nothing_ = plan.empty();
   if (plan.empty()) {
+    GiveUpAhead();
     const bool refused = RefuseUnfit();
     if (options_.disk != nullptr) Publish();  // it works on when nothing else does
     return refused;
@@ -87,9 +87,11 @@ bool StepLoop::Step() {
   if (!logits) {
     pace_.NoteLeft(options_.clock());
     scheduler_.Abandon();
+    GiveUpAhead();
     RefuseUnfit();
     return true;
   }
+  QUIRE_CHECK(!IsAhead(), "the model did not wait for a layer");
   step_ended_ = options_.clock();
   Note(plan, step_ended_ - step_started_);
   Choose(plan, *logits);

@@ -44,7 +44,8 @@ struct PrefixTree;
 struct RequestView;
 
 // ForwardPass::RunUnless: logits [sum of num_logit_rows][vocab_size], or nullopt if the step was
-// left early. Then nothing was computed, and the next step is planned anew.
+// left early. Then nothing was computed, and the next step is planned anew. Asks AwaitLayer before
+// each layer.
 using RunBatch = std::function<std::optional<std::span<const float>>(std::span<const BatchItem>)>;
 
 struct StepLoopOptions {
@@ -100,6 +101,12 @@ class StepLoop {
   // is left of it. Only if that is long if somebody gets a token by this step.
   bool IsWorthLeavingFor(const GenerationRequest& newcomer) const;
 
+  // While the model runs, before it attends in `layer`: waits until KV that is read from the disk
+  // has this layer. False if that fails: then the step is to be left.
+  [[nodiscard]] bool AwaitLayer(uint32_t layer);
+  // Somebody's KV still lacks layers: the step is to be left for nobody.
+  bool IsAhead() const;
+
   EngineStats stats() const { return stats_; }
   uint32_t num_new() const { return scheduler_.num_new(); }            // choices that never ran
   uint32_t num_choices() const { return scheduler_.num_sequences(); }  // waiting and running
@@ -140,6 +147,8 @@ class StepLoop {
     uint32_t choice = 0;
   };
 
+  // One per choice; but where nothing is chosen, one reads the prompt for all.
+  static uint32_t NumSequences(const GenerationRequest& request);
   std::vector<std::string> TenantNames() const;  // by OwnerId
   RequestView ViewOf(const ActiveRequest& request) const;
   Scope ScopeOf(const GenerationRequest& request, const TenantAccounts::Account& account) const;
@@ -151,6 +160,7 @@ class StepLoop {
   TickMs Now() const;
   void WorkDisk();
   void AdmitFromDisk(RequestId id, uint32_t tokens, double seconds);
+  void GiveUpAhead();
   bool RefuseUnfit();
   void FillBatch(std::span<const PlanItem> plan);
   void Choose(std::span<const PlanItem> plan, std::span<const float> logits);

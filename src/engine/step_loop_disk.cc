@@ -22,7 +22,8 @@ bool StepLoop::HoldForDisk(ActiveRequest& request, const SequenceSpec& spec) {
       options_.disk->Want({.request = request.id(),
                            .owner = spec.owner,
                            .names = BlockNames(spec.scope, spec.public_prefix),
-                           .prompt = request.request().prompt},
+                           .prompt = request.request().prompt,
+                           .alone = scheduler_.num_sequences() == 0},
                           pace_.prefill_rows_per_second(), options_.clock());
   request.NoteTierLoss(wanted.loss);
   return wanted.waits;
@@ -60,10 +61,31 @@ void StepLoop::WorkDisk() {
   if (options_.disk == nullptr) return;
   cache_.SetTime(Now());
   const bool busy = scheduler_.num_running() > 0;
-  for (const Onboarder::Ready& ready : options_.disk->Work(step_started_, busy)) {
+  const bool alone = scheduler_.num_sequences() == 0;
+  for (const Onboarder::Ready& ready : options_.disk->Work(step_started_, busy, alone)) {
     requests_.at(ready.request)->NoteTierLoss(ready.loss);
     AdmitFromDisk(ready.request, ready.tokens, ready.seconds + options_.clock() - step_started_);
   }
+}
+
+bool StepLoop::AwaitLayer(uint32_t layer) {
+  return options_.disk == nullptr || options_.disk->AwaitLayer(layer);
+}
+
+bool StepLoop::IsAhead() const {
+  return options_.disk != nullptr && options_.disk->ahead().has_value();
+}
+
+// Nobody may find, or copy, blocks of which some layers are missing: a step leaves none.
+void StepLoop::GiveUpAhead() {
+  if (!IsAhead()) return;
+  const Onboarder::Ahead ahead = *options_.disk->ahead();
+  ActiveRequest& request = *requests_.at(ahead.request);
+  for (uint32_t i = 0; i < NumSequences(request.request()); ++i) {
+    scheduler_.Requeue(SequenceId{static_cast<uint64_t>(request.leader()) + i});
+  }
+  request.LoseOnboarded(ahead.tokens);
+  options_.disk->GiveUp();
 }
 
 }  // namespace quire

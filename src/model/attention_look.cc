@@ -108,10 +108,9 @@ std::vector<float> AttentionLook::At(std::span<const TokenId> tokens, uint32_t l
     taken.store(0, std::memory_order_relaxed);
   }
   std::vector<float> weights;
-  uint32_t reached = 0;
   // Asked once a layer, when its queries and keys are there: with one worker, all of them.
-  const ForwardPass::Stop stop = [&] {
-    if (reached++ < layer) return false;
+  const ForwardPass::Stop stop = [&](uint32_t reached) {
+    if (reached < layer) return false;
     weights = state.Weights(layer, count);
     return true;
   };

@@ -237,11 +237,14 @@ TEST_P(ForwardLaw2, InterruptedAtEveryLayerAndRunAgain) {
       const BatchItem item{rest, kLength - chunk, sequence_.table, 1};
       for (uint32_t layer = 0; layer < bench.layers(); ++layer) {
         uint32_t asked = 0;
-        const auto stop = [&] { return asked++ == layer; };
+        const auto stop = [&](uint32_t at) {
+          EXPECT_EQ(at, asked++);
+          return at == layer;
+        };
         EXPECT_FALSE(bench.RunUnless(stop, {&item, 1}).has_value());
         EXPECT_EQ(asked, layer + 1);  // nobody went on
       }
-      const auto logits = bench.RunUnless([] { return false; }, {&item, 1});
+      const auto logits = bench.RunUnless([](uint32_t) { return false; }, {&item, 1});
       ASSERT_TRUE(logits.has_value());
       EXPECT_TRUE(SameBits(*logits, reference_)) << workers << " workers, " << chunk << " tokens";
     }

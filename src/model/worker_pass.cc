@@ -71,7 +71,7 @@ bool WorkerPass::Run() {
       BeforeAttention(layer, set);
     });
     if (context_.stop != nullptr && worker_.index() == 0) {
-      shared_.leave = (*context_.stop)();
+      shared_.leave = (*context_.stop)(layer);
     }
     Meet();
     finished = !shared_.leave;

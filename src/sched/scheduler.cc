@@ -317,6 +317,12 @@ void Scheduler::UnpinExpired() {
   });
 }
 
+void Scheduler::Requeue(SequenceId id) {
+  QUIRE_CHECK(plan_.empty(), "Requeue while a plan is being carried out");
+  Sequence* const sequence = roster_.Find(id);
+  if (sequence != nullptr && sequence->state == SequenceState::kRunning) Preempt(*sequence);
+}
+
 void Scheduler::Fetched(SequenceId sequence) {
   if (Sequence* found = roster_.Find(sequence); found != nullptr) admission_.Fetched(*found);
 }

@@ -104,6 +104,9 @@ class Scheduler {
   // Before a sequence starts, `fetch` may have it wait until Fetched (admission.h).
   void OnAdmit(Admission::FetchMore fetch) { admission_.OnAdmit(std::move(fetch)); }
   void Fetched(SequenceId sequence);
+
+  // Takes the blocks of one that runs: it waits again, with all its tokens. Others are ignored.
+  void Requeue(SequenceId sequence);
   uint32_t num_fetching() const { return admission_.num_fetching(); }
 
   // Waiting sequences that the last Plan found not to fit any more, because memory was pinned or a

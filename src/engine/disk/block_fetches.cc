@@ -36,7 +36,7 @@ void BlockFetches::Take(const ReadBlocks& blocks) {
   entry.accounted += blocks.asked;
   for (uint32_t i = 0; i < blocks.count && IsSame(entry, blocks, i); ++i) {
     std::memcpy(entry.blocks.data() + (blocks.first + i) * block_bytes,
-                blocks.blocks.data() + i * block_bytes, block_bytes);
+                blocks.blocks[i].data(), block_bytes);
     entry.arrived[blocks.first + i] = true;
   }
   if (entry.accounted < entry.asked) return;

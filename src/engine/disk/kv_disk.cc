@@ -17,6 +17,8 @@ namespace {
 // What other programs are left on a file system that Quire fills.
 constexpr uint64_t kFloorBytes = 512 * kMiB;
 constexpr auto kFlushPatience = std::chrono::seconds(10);
+// Whoever comes meanwhile waits so long at most.
+constexpr auto kLayerPatience = std::chrono::seconds(1);
 
 double Seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -46,7 +48,7 @@ Result<std::unique_ptr<KvDisk>> KvDisk::Open(const KvDiskOptions& options, const
                                       .encrypt = options.encrypt,
                                       .log = options.log,
                                       .notify = [news] { news->Tell(); }},
-                                     std::make_unique<DiskEnvironment>()));
+                                     options.environment()));
   return std::unique_ptr<KvDisk>(new KvDisk(options, view, std::move(tier), std::move(news)));
 }
 
@@ -56,7 +58,7 @@ KvDisk::KvDisk(const KvDiskOptions& options, const KvView& view, std::unique_ptr
       news_(std::move(news)),
       tier_(std::move(tier)),
       offloader_(std::make_unique<Offloader>(view, *tier_)),
-      onboarder_(std::make_unique<Onboarder>(view, *tier_)),
+      onboarder_(std::make_unique<Onboarder>(view, *tier_, options.least_part_bytes)),
       fetches_(*tier_) {
   onboarder_->PassOn([this](const ReadBlocks& blocks) { fetches_.Take(blocks); });
 }
@@ -89,13 +91,26 @@ Onboarder::Wanted KvDisk::Want(const Wish& wish, double prefill_rate, double now
                            .owner = wish.owner,
                            .disk_owner = owners_.at(wish.owner),
                            .names = wish.names,
-                           .prompt = wish.prompt},
+                           .prompt = wish.prompt,
+                           .alone = wish.alone},
                           prefill_rate, now);
 }
 
-std::vector<Onboarder::Ready> KvDisk::Work(double now, bool busy) {
+std::vector<Onboarder::Ready> KvDisk::Work(double now, bool busy, bool alone) {
   offloader_->Work(*cache_, now, busy);
-  return onboarder_->Work(*cache_, now, busy);
+  return onboarder_->Work(*cache_, now, busy, alone);
+}
+
+bool KvDisk::AwaitLayer(uint32_t layer) {
+  const auto end = std::chrono::steady_clock::now() + kLayerPatience;
+  for (;;) {
+    const Onboarder::LayerState state = onboarder_->StateOf(*cache_, layer);
+    if (state != Onboarder::LayerState::kReading) return state == Onboarder::LayerState::kThere;
+    std::unique_lock lock(news_->mutex);
+    // Something may have come between the two: hence the bound.
+    news_->came.wait_for(lock, std::chrono::milliseconds(1));
+    if (std::chrono::steady_clock::now() > end) return false;
+  }
 }
 
 void KvDisk::Flush() {

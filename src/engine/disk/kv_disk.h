@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -27,7 +28,13 @@ struct KvDiskOptions {
   uint64_t limit_bytes = 0;
   bool encrypt = true;
   std::string scope_secret;  // 32 bytes
+  // Less of a block is not read at once: small reads cost a disk its rate.
+  uint64_t least_part_bytes = 64 * 1024;
   std::function<void(std::string_view)> log = [](std::string_view) {};
+  // Files and queues; another one in tests.
+  std::function<std::unique_ptr<DiskEnvironment>()> environment = [] {
+    return std::make_unique<DiskEnvironment>();
+  };
 };
 
 class KvDisk : private CommitListener {
@@ -55,6 +62,7 @@ class KvDisk : private CommitListener {
     OwnerId owner = kFirstOwner;
     BlockNames names;
     std::span<const TokenId> prompt;  // outlives the request
+    bool alone = false;               // nothing else is to be computed
   };
   Onboarder::Wanted Want(const Wish& wish, double prefill_rate, double now);
   void Cancel(RequestId request) { onboarder_->Cancel(*cache_, request); }
@@ -66,8 +74,16 @@ class KvDisk : private CommitListener {
   void Fetch(BlockFetches::Wish wish) { fetches_.Start(std::move(wish)); }
 
   // Between steps. `busy`: sequences are running, so that memory may come, and offloading is to
-  // disturb nobody.
-  std::vector<Onboarder::Ready> Work(double now, bool busy);
+  // disturb nobody. `alone`: there are no sequences, so that one who is ready may go ahead of the
+  // last layers of its blocks, for as long as the next step takes.
+  std::vector<Onboarder::Ready> Work(double now, bool busy, bool alone);
+  // In that step, before the model attends in `layer`: waits until all blocks have it. False if
+  // that fails, or takes too long: then the step is to be left.
+  [[nodiscard]] bool AwaitLayer(uint32_t layer);
+  // Behind it: who is still ahead, if the step was left. Its blocks are to be given up once nobody
+  // uses them.
+  std::optional<Onboarder::Ahead> ahead() const { return onboarder_->ahead(); }
+  void GiveUp() { onboarder_->GiveUp(*cache_); }
   bool has_work() const { return offloader_->num_pending() > 0; }
 
   // SsdTier::Abandon.

@@ -1,139 +1,13 @@
 #include "engine/disk/kv_disk.h"
 
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <chrono>
-#include <filesystem>
-#include <random>
 #include <thread>
 
-#include "base/size.h"
-#include "tier/kv_arena.h"
+#include "engine/disk/kv_disk_fixture.h"
 #include "tier/ssd/segment_folder.h"
 
 namespace quire {
 namespace {
-
-constexpr KvShape kShape{.layers = 2, .kv_heads = 1, .head_dim = 16, .format = KvFormat::kF16};
-constexpr uint32_t kBlocks = 24;
-
-// A server's memory without the server: what it computes are bytes that follow from the tokens.
-class Memory {
- public:
-  explicit Memory(const std::string& folder, std::string secret = std::string(32, 's'),
-                  const KvShape& shape = kShape)
-      : arena_(KvArena::Create(shape, kBlocks * shape.block_bytes()).value()),
-        disk_(KvDisk::Open(
-                  {.folder = folder, .limit_bytes = 256 * kMiB, .scope_secret = std::move(secret)},
-                  arena_.view())
-                  .value()),
-        cache({.capacity_blocks = kBlocks}) {
-    disk_->Attach(cache, [] {});
-    disk_->AddOwner(kFirstOwner, "default");
-  }
-  ~Memory() { cache.CheckInvariants(); }
-
-  KvDisk& disk() { return *disk_; }
-
-  // Computes what is missing of the full blocks of `tokens`; returns how many tokens were found.
-  uint32_t Serve(const std::vector<TokenId>& tokens, bool goes_below = true) {
-    BlockTable table(kFirstOwner, goes_below);
-    const BlockNames names(scope);
-    const uint32_t found = cache.Match(names, tokens, table);
-    Check(tokens, table, found);
-    const auto size = static_cast<uint32_t>(tokens.size());
-    if (!cache.Grow(table, size, EvictionReason::kPrefill)) {
-      cache.Release(table);
-      return found;
-    }
-    for (uint32_t i = found / kBlockTokens; i < table.size(); ++i) {
-      for (uint32_t layer = 0; layer < kShape.layers; ++layer) {
-        std::byte* bytes = arena_.view().keys(layer, Index(table[i]), 0);
-        for (size_t b = 0; b < kShape.block_layer_bytes(); ++b) bytes[b] = At(tokens, i, layer, b);
-      }
-    }
-    cache.Commit(names, tokens, size, table);
-    cache.Release(table);
-    return found;
-  }
-
-  // Asks the disk first; returns the tokens that it brought up.
-  uint32_t Onboard(const std::vector<TokenId>& tokens, uint64_t id = 1, double rate = 0) {
-    if (!Want(tokens, id, rate)) return 0;
-    for (;;) {
-      now_ += 0.01;
-      for (const Onboarder::Ready& ready : disk_->Work(now_, false)) {
-        EXPECT_EQ(ready.request, RequestId{id});
-        loss = ready.loss;
-        return ready.tokens;
-      }
-    }
-  }
-  bool Want(const std::vector<TokenId>& tokens, uint64_t id, double rate = 0) {
-    const auto wanted = disk_->Want({.request = RequestId{id},
-                                     .owner = kFirstOwner,
-                                     .names = BlockNames(scope),
-                                     .prompt = tokens},
-                                    rate, now_);
-    loss = wanted.loss;
-    return wanted.waits;
-  }
-  TierLoss loss;  // of the last that was asked for
-
-  Scope scope{.root = {.bytes = {std::byte{5}}}};
-
- private:
-  static std::byte At(const std::vector<TokenId>& tokens, uint32_t block, uint32_t layer,
-                      size_t b) {
-    uint64_t sum = layer * 77 + b;
-    for (uint32_t i = 0; i < (block + 1) * kBlockTokens && i < tokens.size(); ++i) {
-      sum = sum * 31 + static_cast<uint64_t>(tokens[i]);
-    }
-    return static_cast<std::byte>(sum >> 3);
-  }
-  void Check(const std::vector<TokenId>& tokens, const BlockTable& table, uint32_t found) {
-    for (uint32_t i = 0; i < found / kBlockTokens; ++i) {
-      for (uint32_t layer = 0; layer < kShape.layers; ++layer) {
-        const std::byte* bytes = arena_.view().keys(layer, Index(table[i]), 0);
-        for (size_t b = 0; b < kShape.block_layer_bytes(); ++b) {
-          ASSERT_EQ(bytes[b], At(tokens, i, layer, b)) << "block " << i;
-        }
-      }
-    }
-  }
-
-  KvArena arena_;
-  std::unique_ptr<KvDisk> disk_;
-  double now_ = 1;
-
- public:
-  KvCache cache;  // gone before the disk, which listens to it
-};
-
-std::vector<TokenId> Text(uint32_t seed, uint32_t tokens) {
-  std::mt19937 random(seed);
-  std::vector<TokenId> text(tokens);
-  for (TokenId& token : text) token = static_cast<TokenId>(random() % 1000);
-  return text;
-}
-
-class KvDiskTest : public testing::Test {
- protected:
-  KvDiskTest() {
-    std::string path = testing::TempDir() + "kv_disk.XXXXXX";
-    folder = mkdtemp(path.data());
-  }
-  ~KvDiskTest() override { std::filesystem::remove_all(folder); }
-
-  void Leave(const std::vector<TokenId>& tokens) {
-    Memory memory(folder);
-    memory.Serve(tokens);
-    memory.disk().Flush();
-  }
-
-  std::string folder;
-};
 
 TEST_F(KvDiskTest, ANewProcessFindsWhatTheLastOneComputed) {
   const auto text = Text(1, 170);
@@ -210,7 +84,7 @@ TEST_F(KvDiskTest, TwoThatWantTheSameReadItOnce) {
   ASSERT_TRUE(memory.Want(text, 2));
   std::vector<RequestId> ready;
   for (double now = 2; ready.size() < 2; now += 1e-6) {
-    for (const auto& one : memory.disk().Work(now, false)) ready.push_back(one.request);
+    for (const auto& one : memory.disk().Work(now, false, false)) ready.push_back(one.request);
   }
   EXPECT_EQ(memory.disk().counts().onboard.loaded_blocks, 10u);
   EXPECT_EQ(memory.Serve(text), 160u);
@@ -223,8 +97,8 @@ TEST_F(KvDiskTest, WhoFindsNoRoomIsHeldAndThenComputed) {
   BlockTable taken;
   ASSERT_TRUE(memory.cache.Grow(taken, (kBlocks - 4) * kBlockTokens, EvictionReason::kPrefill));
   ASSERT_TRUE(memory.Want(text, 1));
-  EXPECT_TRUE(memory.disk().Work(1.5, true).empty()) << "room may come";
-  const auto ready = memory.disk().Work(9, true);
+  EXPECT_TRUE(memory.disk().Work(1.5, true, false).empty()) << "room may come";
+  const auto ready = memory.disk().Work(9, true, false);
   ASSERT_EQ(ready.size(), 1u);
   EXPECT_EQ(ready[0].tokens, 0u);
   EXPECT_EQ(ready[0].loss.reason, MissReason::kTierBusy);
@@ -294,7 +168,7 @@ TEST_F(KvDiskTest, LivesWithFarTooLittleMemory) {
       onboarded += memory.Onboard(text, static_cast<uint64_t>(i) + 1);
       memory.Serve(text);
       memory.cache.CheckInvariants();
-      memory.disk().Work(1, true);
+      memory.disk().Work(1, true, false);
     }
     if (life % 2 == 0) memory.disk().Flush();
   }

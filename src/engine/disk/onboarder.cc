@@ -13,6 +13,10 @@ namespace {
 
 constexpr double kMostHeldSeconds = 2;
 constexpr uint32_t kTryAgainAfter = 16;  // spans that were computed instead
+constexpr uint32_t kMostGroups = 4;
+// Reading the groups behind the first one may take so long; at kUsualRate until it is measured.
+constexpr double kMostAheadSeconds = 0.5;
+constexpr double kUsualRate = 512 << 20;
 // What was brought up is not evicted before the request had its turn, if anything else will do.
 constexpr TickMs kKeepMs = 10'000;
 
@@ -76,8 +80,7 @@ bool Onboarder::IsWorthLoading(uint32_t blocks, double prefill_rate) {
 bool Onboarder::IsRead(const BlockName& name, const Entry& by) const {
   return std::ranges::any_of(entries_, [&](const auto& item) {
     const Entry& other = item.second;
-    const auto size = static_cast<uint32_t>(other.arrived.size());
-    if (&other == &by || !other.reading || size == 0) return false;
+    if (&other == &by || !other.reading || other.asked() == 0) return false;
     return other.wish.names.Of(other.first, other.wish.prompt, kBlockTokens) == name;
   });
 }
@@ -99,24 +102,47 @@ Onboarder::Start Onboarder::TryStart(KvCache& cache, Entry& entry) {
   }
 }
 
+// One group of all layers, unless reading several of them one after the other may win something.
+std::vector<LayerRange> Onboarder::GroupsFor(const Entry& entry, uint32_t blocks) const {
+  const uint32_t layers = view_.shape.layers;
+  const uint64_t block_bytes = view_.shape.block_bytes();
+  const uint64_t parts = block_bytes / std::max<uint64_t>(least_part_bytes_, 1);
+  auto count = static_cast<uint32_t>(std::min<uint64_t>({parts, kMostGroups, layers}));
+  const double measured = tier_.counts().read_bytes_per_second;
+  const double rest = static_cast<double>(blocks * block_bytes) * (count - 1.0) / count;
+  const bool is_short = rest <= kMostAheadSeconds * (measured > 0 ? measured : kUsualRate);
+  if (!entry.wish.alone || entries_.size() > 1 || count < 2 || !is_short) count = 1;
+  std::vector<LayerRange> groups;
+  for (uint32_t i = 0; i < count; ++i) {
+    groups.push_back({layers * i / count, layers * (i + 1) / count});
+  }
+  return groups;
+}
+
 Onboarder::Start Onboarder::Read(KvCache& cache, Entry& entry, uint32_t found,
                                  std::span<const BlockName> names) {
   const auto blocks = static_cast<uint32_t>(names.size());
+  const std::vector<LayerRange> groups = GroupsFor(entry, blocks);
+  // Blocks of which something is missing must not be copied to the disk.
+  entry.table = BlockTable(entry.wish.owner, groups.size() == 1);
   cache.Match(entry.wish.names, entry.wish.prompt, entry.table);
   if (!cache.Grow(entry.table, (found + blocks) * cache.block_tokens(), EvictionReason::kPrefill)) {
     cache.Release(entry.table);
     return Start::kNotNow;
   }
   entry.ticket = ++last_ticket_;
-  const uint32_t asked = tier_.Load(entry.ticket, entry.wish.disk_owner, names);
-  entry.arrived.assign(asked, false);
+  const uint32_t asked = tier_.Load(entry.ticket, entry.wish.disk_owner, names, groups);
+  entry.arrived.assign(asked, 0);
+  entry.groups.clear();
+  for (const LayerRange& layers : groups) entry.groups.push_back({.layers = layers});
   entry.reading = true;
   entry.first = found;
   entry.loss = {found, found + asked, MissReason::kTierFailed};
   return Start::kReading;
 }
 
-std::vector<Onboarder::Ready> Onboarder::Work(KvCache& cache, double now, bool may_hold) {
+std::vector<Onboarder::Ready> Onboarder::Work(KvCache& cache, double now, bool may_hold,
+                                              bool alone) {
   TakeArrived(cache);
   std::vector<Ready> ready;
   bool reads = std::ranges::any_of(entries_, [](const auto& item) { return item.second.reading; });
@@ -124,9 +150,13 @@ std::vector<Onboarder::Ready> Onboarder::Work(KvCache& cache, double now, bool m
     Entry& entry = it->second;
     bool done = false;
     uint32_t tokens = 0;
-    if (entry.reading) {
-      done = entry.accounted == entry.arrived.size();
-      if (done) tokens = Finish(cache, entry);
+    if (entry.reading && entry.is_read()) {
+      done = true;
+      tokens = Finish(cache, entry);
+    } else if (entry.reading) {
+      if (alone && MayGoAhead(entry)) {
+        ready.push_back({it->first, GoAhead(cache, entry), now - entry.since, {}});
+      }
     } else {
       const Start started = TryStart(cache, entry);
       reads = reads || started == Start::kReading;
@@ -159,16 +189,22 @@ void Onboarder::TakeArrived(KvCache&) {
   }
 }
 
+bool Onboarder::Entry::is_read() const {
+  return std::ranges::all_of(groups, [this](const Group& g) { return g.accounted == asked(); });
+}
+
 void Onboarder::Place(Entry& entry, const ReadBlocks& blocks) {
-  entry.accounted += blocks.asked;
+  const auto group = std::ranges::find(entry.groups, blocks.layers, &Group::layers);
+  QUIRE_CHECK(group != entry.groups.end(), "layers that nobody asked for");
+  group->accounted += blocks.asked;
   uint32_t good = 0;
   for (uint32_t i = 0; i < blocks.count; ++i, ++good) {
     if (!IsSame(entry, blocks, i)) break;
     const uint32_t at = blocks.first + i;
-    CopyToArena(blocks.blocks.data() + i * view_.shape.block_bytes(), view_,
-                entry.table[entry.first + at]);
-    entry.arrived[at] = true;
+    CopyToArena(blocks.blocks[i], blocks.layers.first, view_, entry.table[entry.first + at]);
+    ++entry.arrived[at];
   }
+  group->good += good;
   if (good < blocks.count || blocks.corrupt) entry.loss.reason = MissReason::kCorrupt;
 }
 
@@ -188,7 +224,8 @@ bool Onboarder::IsSame(const Entry& entry, const ReadBlocks& blocks, uint32_t i)
 
 // What has arrived without a gap becomes findable. Returns its tokens.
 uint32_t Onboarder::Finish(KvCache& cache, Entry& entry) {
-  const auto gap = std::ranges::find(entry.arrived, false);
+  const auto whole = [&entry](uint32_t groups) { return groups == entry.groups.size(); };
+  const auto gap = std::ranges::find_if_not(entry.arrived, whole);
   const auto good = static_cast<uint32_t>(gap - entry.arrived.begin());
   counts_.loaded_blocks += good;
   counts_.failed_blocks += entry.arrived.size() - good;
@@ -198,6 +235,60 @@ uint32_t Onboarder::Finish(KvCache& cache, Entry& entry) {
   cache.Keep(entry.table, {.kept_until = cache.now() + kKeepMs});
   cache.Release(entry.table);
   return good * cache.block_tokens();
+}
+
+bool Onboarder::MayGoAhead(const Entry& entry) const {
+  return entries_.size() == 1 && entry.groups.size() > 1 && entry.asked() > 0 &&
+         entry.groups.front().good == entry.asked();
+}
+
+// As Finish, of blocks of which the first layers are there. Returns their tokens.
+uint32_t Onboarder::GoAhead(KvCache& cache, Entry& entry) {
+  entry.ahead = true;
+  const uint32_t tokens = (entry.first + entry.asked()) * cache.block_tokens();
+  cache.Commit(entry.wish.names, entry.wish.prompt, tokens, entry.table);
+  return entry.asked() * cache.block_tokens();
+}
+
+Onboarder::Entries::iterator Onboarder::FindAhead() {
+  return std::ranges::find_if(entries_, [](const auto& item) { return item.second.ahead; });
+}
+
+std::optional<Onboarder::Ahead> Onboarder::ahead() const {
+  for (const auto& [request, entry] : entries_) {
+    if (entry.ahead) return Ahead{request, entry.asked() * kBlockTokens};
+  }
+  return std::nullopt;
+}
+
+Onboarder::LayerState Onboarder::StateOf(KvCache& cache, uint32_t layer) {
+  TakeArrived(cache);
+  const auto found = FindAhead();
+  if (found == entries_.end()) return LayerState::kThere;
+  Entry& entry = found->second;
+  for (const Group& group : entry.groups) {
+    if (group.good < group.accounted) return LayerState::kFailed;
+    if (group.layers.first <= layer && group.accounted < entry.asked()) {
+      return LayerState::kReading;
+    }
+  }
+  if (entry.is_read()) {
+    counts_.loaded_blocks += entry.asked();
+    ++counts_.ahead_spans;
+    cache.Release(entry.table);
+    entries_.erase(found);
+  }
+  return LayerState::kThere;
+}
+
+void Onboarder::GiveUp(KvCache& cache) {
+  const auto found = FindAhead();
+  if (found == entries_.end()) return;
+  Entry& entry = found->second;
+  tier_.Drop(entry.ticket);
+  counts_.failed_blocks += entry.asked();
+  cache.Forget(entry.table, entry.first);
+  entries_.erase(found);
 }
 
 void Onboarder::Cancel(KvCache& cache, RequestId request) {

@@ -1,6 +1,8 @@
 // engine/disk/onboarder.h -- brings blocks back from the disk before a request waits for memory.
 //
-//   wanted -> held -> reading -> ready
+//   wanted -> held -> reading -------> ready
+//                        |               ^
+//                        +---> ahead ----+
 //
 // A request whose prompt goes on, after what RAM has of it, with blocks that the disk has, is held
 // back until those are in the prefix cache; then it is admitted like any other and finds them. They
@@ -10,6 +12,13 @@
 // Whether to load or to compute is decided once per request, by the measured rates of both. Where
 // computing wins, loading is tried now and then nevertheless, or a bad moment would be remembered
 // for ever.
+//
+// Where nothing else is to be computed, the blocks are read group by group of layers, and the
+// request goes ahead as soon as the first group of all blocks is there: the model computes those
+// layers while the disk reads the next ones, and waits before a layer that is not there yet
+// (StateOf). Until then nobody else may look at these blocks, so a request is ahead within one step
+// only. If something does not come, GiveUp forgets the blocks, and they are wanted anew. What
+// remains must be read in kMostAheadSeconds, as far as that is known, since whoever comes waits.
 //
 // A block that comes back is used if its bytes are proven (the tier), and its root, parent and
 // token ids are those of the request; else it and what follows is computed.
@@ -21,6 +30,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -40,10 +50,12 @@ struct OnboardWish {
   BlockOwnerPtr disk_owner;
   BlockNames names;
   std::span<const TokenId> prompt;  // outlives the entry
+  bool alone = false;               // nothing else is to be computed
 };
 
 struct OnboardCounts {
   uint64_t loaded_spans = 0;
+  uint64_t ahead_spans = 0;     // of those, read while the first layers were computed
   uint64_t computed_spans = 0;  // because that was measured to be faster
   uint64_t loaded_blocks = 0;
   uint64_t failed_blocks = 0;  // asked for and not got, or not what they should be
@@ -51,7 +63,10 @@ struct OnboardCounts {
 
 class Onboarder {
  public:
-  Onboarder(const KvView& view, SsdTier& tier) : view_(view), tier_(tier) {}
+  // `least_part_bytes`: the layers of a block that are read at once have at least so many, or all
+  // of them are.
+  Onboarder(const KvView& view, SsdTier& tier, uint64_t least_part_bytes)
+      : view_(view), tier_(tier), least_part_bytes_(least_part_bytes) {}
 
   struct Wanted {
     bool waits = false;  // then Work says when it is ready
@@ -61,14 +76,27 @@ class Onboarder {
   Wanted Want(KvCache& cache, OnboardWish wish, double prefill_rate, double now);
 
   // Takes what has arrived, and starts what was held. Returns the requests that are ready, and how
-  // many tokens each has found; `may_hold`: something runs, so that room may come.
+  // many tokens each has found; `may_hold`: something runs, so that room may come; `alone`: nothing
+  // else is to be computed in the step that follows.
   struct Ready {
     RequestId request{};
     uint32_t tokens = 0;
     double seconds = 0;  // since Want
     TierLoss loss = {};
   };
-  std::vector<Ready> Work(KvCache& cache, double now, bool may_hold);
+  std::vector<Ready> Work(KvCache& cache, double now, bool may_hold, bool alone);
+
+  // Within a step: whether `layer` of all blocks is there. Takes what has arrived.
+  enum class LayerState : uint8_t { kThere, kReading, kFailed };
+  LayerState StateOf(KvCache& cache, uint32_t layer);
+  // Who is ahead, and with how many tokens from the disk.
+  struct Ahead {
+    RequestId request{};
+    uint32_t tokens = 0;
+  };
+  std::optional<Ahead> ahead() const;
+  // Forgets the blocks of whoever is ahead, which must have given them back.
+  void GiveUp(KvCache& cache);
 
   void Cancel(KvCache& cache, RequestId request);  // unknown ones are ignored
 
@@ -79,16 +107,25 @@ class Onboarder {
   const OnboardCounts& counts() const { return counts_; }
 
  private:
+  struct Group {
+    LayerRange layers;
+    uint32_t accounted = 0;  // of the blocks that are read
+    uint32_t good = 0;       // of those
+  };
   struct Entry {
     OnboardWish wish;
     double since = 0;
     bool reading = false;
     uint64_t ticket = 0;
     BlockTable table;
-    uint32_t first = 0;      // block of the prompt that is read first
-    uint32_t accounted = 0;  // of the blocks that are read
-    TierLoss loss;           // if it ends as things are
-    std::vector<bool> arrived;
+    uint32_t first = 0;  // block of the prompt that is read first
+    TierLoss loss;       // if it ends as things are
+    std::vector<Group> groups;
+    std::vector<uint32_t> arrived;  // by block that is read: groups of it
+    bool ahead = false;
+
+    uint32_t asked() const { return static_cast<uint32_t>(arrived.size()); }
+    bool is_read() const;
   };
   using Entries = std::unordered_map<RequestId, Entry>;
 
@@ -96,6 +133,7 @@ class Onboarder {
   std::vector<BlockName> NamesFrom(const Entry& entry, uint32_t first) const;
   bool IsWorthLoading(uint32_t blocks, double prefill_rate);
   bool IsRead(const BlockName& name, const Entry& by) const;
+  std::vector<LayerRange> GroupsFor(const Entry& entry, uint32_t blocks) const;
   enum class Start : uint8_t { kReading, kNotNow, kNothing };
   Start TryStart(KvCache& cache, Entry& entry);
   Start Read(KvCache& cache, Entry& entry, uint32_t found, std::span<const BlockName> names);
@@ -103,9 +141,13 @@ class Onboarder {
   void Place(Entry& entry, const ReadBlocks& blocks);
   bool IsSame(const Entry& entry, const ReadBlocks& blocks, uint32_t i) const;
   uint32_t Finish(KvCache& cache, Entry& entry);
+  bool MayGoAhead(const Entry& entry) const;
+  uint32_t GoAhead(KvCache& cache, Entry& entry);
+  Entries::iterator FindAhead();
 
   const KvView view_;
   SsdTier& tier_;
+  const uint64_t least_part_bytes_;
   Entries entries_;
   OnboardCounts counts_;
   std::function<void(const ReadBlocks&)> others_;

@@ -114,9 +114,18 @@ OpenedParcel OpenParcel(const KvChain& chain, const BlockShape& shape, std::stri
   const uint64_t there = (bytes.size() - layout.header_bytes) / layout.block_bytes;
   const auto whole = static_cast<uint32_t>(std::min<uint64_t>(there, opened.offered));
   const auto blocks = bytes.subspan(layout.header_bytes, whole * layout.block_bytes);
+  std::vector<std::span<std::byte>> each(whole);
+  for (uint32_t i = 0; i < whole; ++i) {
+    each[i] = blocks.subspan(i * layout.block_bytes, layout.block_bytes);
+  }
   std::vector<std::byte> notes(size_t{whole} * shape.note_bytes);
   std::string key = KeyOf(chain, way);
-  opened.count = OpenRecord(*head, key, {header, 0, whole, blocks, notes});
+  opened.count = OpenRecord(*head, key,
+                            {.header = header,
+                             .first = 0,
+                             .layers = {0, head->shape.layers},
+                             .blocks = each,
+                             .notes = notes});
   sodium_memzero(key.data(), key.size());
   const auto wanted = NotesOf(chain, opened.first, opened.count);
   if (!std::ranges::equal(wanted, std::span(notes).first(wanted.size()))) opened.count = 0;

@@ -29,7 +29,7 @@ struct DiskFaults {
 class FaultyQueue : public IoQueue {
  public:
   FaultyQueue(std::unique_ptr<IoQueue> real, std::shared_ptr<DiskFaults> faults)
-      : real_(std::move(real)), faults_(std::move(faults)), requests_(64) {}
+      : real_(std::move(real)), faults_(std::move(faults)), requests_(real_->depth()) {}
 
   bool Submit(const IoRequest& request) override {
     requests_.at(request.tag) = request;

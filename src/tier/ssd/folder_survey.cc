@@ -47,7 +47,7 @@ void Verify(DiskEnvironment& disk, const OpenFile& file, const PlacedRecord& rec
   }
   for (uint32_t i = 0; i < head.num_blocks(); ++i) {
     const auto stored = bytes.span().subspan(layout.BlockAt(i), layout.block_bytes);
-    group.damaged_blocks += !IsUndamaged(head, header, i, stored);
+    group.damaged_blocks += !IsUndamaged(head, header, i, {0, head.shape.layers}, stored);
   }
 }
 

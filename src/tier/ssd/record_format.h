@@ -62,6 +62,15 @@ struct RecordHead {
   uint64_t payload_bytes() const { return names.size() * shape.block_bytes(); }
 };
 
+// Consecutive layers, [first, end), of some blocks.
+struct LayerRange {
+  uint32_t first = 0;
+  uint32_t end = 0;
+
+  uint32_t size() const { return end - first; }
+  bool operator==(const LayerRange&) const = default;
+};
+
 // Where the parts of a record lie, from its start.
 struct RecordLayout {
   RecordLayout(const BlockShape& shape, uint32_t num_blocks, bool sealed);

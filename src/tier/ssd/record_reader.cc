@@ -12,9 +12,11 @@
 namespace quire {
 namespace {
 
-constexpr uint32_t kOperations = 2;  // of one piece: its header, its blocks
 constexpr double kRateWeight = 0.3;  // of the newest measurement
 constexpr double kLeastMeasuredBytes = 1 << 20;
+
+// Of one piece: its header, and each block by itself where not all layers of it are wanted.
+uint32_t MostOperations(uint32_t most_run_blocks) { return 1 + most_run_blocks; }
 
 double Seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -32,13 +34,15 @@ RecordReader::RecordReader(const Options& options, DiskEnvironment& disk,
       disk_(disk),
       state_(state),
       files_(disk, folder),
-      queue_(disk_.MakeQueue(kOperations * kReadBuffers)),
+      operations_(MostOperations(options.most_run_blocks)),
+      queue_(disk_.MakeQueue(operations_ * kReadBuffers)),
       io_name_(queue_->name()),
       flights_(kReadBuffers),
-      wanted_bytes_(size_t{kOperations} * kReadBuffers) {
-  // Blocks from the middle of a record begin anywhere in a unit of direct I/O.
+      wanted_bytes_(size_t{operations_} * kReadBuffers) {
+  // Blocks from the middle of a record, and layers, begin anywhere in a unit of direct I/O.
+  const uint64_t around = 2 * kIoAlign * options.most_run_blocks;
   for (uint32_t i = 0; i < kReadBuffers; ++i) {
-    buffers_.emplace_back(options.most_record_bytes + 2 * kIoAlign);
+    buffers_.emplace_back(options.most_record_bytes + around);
   }
   thread_ = std::thread([this] { ThreadMain(); });
 }
@@ -117,31 +121,54 @@ void RecordReader::Begin(ReadPiece piece, AlignedBuffer buffer) {
     Forget(piece, errno == ENOENT ? DiskTrouble::kGone : DiskTrouble::kIo);
     return Deliver(piece, {}, std::move(buffer));
   }
-  const auto slot = static_cast<uint32_t>(free - flights_.begin());
   *free = {};
   free->file = std::move(file);
-  const uint64_t block_bytes = options_.shape.block_bytes();
-  const uint64_t header = piece.header_bytes;
-  const uint64_t start = piece.block == 0 ? 0 : AlignDown(header + piece.block * block_bytes);
-  const uint64_t end = AlignUp(header + (piece.block + piece.names.size()) * block_bytes);
-  const uint64_t offset = piece.offset;
-  const bool apart = piece.block > 0;
-  free->blocks_at = header + (apart ? header + piece.block * block_bytes - start : 0);
   free->buffer = std::move(buffer);
   free->piece = std::move(piece);
-  const std::span<std::byte> bytes = free->buffer.span();
-  if (apart) {
-    Submit(kOperations * slot, offset, bytes.first(header));
-    Submit(kOperations * slot + 1, offset + start, bytes.subspan(header, end - start));
-  } else {
-    Submit(kOperations * slot, offset, bytes.first(end));
+  const auto slot = static_cast<uint32_t>(free - flights_.begin());
+  free->piece.layers.size() == options_.shape.layers ? BeginWhole(slot) : BeginLayers(slot);
+}
+
+void RecordReader::BeginWhole(uint32_t slot) {
+  Flight& flight = flights_[slot];
+  const ReadPiece& piece = flight.piece;
+  const uint64_t block_bytes = options_.shape.block_bytes();
+  const uint64_t header = piece.header_bytes;
+  const uint64_t begin = header + piece.block * block_bytes;
+  const uint64_t end = AlignUp(begin + piece.names.size() * block_bytes);
+  const bool apart = piece.block > 0;
+  const uint64_t start = apart ? AlignDown(begin) : 0;
+  const uint64_t first = apart ? header + begin - start : header;
+  for (uint32_t i = 0; i < piece.names.size(); ++i) {
+    flight.blocks_at.push_back(first + i * block_bytes);
+  }
+  const std::span<std::byte> bytes = flight.buffer.span();
+  if (apart) Submit(slot, piece.offset, bytes.first(header));
+  Submit(slot, piece.offset + start, bytes.subspan(apart ? header : 0, end - start));
+}
+
+void RecordReader::BeginLayers(uint32_t slot) {
+  Flight& flight = flights_[slot];
+  const ReadPiece& piece = flight.piece;
+  const BlockShape& shape = options_.shape;
+  const std::span<std::byte> bytes = flight.buffer.span();
+  Submit(slot, piece.offset, bytes.first(piece.header_bytes));
+  uint64_t at = piece.header_bytes;  // aligned, as all that follow
+  for (uint32_t i = 0; i < piece.names.size(); ++i) {
+    const uint64_t block = piece.header_bytes + (piece.block + i) * shape.block_bytes();
+    const uint64_t begin = block + uint64_t{piece.layers.first} * shape.layer_bytes;
+    const uint64_t start = AlignDown(begin);
+    const uint64_t end = AlignUp(block + uint64_t{piece.layers.end} * shape.layer_bytes);
+    flight.blocks_at.push_back(at + begin - start);
+    Submit(slot, piece.offset + start, bytes.subspan(at, end - start));
+    at += end - start;
   }
 }
 
-void RecordReader::Submit(uint32_t operation, uint64_t offset, std::span<std::byte> bytes) {
-  Flight& flight = flights_[operation / kOperations];
+void RecordReader::Submit(uint32_t slot, uint64_t offset, std::span<std::byte> bytes) {
+  Flight& flight = flights_[slot];
+  const uint64_t operation = slot * operations_ + flight.pending++;
   wanted_bytes_[operation] = bytes.size();
-  ++flight.pending;
   QUIRE_CHECK(queue_->Submit({.kind = IoRequest::Kind::kRead,
                               .fd = flight.file->fd(),
                               .offset = offset,
@@ -151,10 +178,10 @@ void RecordReader::Submit(uint32_t operation, uint64_t offset, std::span<std::by
 }
 
 void RecordReader::Reap() {
-  std::array<IoResult, kOperations * kReadBuffers> results;
+  std::array<IoResult, 4 * kReadBuffers> results;
   const size_t count = queue_->Wait(results);
   for (const IoResult& result : std::span(results).first(count)) {
-    Flight& flight = flights_[result.tag / kOperations];
+    Flight& flight = flights_[result.tag / operations_];
     if (result.result != static_cast<int64_t>(wanted_bytes_[result.tag])) flight.failed = true;
     if (result.result > 0) busy_bytes_ += static_cast<uint64_t>(result.result);
     if (--flight.pending == 0) Finish(flight);
@@ -176,7 +203,8 @@ void RecordReader::Finish(Flight& flight) {
   flight.file.reset();
   if (done.count > 0) {
     const std::lock_guard lock(state_.mutex);
-    state_.counts.read_bytes += done.count * options_.shape.block_bytes();
+    state_.counts.read_bytes +=
+        uint64_t{done.count} * flight.piece.layers.size() * options_.shape.layer_bytes;
     state_.index.NoteUsed(flight.piece.sequence);
   }
   const ReadPiece piece = std::move(flight.piece);
@@ -200,14 +228,15 @@ uint32_t RecordReader::Prove(Flight& flight, ReadBlocks& done) {
   done.parent = head->ParentOf(piece.block);
   done.root_tag = head->root_tag;
   done.notes.resize(size_t{asked} * options_.shape.note_bytes);
-  const auto blocks =
-      flight.buffer.span().subspan(flight.blocks_at, asked * options_.shape.block_bytes());
-  done.blocks = blocks;
+  const uint64_t bytes = uint64_t{piece.layers.size()} * options_.shape.layer_bytes;
+  for (const uint64_t at : flight.blocks_at) {
+    done.blocks.push_back(flight.buffer.span().subspan(at, bytes));
+  }
   return OpenRecord(*head, piece.owner->key,
                     {.header = header,
                      .first = piece.block,
-                     .count = asked,
-                     .blocks = blocks,
+                     .layers = piece.layers,
+                     .blocks = done.blocks,
                      .notes = done.notes});
 }
 
@@ -215,6 +244,7 @@ void RecordReader::Deliver(const ReadPiece& piece, ReadBlocks done, AlignedBuffe
   done.ticket = piece.ticket;
   done.first = piece.first;
   done.asked = static_cast<uint32_t>(piece.names.size());
+  done.layers = piece.layers;
   done.buffer = std::move(buffer);
   {
     const std::lock_guard lock(mutex_);

@@ -29,7 +29,7 @@
 
 namespace quire {
 
-// Consecutive blocks of one record.
+// Consecutive blocks of one record, or some layers of each.
 struct ReadPiece {
   uint64_t ticket = 0;
   uint32_t first = 0;  // of the ticket's blocks
@@ -39,6 +39,7 @@ struct ReadPiece {
   uint64_t header_bytes = 0;
   uint32_t block = 0;            // of the record
   std::vector<BlockName> names;  // of the blocks wanted
+  LayerRange layers;
   BlockOwnerPtr owner;
 };
 
@@ -47,12 +48,13 @@ struct ReadBlocks {
   uint64_t ticket = 0;
   uint32_t first = 0;
   uint32_t asked = 0;
+  LayerRange layers;
   uint32_t count = 0;    // that are proven
   bool corrupt = false;  // the others are not what they should be; else they could not be read
   BlockName parent;      // of the first
   ShortTag root_tag{};
-  std::vector<std::byte> notes;       // [count][note_bytes]
-  std::span<const std::byte> blocks;  // [count][layer][layer_bytes], in `buffer`
+  std::vector<std::byte> notes;              // [count][note_bytes]
+  std::vector<std::span<std::byte>> blocks;  // [count], each [layers][layer_bytes] in `buffer`
   AlignedBuffer buffer;
 };
 
@@ -62,6 +64,7 @@ class RecordReader {
     BlockShape shape;
     Cipher cipher = Cipher::kNone;  // kNone: unsealed records are taken; else only sealed ones
     uint64_t most_record_bytes = 0;
+    uint32_t most_run_blocks = 0;  // of a piece
     std::function<void()> notify;  // a piece is done; on the reader's thread
   };
   // All outlive it.
@@ -84,7 +87,7 @@ class RecordReader {
     ReadPiece piece;
     AlignedBuffer buffer;
     std::shared_ptr<OpenFile> file;
-    uint64_t blocks_at = 0;  // where in the buffer they begin
+    std::vector<uint64_t> blocks_at;  // where in the buffer each begins
     uint32_t pending = 0;
     bool failed = false;
     int error = 0;
@@ -92,6 +95,8 @@ class RecordReader {
 
   void ThreadMain();
   void Begin(ReadPiece piece, AlignedBuffer buffer);
+  void BeginWhole(uint32_t slot);
+  void BeginLayers(uint32_t slot);
   void Submit(uint32_t slot, uint64_t offset, std::span<std::byte> bytes);
   void Reap();
   void Finish(Flight& flight);
@@ -104,10 +109,11 @@ class RecordReader {
   DiskEnvironment& disk_;
   TierState& state_;
   SegmentFiles files_;
+  const uint32_t operations_;  // at most, of a piece
   std::unique_ptr<IoQueue> queue_;
   const std::string io_name_;
   std::vector<Flight> flights_;         // [kReadBuffers]; pending > 0: in use
-  std::vector<uint64_t> wanted_bytes_;  // by operation: [2 * kReadBuffers]
+  std::vector<uint64_t> wanted_bytes_;  // by operation: [operations_ * kReadBuffers]
   double busy_since_ = -1;
   uint64_t busy_bytes_ = 0;
 

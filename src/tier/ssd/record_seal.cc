@@ -130,9 +130,9 @@ bool OpenBlock(const RecordHead& head, const RecordLayout& layout, const RecordC
   if (!cipher.Open(note, AboutNote(head, block), kNoteNonce + block, stored.data() + note_bytes)) {
     return false;
   }
-  for (uint32_t layer = 0; layer < head.shape.layers; ++layer) {
-    const auto bytes = part.blocks.subspan(
-        i * layout.block_bytes + uint64_t{layer} * head.shape.layer_bytes, head.shape.layer_bytes);
+  for (uint32_t layer = part.layers.first; layer < part.layers.end; ++layer) {
+    const auto bytes = part.blocks[i].subspan(
+        uint64_t{layer - part.layers.first} * head.shape.layer_bytes, head.shape.layer_bytes);
     const std::byte* tag = part.header.data() + layout.ProofAt(block, layer) + sizeof(uint64_t);
     const auto about = AboutLayer(head.names[block], layer);
     if (!cipher.Open(bytes, about, LayerNonce(head, block, layer), tag)) return false;
@@ -182,32 +182,33 @@ void SealRecord(RecordHead& head, std::span<const std::byte> notes, const std::s
 uint32_t OpenRecord(const RecordHead& head, const std::string& owner_key, const RecordPart& part) {
   const bool sealed = head.cipher != Cipher::kNone;
   const RecordLayout layout(head.shape, head.num_blocks(), sealed);
-  QUIRE_CHECK(part.first + part.count <= head.num_blocks());
+  const auto count = static_cast<uint32_t>(part.blocks.size());
+  const uint64_t bytes = uint64_t{part.layers.size()} * head.shape.layer_bytes;
+  QUIRE_CHECK(part.first + count <= head.num_blocks() && part.layers.end <= head.shape.layers);
   QUIRE_CHECK(part.header.size() == layout.header_bytes);
-  QUIRE_CHECK(part.blocks.size() == part.count * layout.block_bytes);
-  QUIRE_CHECK(part.notes.size() == uint64_t{part.count} * head.shape.note_bytes);
+  QUIRE_CHECK(std::ranges::all_of(part.blocks, [&](auto block) { return block.size() == bytes; }));
+  QUIRE_CHECK(part.notes.size() == uint64_t{count} * head.shape.note_bytes);
   std::optional<RecordCipher> cipher;
   if (head.cipher == Cipher::kAesGcm && FastestCipher() != Cipher::kAesGcm) return 0;
   if (sealed) cipher.emplace(head, owner_key);
-  for (uint32_t i = 0; i < part.count; ++i) {
+  for (uint32_t i = 0; i < count; ++i) {
     if (cipher) {
       if (!OpenBlock(head, layout, *cipher, part, i)) return i;
       continue;
     }
-    const auto stored = part.blocks.subspan(i * layout.block_bytes, layout.block_bytes);
-    if (!IsUndamaged(head, part.header, part.first + i, stored)) return i;
+    if (!IsUndamaged(head, part.header, part.first + i, part.layers, part.blocks[i])) return i;
     const auto note = part.header.subspan(layout.NoteAt(part.first + i), head.shape.note_bytes);
     std::ranges::copy(note, part.notes.begin() + int64_t{i} * head.shape.note_bytes);
   }
-  return part.count;
+  return count;
 }
 
 bool IsUndamaged(const RecordHead& head, std::span<const std::byte> header, uint32_t block,
-                 std::span<const std::byte> stored) {
+                 LayerRange layers, std::span<const std::byte> stored) {
   const RecordLayout layout(head.shape, head.num_blocks(), head.cipher != Cipher::kNone);
-  for (uint32_t layer = 0; layer < head.shape.layers; ++layer) {
-    const auto bytes =
-        stored.subspan(uint64_t{layer} * head.shape.layer_bytes, head.shape.layer_bytes);
+  for (uint32_t layer = layers.first; layer < layers.end; ++layer) {
+    const auto bytes = stored.subspan(uint64_t{layer - layers.first} * head.shape.layer_bytes,
+                                      head.shape.layer_bytes);
     const auto proof = LoadAt<uint64_t>(header, layout.ProofAt(block, layer));
     if (proof != XXH3_64bits(bytes.data(), bytes.size())) return false;
   }

@@ -34,22 +34,23 @@ Cipher FastestCipher();
 void SealRecord(RecordHead& head, std::span<const std::byte> notes, const std::string& owner_key,
                 std::span<std::byte> record);
 
-// A part of a record that was read: all of its header, and `count` blocks from `first` on.
+// A part of a record that was read: all of its header, and some layers of blocks from `first` on.
 struct RecordPart {
   std::span<const std::byte> header;
   uint32_t first = 0;
-  uint32_t count = 0;
-  std::span<std::byte> blocks;  // [count][block_bytes], as stored; opened in place
-  std::span<std::byte> notes;   // [count][note_bytes]: filled
+  LayerRange layers;
+  // Of each block [layers][layer_bytes], as stored; opened in place.
+  std::span<const std::span<std::byte>> blocks;
+  std::span<std::byte> notes;  // [block][note_bytes]: filled
 };
 
-// Returns how many blocks from `part.first` on are proven; their bytes and notes are then as they
-// were before they were sealed. `head` is that of `part.header`.
+// Returns how many blocks from `part.first` on are proven, as far as they are there; their bytes
+// and notes are then as they were before they were sealed. `head` is that of `part.header`.
 uint32_t OpenRecord(const RecordHead& head, const std::string& owner_key, const RecordPart& part);
 
-// Whether the stored bytes of block i are what the header's checksums say; needs no key. `stored`
-// is [layers][layer_bytes].
+// Whether the stored bytes of layers of a block are what the header's checksums say; needs no key.
+// `stored` is [layers][layer_bytes].
 bool IsUndamaged(const RecordHead& head, std::span<const std::byte> header, uint32_t block,
-                 std::span<const std::byte> stored);
+                 LayerRange layers, std::span<const std::byte> stored);
 
 }  // namespace quire

@@ -84,6 +84,7 @@ SsdTier::SsdTier(const SsdTierOptions& options, std::unique_ptr<DiskEnvironment>
       RecordReader::Options{.shape = options.shape,
                             .cipher = cipher_,
                             .most_record_bytes = LargestRecord(options.shape),
+                            .most_run_blocks = most_run_blocks,
                             .notify = options.notify},
       *disk_, folder_, state_);
 }
@@ -143,7 +144,8 @@ void SsdTier::NoteUsed(std::span<const BlockName> names) {
 }
 
 uint32_t SsdTier::Load(uint64_t ticket, const BlockOwnerPtr& owner,
-                       std::span<const BlockName> names) {
+                       std::span<const BlockName> names, std::span<const LayerRange> groups) {
+  const LayerRange all{0, options_.shape.layers};
   std::vector<ReadPiece> pieces;
   uint32_t count = 0;
   {
@@ -164,9 +166,17 @@ uint32_t SsdTier::Load(uint64_t ticket, const BlockOwnerPtr& owner,
                           .header_bytes = record.header_bytes,
                           .block = place->block,
                           .names = {},
+                          .layers = groups.empty() ? all : groups.front(),
                           .owner = owner});
       }
       pieces.back().names.push_back(names[count]);
+    }
+  }
+  const size_t per_group = pieces.size();
+  for (size_t group = 1; group < groups.size(); ++group) {
+    for (size_t i = 0; i < per_group; ++i) {
+      pieces.push_back(pieces[i]);
+      pieces.back().layers = groups[group];
     }
   }
   reader_->Push(std::move(pieces));

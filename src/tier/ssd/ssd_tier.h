@@ -67,8 +67,10 @@ class SsdTier {
   bool is_writing() const { return !writer_->idle(); }
 
   // Reads blocks until CountFirst of `names`, under `ticket`; returns how many. Take gives them
-  // back in pieces, in any order, until all are accounted for.
-  uint32_t Load(uint64_t ticket, const BlockOwnerPtr& owner, std::span<const BlockName> names);
+  // back in pieces, in any order, until all are accounted for. With several `groups` of layers, all
+  // layers if empty, all blocks are read group by group.
+  uint32_t Load(uint64_t ticket, const BlockOwnerPtr& owner, std::span<const BlockName> names,
+                std::span<const LayerRange> groups = {});
   void Drop(uint64_t ticket);  // pieces on their way still come
   std::optional<ReadBlocks> Take() { return reader_->Take(); }
   void GiveBack(ReadBlocks blocks) { reader_->GiveBack(std::move(blocks)); }

@@ -127,7 +127,7 @@ class TierFixture : public testing::Test {
     for (uint32_t i = 0; i < blocks.count; ++i) {
       const BlockName& name = names.at(blocks.first + i);
       for (uint64_t b = 0; b < TestShape().block_bytes(); ++b) {
-        ASSERT_EQ(blocks.blocks[i * TestShape().block_bytes() + b], TestByte(name, b));
+        ASSERT_EQ(blocks.blocks[i][b], TestByte(name, b));
       }
       for (uint32_t b = 0; b < kTestNoteBytes; ++b) {
         ASSERT_EQ(blocks.notes[i * kTestNoteBytes + b], name.bytes[0]);
