@@ -143,6 +143,12 @@ void BlockPool::SetNamed(BlockId block) {
   slot.named = true;
 }
 
+void BlockPool::SetUnnamed(BlockId block) {
+  QUIRE_CHECK(is_named(block) && ref_count(block) == 1 && pin_count(block) == 0,
+              "SetUnnamed of a block that others have");
+  Move(block, [](Slot& slot) { slot.named = false; });
+}
+
 void BlockPool::Recycle(BlockId block) {
   QUIRE_CHECK(is_idle(block), "Recycle of a block that is not idle");
   Move(block, [](Slot& slot) { slot.named = false; });

@@ -90,6 +90,7 @@ class BlockPool {
   void Unpin(BlockId block);
 
   void SetNamed(BlockId block);  // live only; the last Release will now keep the bytes
+  void SetUnnamed(BlockId block);  // with one reference: it is not kept by its last Release
   void Recycle(BlockId block);   // idle -> free
 
   uint32_t ref_count(BlockId block) const { return At(block).refs; }  // without pins

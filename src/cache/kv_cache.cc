@@ -256,15 +256,14 @@ void KvCache::Release(BlockTable& table) {
 }
 
 void KvCache::Forget(BlockTable& table, uint32_t first) {
-  while (table.size() > first) {
-    const BlockId block = table.last();
-    const bool named = table.num_named() == table.size();
-    pool_.Release(block);
-    table.RemoveLast();
-    QUIRE_CHECK(!named || IsOrdered(block), "another one has a block that is to be forgotten");
-    if (named) Evict(block, EvictionReason::kPurge, table.owner());
+  while (table.num_named() > first) {
+    const uint32_t last = table.num_named() - 1;
+    const BlockId block = table[last];
+    NoteSeen(block, SeenBlocks::Fate::kEvictedOwn);
+    (void)prefixes_.Forget(block);
+    pool_.SetUnnamed(block);
+    table.SetNumNamed(last);
   }
-  Release(table);
 }
 
 std::vector<BlockId> KvCache::Purge(OwnerId owner) {

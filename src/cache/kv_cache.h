@@ -10,8 +10,8 @@
 //   Commit   full blocks become findable
 //   Keep     its named blocks are the last of their owner's to be evicted, until some time
 //   Pin      its named blocks stay, until Unpin
+//   Forget   named blocks are not found any more
 //   Release  all blocks go back
-//   Forget   likewise, and some of them are not found any more
 //
 // A table's owner pays for the blocks that Grow adds, also after they became idle. Owners and
 // scopes are the caller's to keep together: a scope belongs to one owner.
@@ -134,7 +134,7 @@ class KvCache : private IdleListener {
   // Gives every block back, the last one first, and leaves the table empty.
   void Release(BlockTable& table);
 
-  // Release, and nobody finds the blocks from `first` on any more, which no other table may have.
+  // Undoes Commit for the blocks from `first` on, which no other table may have and no pin hold.
   void Forget(BlockTable& table, uint32_t first);
 
   // Forgets the idle blocks of `owner` and returns them: their bytes are to be wiped. Those that

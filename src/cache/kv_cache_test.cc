@@ -44,6 +44,27 @@ TEST(KvCache, FindsWhatWasCommittedAndLeavesOneTokenToCompute) {
   cache.CheckInvariants();
 }
 
+TEST(KvCache, WhatIsForgottenIsFoundByNobodyAndStaysInItsTable) {
+  KvCache cache(Options(8));
+  const std::vector<TokenId> tokens{1, 2, 3, 4, 5, 6, 7, 8, 9};
+  BlockTable table;
+  ASSERT_TRUE(cache.Grow(table, 8, EvictionReason::kPrefill));
+  cache.Commit(ScopeOf(0), tokens, 8, table);
+  cache.Forget(table, 1);
+  EXPECT_EQ(cache.CountCached(ScopeOf(0), tokens), 2u);
+  EXPECT_EQ(table.size(), 4u);
+  EXPECT_EQ(table.num_named(), 1u);
+  EXPECT_EQ(cache.pool().num_live(), 4u);
+  cache.CheckInvariants();
+  cache.Commit(ScopeOf(0), tokens, 8, table);
+  EXPECT_EQ(cache.CountCached(ScopeOf(0), tokens), 8u) << "once it is there again";
+  cache.Forget(table, 2);
+  cache.Release(table);
+  EXPECT_EQ(cache.pool().num_idle(), 2u);
+  EXPECT_EQ(cache.pool().num_free(), 6u);
+  cache.CheckInvariants();
+}
+
 TEST(KvCache, EvictsTailsBeforeThePrefixTheyHangOn) {
   KvCache cache(Options(4));
   const std::vector<TokenId> tokens{1, 2, 3, 4, 5, 6, 7, 8};

@@ -94,7 +94,8 @@ uint32_t PrefixCache::TakeBrought(const BlockTable& table) {
 }
 
 BlockName PrefixCache::Forget(BlockId block) {
-  QUIRE_CHECK(pool_.is_named(block) && pool_.ref_count(block) == 0, "only idle blocks are evicted");
+  QUIRE_CHECK(pool_.is_named(block) && pool_.ref_count(block) <= 1,
+              "a block that several have is not forgotten");
   Entry& entry = entries_[Index(block)];
   QUIRE_CHECK(entry.num_children == 0, "C3: eviction would orphan a child");
   BlockId* at = &BucketOf(entry.name);

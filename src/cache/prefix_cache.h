@@ -57,7 +57,7 @@ class PrefixCache {
   // How many named blocks of `table` were brought and are asked about for the first time.
   uint32_t TakeBrought(const BlockTable& table);
 
-  // Removes the name of an idle leaf and returns it, so that a lower tier can file the bytes.
+  // Removes the name of a leaf that is idle, or in one table only, and returns it.
   BlockName Forget(BlockId block);
 
   uint32_t num_named() const { return num_named_; }

@@ -110,13 +110,17 @@ TEST(PrefixCache, ABlockWhoseNameIsTakenStaysUnnamed) {
   f.cache.CheckInvariants();
 }
 
-TEST(PrefixCacheDeathTest, OnlyIdleLeavesAreForgotten) {  // C3
+TEST(PrefixCacheDeathTest, OnlyLeavesThatNobodySharesAreForgotten) {  // C3
   Fixture f(2);
   const std::vector<TokenId> tokens{1, 2, 3, 4};
   BlockTable table = f.Fill(2);
   f.cache.Commit(f.scope, tokens, 4, table);
   const BlockId head = table[0];
-  EXPECT_DEATH(f.cache.Forget(head), "only idle blocks");
+  EXPECT_DEATH(f.cache.Forget(head), "orphan");
+  BlockTable other;
+  EXPECT_EQ(f.cache.Match(f.scope, std::vector<TokenId>{1, 2, 3, 4, 5}, other), 4u);
+  EXPECT_DEATH(f.cache.Forget(table[1]), "several");
+  f.Release(other);
   f.Release(table);
   EXPECT_DEATH(f.cache.Forget(head), "orphan");
 }

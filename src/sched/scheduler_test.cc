@@ -93,6 +93,21 @@ TEST(Scheduler, WhoeverAwaitsOneThatIsCancelledGoesOnFromWhatIsThere) {
   EXPECT_EQ(harness.ended[*second], Continue(Prompt(60, 1), 2));
 }
 
+TEST(Scheduler, WhoeverIsRequeuedBeginsAnewWithAllItsTokens) {
+  Harness harness(64, {.step_tokens = 16, .step_sequences = 8, .step_logit_rows = 8});
+  const auto first = harness.scheduler.Submit(Spec(Prompt(40, 1), 6));
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(harness.Step());  // three chunks, the last with a token
+  harness.scheduler.Requeue(*first);
+  harness.scheduler.CheckInvariants();
+  EXPECT_EQ(harness.scheduler.Get(*first).state, SequenceState::kWaiting);
+  EXPECT_EQ(harness.scheduler.Get(*first).num_generated(), 3u);
+  harness.scheduler.Requeue(*first);  // it waits already
+  harness.scheduler.Requeue(SequenceId{77});
+  harness.RunAll();
+  EXPECT_EQ(harness.counts[*first].preemptions, 1u);
+  EXPECT_EQ(harness.ended[*first], Continue(Prompt(40, 1), 6));
+}
+
 TEST(Scheduler, WhoeverAwaitsOneThatIsPreemptedIsServedAfterIt) {
   Harness harness(22, {.step_tokens = 16, .step_sequences = 8, .step_logit_rows = 8});
   const auto old = harness.scheduler.Submit(Spec(Prompt(3, 5), 40));

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstring>
-#include <span>
 
 #include "cache/ids.h"
 #include "kernels/kv_view.h"
@@ -16,11 +15,8 @@ inline void CopyFromArena(const KvView& view, BlockId block, std::byte* out) {
   std::memcpy(out, view.block(Index(block)), view.shape.block_bytes());
 }
 
-// Layers from `first_layer` on.
-inline void CopyToArena(std::span<const std::byte> layers, uint32_t first_layer, const KvView& view,
-                        BlockId block) {
-  const size_t at = first_layer * view.shape.block_layer_bytes();
-  std::memcpy(view.block(Index(block)) + at, layers.data(), layers.size());
+inline void CopyToArena(const std::byte* in, const KvView& view, BlockId block) {
+  std::memcpy(view.block(Index(block)), in, view.shape.block_bytes());
 }
 
 }  // namespace quire

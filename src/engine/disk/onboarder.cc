@@ -1,12 +1,10 @@
 #include "engine/disk/onboarder.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/check.h"
 #include "engine/disk/disk_owner.h"
-#include "engine/disk/kv_copy.h"
 
 namespace quire {
 namespace {
@@ -131,7 +129,12 @@ Onboarder::Start Onboarder::Read(KvCache& cache, Entry& entry, uint32_t found,
     return Start::kNotNow;
   }
   entry.ticket = ++last_ticket_;
-  const uint32_t asked = tier_.Load(entry.ticket, entry.wish.disk_owner, names, groups);
+  remains_.reserve(remains_.size() + entries_.size());
+  std::vector<std::byte*> places;
+  for (uint32_t i = 0; i < blocks; ++i) {
+    places.push_back(view_.block(Index(entry.table[found + i])));
+  }
+  const uint32_t asked = tier_.Load(entry.ticket, entry.wish.disk_owner, names, groups, places);
   entry.arrived.assign(asked, 0);
   entry.groups.clear();
   for (const LayerRange& layers : groups) entry.groups.push_back({.layers = layers});
@@ -150,7 +153,7 @@ std::vector<Onboarder::Ready> Onboarder::Work(KvCache& cache, double now, bool m
     Entry& entry = it->second;
     bool done = false;
     uint32_t tokens = 0;
-    if (entry.reading && entry.is_read()) {
+    if (entry.reading && entry.to_come() == 0) {
       done = true;
       tokens = Finish(cache, entry);
     } else if (entry.reading) {
@@ -175,13 +178,20 @@ std::vector<Onboarder::Ready> Onboarder::Work(KvCache& cache, double now, bool m
   return ready;
 }
 
-void Onboarder::TakeArrived(KvCache&) {
+void Onboarder::TakeArrived(KvCache& cache) {
   while (auto blocks = tier_.Take()) {
     const auto found = std::ranges::find_if(entries_, [&](const auto& item) {
       return item.second.reading && item.second.ticket == blocks->ticket;
     });
+    const auto gone = std::ranges::find(remains_, blocks->ticket, &Remains::ticket);
     if (found != entries_.end()) {
-      Place(found->second, *blocks);
+      Account(found->second, *blocks);
+    } else if (gone != remains_.end()) {
+      gone->to_come -= blocks->asked;
+      if (gone->to_come == 0) {
+        cache.Release(gone->table);
+        remains_.erase(gone);
+      }
     } else if (others_) {
       others_(*blocks);
     }
@@ -189,20 +199,19 @@ void Onboarder::TakeArrived(KvCache&) {
   }
 }
 
-bool Onboarder::Entry::is_read() const {
-  return std::ranges::all_of(groups, [this](const Group& g) { return g.accounted == asked(); });
+uint32_t Onboarder::Entry::to_come() const {
+  uint32_t blocks = 0;
+  for (const Group& group : groups) blocks += asked() - group.accounted;
+  return blocks;
 }
 
-void Onboarder::Place(Entry& entry, const ReadBlocks& blocks) {
+void Onboarder::Account(Entry& entry, const ReadBlocks& blocks) {
   const auto group = std::ranges::find(entry.groups, blocks.layers, &Group::layers);
   QUIRE_CHECK(group != entry.groups.end(), "layers that nobody asked for");
   group->accounted += blocks.asked;
   uint32_t good = 0;
-  for (uint32_t i = 0; i < blocks.count; ++i, ++good) {
-    if (!IsSame(entry, blocks, i)) break;
-    const uint32_t at = blocks.first + i;
-    CopyToArena(blocks.blocks[i], blocks.layers.first, view_, entry.table[entry.first + at]);
-    ++entry.arrived[at];
+  while (good < blocks.count && IsSame(entry, blocks, good)) {
+    ++entry.arrived[blocks.first + good++];
   }
   group->good += good;
   if (good < blocks.count || blocks.corrupt) entry.loss.reason = MissReason::kCorrupt;
@@ -272,7 +281,7 @@ Onboarder::LayerState Onboarder::StateOf(KvCache& cache, uint32_t layer) {
       return LayerState::kReading;
     }
   }
-  if (entry.is_read()) {
+  if (entry.to_come() == 0) {
     counts_.loaded_blocks += entry.asked();
     ++counts_.ahead_spans;
     cache.Release(entry.table);
@@ -284,19 +293,26 @@ Onboarder::LayerState Onboarder::StateOf(KvCache& cache, uint32_t layer) {
 void Onboarder::GiveUp(KvCache& cache) {
   const auto found = FindAhead();
   if (found == entries_.end()) return;
-  Entry& entry = found->second;
-  tier_.Drop(entry.ticket);
-  counts_.failed_blocks += entry.asked();
-  cache.Forget(entry.table, entry.first);
-  entries_.erase(found);
+  counts_.failed_blocks += found->second.asked();
+  cache.Forget(found->second.table, found->second.first);
+  Leave(cache, found);
+}
+
+void Onboarder::Leave(KvCache& cache, Entries::iterator it) {
+  Entry& entry = it->second;
+  const uint32_t to_come = entry.reading ? entry.to_come() : 0;
+  if (to_come > 0) {
+    remains_.push_back({entry.ticket, std::move(entry.table), to_come});
+    tier_.Drop(entry.ticket);
+  } else {
+    cache.Release(entry.table);
+  }
+  entries_.erase(it);
 }
 
 void Onboarder::Cancel(KvCache& cache, RequestId request) {
   const auto found = entries_.find(request);
-  if (found == entries_.end()) return;
-  if (found->second.reading) tier_.Drop(found->second.ticket);
-  cache.Release(found->second.table);
-  entries_.erase(found);
+  if (found != entries_.end()) Leave(cache, found);
 }
 
 }  // namespace quire

@@ -17,14 +17,17 @@
 // request goes ahead as soon as the first group of all blocks is there: the model computes those
 // layers while the disk reads the next ones, and waits before a layer that is not there yet
 // (StateOf). Until then nobody else may look at these blocks, so a request is ahead within one step
-// only. If something does not come, GiveUp forgets the blocks, and they are wanted anew. What
+// only. If something does not come, GiveUp forgets the blocks, and they may be wanted anew. What
 // remains must be read in kMostAheadSeconds, as far as that is known, since whoever comes waits.
 //
 // A block that comes back is used if its bytes are proven (the tier), and its root, parent and
 // token ids are those of the request; else it and what follows is computed.
 //
+// What is read is written to its blocks by the tier, so blocks of a request that has gone are held
+// until the last piece of them came.
+//
 // Threads  the engine's.
-// Bounds   one entry per request that was let in.
+// Bounds   one entry per request that was let in; what it leaves behind ends with its reads.
 #pragma once
 
 #include <cstdint>
@@ -95,7 +98,8 @@ class Onboarder {
     uint32_t tokens = 0;
   };
   std::optional<Ahead> ahead() const;
-  // Forgets the blocks of whoever is ahead, which must have given them back.
+  // Forgets the blocks of whoever is ahead, which must have given them back. Allocates nothing, as
+  // does Cancel.
   void GiveUp(KvCache& cache);
 
   void Cancel(KvCache& cache, RequestId request);  // unknown ones are ignored
@@ -125,7 +129,13 @@ class Onboarder {
     bool ahead = false;
 
     uint32_t asked() const { return static_cast<uint32_t>(arrived.size()); }
-    bool is_read() const;
+    uint32_t to_come() const;  // blocks of all groups
+  };
+  // Of a request that has gone.
+  struct Remains {
+    uint64_t ticket = 0;
+    BlockTable table;
+    uint32_t to_come = 0;
   };
   using Entries = std::unordered_map<RequestId, Entry>;
 
@@ -138,7 +148,8 @@ class Onboarder {
   Start TryStart(KvCache& cache, Entry& entry);
   Start Read(KvCache& cache, Entry& entry, uint32_t found, std::span<const BlockName> names);
   void TakeArrived(KvCache& cache);
-  void Place(Entry& entry, const ReadBlocks& blocks);
+  void Leave(KvCache& cache, Entries::iterator it);
+  void Account(Entry& entry, const ReadBlocks& blocks);
   bool IsSame(const Entry& entry, const ReadBlocks& blocks, uint32_t i) const;
   uint32_t Finish(KvCache& cache, Entry& entry);
   bool MayGoAhead(const Entry& entry) const;
@@ -149,6 +160,7 @@ class Onboarder {
   SsdTier& tier_;
   const uint64_t least_part_bytes_;
   Entries entries_;
+  std::vector<Remains> remains_;
   OnboardCounts counts_;
   std::function<void(const ReadBlocks&)> others_;
   uint64_t last_ticket_ = 0;

@@ -203,8 +203,7 @@ KvCourier::Placed KvCourier::PlaceNow(const KvChain& chain, uint32_t first, uint
   const bool goes_on = wanted && cache.Grow(table, end * kBlockTokens, EvictionReason::kPrefill);
   if (goes_on) {
     for (uint32_t i = found; i < end; ++i) {
-      const std::byte* const block = blocks + (i - first) * shape_.block_bytes();
-      CopyToArena({block, shape_.block_bytes()}, 0, parts_.view, table[i]);
+      CopyToArena(blocks + (i - first) * shape_.block_bytes(), parts_.view, table[i]);
     }
     cache.Commit(chain.names, tokens, end * kBlockTokens, table);
     if (from == From::kAfar) cache.NoteBrought(table, found);

@@ -115,8 +115,9 @@ OpenedParcel OpenParcel(const KvChain& chain, const BlockShape& shape, std::stri
   const auto whole = static_cast<uint32_t>(std::min<uint64_t>(there, opened.offered));
   const auto blocks = bytes.subspan(layout.header_bytes, whole * layout.block_bytes);
   std::vector<std::span<std::byte>> each(whole);
+  std::vector<std::span<const std::byte>> stored(whole);
   for (uint32_t i = 0; i < whole; ++i) {
-    each[i] = blocks.subspan(i * layout.block_bytes, layout.block_bytes);
+    stored[i] = each[i] = blocks.subspan(i * layout.block_bytes, layout.block_bytes);
   }
   std::vector<std::byte> notes(size_t{whole} * shape.note_bytes);
   std::string key = KeyOf(chain, way);
@@ -124,7 +125,8 @@ OpenedParcel OpenParcel(const KvChain& chain, const BlockShape& shape, std::stri
                             {.header = header,
                              .first = 0,
                              .layers = {0, head->shape.layers},
-                             .blocks = each,
+                             .stored = stored,
+                             .opened = each,
                              .notes = notes});
   sodium_memzero(key.data(), key.size());
   const auto wanted = NotesOf(chain, opened.first, opened.count);

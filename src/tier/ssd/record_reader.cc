@@ -45,6 +45,7 @@ RecordReader::RecordReader(const Options& options, DiskEnvironment& disk,
     buffers_.emplace_back(options.most_record_bytes + around);
   }
   thread_ = std::thread([this] { ThreadMain(); });
+  for (uint32_t i = 0; i < kProvers; ++i) provers_.emplace_back([this] { ProverMain(); });
 }
 
 RecordReader::~RecordReader() {
@@ -55,6 +56,8 @@ RecordReader::~RecordReader() {
   }
   work_.notify_one();
   thread_.join();
+  prove_.notify_all();
+  for (std::thread& prover : provers_) prover.join();
 }
 
 void RecordReader::Push(std::vector<ReadPiece> pieces) {
@@ -66,8 +69,16 @@ void RecordReader::Push(std::vector<ReadPiece> pieces) {
 }
 
 void RecordReader::Drop(uint64_t ticket) {
-  const std::lock_guard lock(mutex_);
-  std::erase_if(pieces_, [ticket](const ReadPiece& piece) { return piece.ticket == ticket; });
+  std::vector<ReadPiece> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(pieces_, [&](ReadPiece& piece) {
+      if (piece.ticket != ticket) return false;
+      dropped.push_back(std::move(piece));
+      return true;
+    });
+  }
+  for (ReadPiece& piece : dropped) Deliver(std::move(piece), {}, {});
 }
 
 std::optional<ReadBlocks> RecordReader::Take() {
@@ -93,6 +104,8 @@ void RecordReader::ThreadMain() {
   for (;;) {
     const auto can_begin = [this] { return !pieces_.empty() && !buffers_.empty(); };
     if (queue_->in_flight() == 0) {
+      const auto proves = [this] { return !read_.empty() || num_proving_ > 0; };
+      work_.wait(lock, [&] { return stopping_ || can_begin() || !proves(); });
       MeasureBusy(can_begin());
       work_.wait(lock, [&] { return stopping_ || can_begin(); });
       if (stopping_) return;
@@ -113,19 +126,44 @@ void RecordReader::ThreadMain() {
   }
 }
 
+void RecordReader::ProverMain() {
+  const SparePermit permit(SpareUse::kAll);
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    prove_.wait(lock, [this] { return stopping_ || !read_.empty(); });
+    if (read_.empty()) return;
+    Flight& flight = flights_[read_.front()];
+    read_.pop_front();
+    ++num_proving_;
+    lock.unlock();
+    Finish(flight);
+    lock.lock();
+    --num_proving_;
+    if (read_.empty() && num_proving_ == 0) work_.notify_one();  // a pause, which is measured
+  }
+}
+
 void RecordReader::Begin(ReadPiece piece, AlignedBuffer buffer) {
-  const auto free = std::ranges::find(flights_, 0U, &Flight::pending);
-  QUIRE_CHECK(free != flights_.end(), "as many flights as buffers");
+  Flight* free = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    free = &*std::ranges::find(flights_, false, &Flight::used);
+    free->used = true;
+  }
   auto file = files_.Get(piece.segment);
   if (file == nullptr) {
     Forget(piece, errno == ENOENT ? DiskTrouble::kGone : DiskTrouble::kIo);
-    return Deliver(piece, {}, std::move(buffer));
+    Deliver(std::move(piece), {}, std::move(buffer));
+    const std::lock_guard lock(mutex_);
+    free->used = false;
+    return;
   }
-  *free = {};
+  free->failed = false;
+  free->blocks_at.clear();
   free->file = std::move(file);
   free->buffer = std::move(buffer);
   free->piece = std::move(piece);
-  const auto slot = static_cast<uint32_t>(free - flights_.begin());
+  const auto slot = static_cast<uint32_t>(free - flights_.data());
   free->piece.layers.size() == options_.shape.layers ? BeginWhole(slot) : BeginLayers(slot);
 }
 
@@ -184,7 +222,12 @@ void RecordReader::Reap() {
     Flight& flight = flights_[result.tag / operations_];
     if (result.result != static_cast<int64_t>(wanted_bytes_[result.tag])) flight.failed = true;
     if (result.result > 0) busy_bytes_ += static_cast<uint64_t>(result.result);
-    if (--flight.pending == 0) Finish(flight);
+    if (--flight.pending > 0) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      read_.push_back(static_cast<uint32_t>(result.tag / operations_));
+    }
+    prove_.notify_one();
   }
 }
 
@@ -207,8 +250,13 @@ void RecordReader::Finish(Flight& flight) {
         uint64_t{done.count} * flight.piece.layers.size() * options_.shape.layer_bytes;
     state_.index.NoteUsed(flight.piece.sequence);
   }
-  const ReadPiece piece = std::move(flight.piece);
-  Deliver(piece, std::move(done), std::move(flight.buffer));
+  ReadPiece piece = std::move(flight.piece);
+  AlignedBuffer buffer = std::move(flight.buffer);
+  {
+    const std::lock_guard lock(mutex_);
+    flight.used = false;
+  }
+  Deliver(std::move(piece), std::move(done), std::move(buffer));
 }
 
 // How many of the blocks are what was asked for, to the last bit.
@@ -229,27 +277,34 @@ uint32_t RecordReader::Prove(Flight& flight, ReadBlocks& done) {
   done.root_tag = head->root_tag;
   done.notes.resize(size_t{asked} * options_.shape.note_bytes);
   const uint64_t bytes = uint64_t{piece.layers.size()} * options_.shape.layer_bytes;
-  for (const uint64_t at : flight.blocks_at) {
-    done.blocks.push_back(flight.buffer.span().subspan(at, bytes));
+  std::vector<std::span<const std::byte>> stored;
+  for (uint32_t i = 0; i < asked; ++i) {
+    const std::span<std::byte> here = flight.buffer.span().subspan(flight.blocks_at[i], bytes);
+    stored.push_back(here);
+    done.blocks.push_back(piece.places.empty() ? here : std::span(piece.places[i], bytes));
   }
   return OpenRecord(*head, piece.owner->key,
                     {.header = header,
                      .first = piece.block,
                      .layers = piece.layers,
-                     .blocks = done.blocks,
+                     .stored = stored,
+                     .opened = done.blocks,
                      .notes = done.notes});
 }
 
-void RecordReader::Deliver(const ReadPiece& piece, ReadBlocks done, AlignedBuffer buffer) {
+void RecordReader::Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffer) {
   done.ticket = piece.ticket;
   done.first = piece.first;
   done.asked = static_cast<uint32_t>(piece.names.size());
   done.layers = piece.layers;
-  done.buffer = std::move(buffer);
+  const bool stays = piece.places.empty() && done.count > 0;
+  if (stays) done.buffer = std::move(buffer);
   {
     const std::lock_guard lock(mutex_);
     done_.push_back(std::move(done));
+    if (!stays && buffer.size() > 0) buffers_.push_back(std::move(buffer));
   }
+  if (!stays) work_.notify_one();
   options_.notify();
 }
 

@@ -1,11 +1,15 @@
-// tier/ssd/record_reader.h -- reads runs of blocks and proves them, on a thread of its own.
+// tier/ssd/record_reader.h -- reads runs of blocks and proves them, on threads of its own.
 //
-//   Push -> queued -> in flight -> proven -> Take -> GiveBack
+//   Push -> queued -> in flight -> read -> proven -> Take -> GiveBack
+//
+// One thread keeps the disk busy, others prove and decrypt: a disk is faster than one of them.
+// Blocks are opened to where they are wanted, if that is known; until their piece came back, those
+// places are the reader's.
 //
 // A piece that fails in any way comes back with fewer blocks than were asked for, down to none; it
 // is counted, and its record is forgotten, so that nobody fails on it again.
 //
-// Threads  one for reading. Push, Drop, Take and GiveBack: one other thread.
+// Threads  one for reading, kProvers to prove. Push, Drop, Take and GiveBack: one other thread.
 // Bounds   kReadBuffers buffers; pieces beyond wait. Whoever pushes bounds those.
 #pragma once
 
@@ -40,6 +44,8 @@ struct ReadPiece {
   uint32_t block = 0;            // of the record
   std::vector<BlockName> names;  // of the blocks wanted
   LayerRange layers;
+  // [block]: where these layers of it go. Empty: they come back in a buffer.
+  std::vector<std::byte*> places;
   BlockOwnerPtr owner;
 };
 
@@ -54,7 +60,7 @@ struct ReadBlocks {
   BlockName parent;      // of the first
   ShortTag root_tag{};
   std::vector<std::byte> notes;              // [count][note_bytes]
-  std::vector<std::span<std::byte>> blocks;  // [count], each [layers][layer_bytes] in `buffer`
+  std::vector<std::span<std::byte>> blocks;  // [asked], each [layers][layer_bytes]
   AlignedBuffer buffer;
 };
 
@@ -75,15 +81,17 @@ class RecordReader {
   RecordReader& operator=(const RecordReader&) = delete;
 
   void Push(std::vector<ReadPiece> pieces);
-  void Drop(uint64_t ticket);  // what is queued of it; what is in flight still comes
+  void Drop(uint64_t ticket);  // what is queued of it comes back empty, the rest as it is
   std::optional<ReadBlocks> Take();
   void GiveBack(ReadBlocks blocks);  // each that was taken
   std::string_view io_name() const { return io_name_; }
 
-  static constexpr uint32_t kReadBuffers = 8;  // enough to keep a disk and a cipher busy
+  static constexpr uint32_t kReadBuffers = 8;  // enough to keep a disk and its ciphers busy
+  static constexpr uint32_t kProvers = 2;
 
  private:
   struct Flight {
+    bool used = false;
     ReadPiece piece;
     AlignedBuffer buffer;
     std::shared_ptr<OpenFile> file;
@@ -94,6 +102,7 @@ class RecordReader {
   };
 
   void ThreadMain();
+  void ProverMain();
   void Begin(ReadPiece piece, AlignedBuffer buffer);
   void BeginWhole(uint32_t slot);
   void BeginLayers(uint32_t slot);
@@ -101,7 +110,7 @@ class RecordReader {
   void Reap();
   void Finish(Flight& flight);
   uint32_t Prove(Flight& flight, ReadBlocks& done);
-  void Deliver(const ReadPiece& piece, ReadBlocks done, AlignedBuffer buffer);
+  void Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffer);
   void Forget(const ReadPiece& piece, DiskTrouble trouble);
   void MeasureBusy(bool busy);
 
@@ -112,7 +121,7 @@ class RecordReader {
   const uint32_t operations_;  // at most, of a piece
   std::unique_ptr<IoQueue> queue_;
   const std::string io_name_;
-  std::vector<Flight> flights_;         // [kReadBuffers]; pending > 0: in use
+  std::vector<Flight> flights_;  // [kReadBuffers]; the reading thread's, then a prover's
   std::vector<uint64_t> wanted_bytes_;  // by operation: [operations_ * kReadBuffers]
   double busy_since_ = -1;
   uint64_t busy_bytes_ = 0;
@@ -121,9 +130,13 @@ class RecordReader {
   std::condition_variable work_;
   std::deque<ReadPiece> pieces_;
   std::vector<AlignedBuffer> buffers_;  // free ones
+  std::deque<uint32_t> read_;           // flights that are to be proven
+  uint32_t num_proving_ = 0;
+  std::condition_variable prove_;
   std::deque<ReadBlocks> done_;
   bool stopping_ = false;
   std::thread thread_;
+  std::vector<std::thread> provers_;
 };
 
 }  // namespace quire

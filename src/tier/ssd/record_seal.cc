@@ -57,16 +57,17 @@ class RecordCipher {
     QUIRE_CHECK(tag_bytes == kAeadTagBytes);
   }
 
-  bool Open(std::span<std::byte> text, std::span<const std::byte> about, uint64_t nonce,
-            const std::byte* tag) const {
+  // `text`: likewise, or elsewhere.
+  bool Open(std::span<const std::byte> sealed, std::span<std::byte> text,
+            std::span<const std::byte> about, uint64_t nonce, const std::byte* tag) const {
     const auto n = Nonce(nonce);
     if (cipher_ == Cipher::kAesGcm) {
       return crypto_aead_aes256gcm_decrypt_detached_afternm(
-                 Raw(text.data()), nullptr, Raw(text.data()), text.size(), Raw(tag),
+                 Raw(text.data()), nullptr, Raw(sealed.data()), sealed.size(), Raw(tag),
                  Raw(about.data()), about.size(), n.data(), &aes_) == 0;
     }
     return crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
-               Raw(text.data()), nullptr, Raw(text.data()), text.size(), Raw(tag),
+               Raw(text.data()), nullptr, Raw(sealed.data()), sealed.size(), Raw(tag),
                Raw(about.data()), about.size(), n.data(), key_.data()) == 0;
   }
 
@@ -127,15 +128,17 @@ bool OpenBlock(const RecordHead& head, const RecordLayout& layout, const RecordC
   const auto stored = part.header.subspan(layout.NoteAt(block), layout.note_bytes);
   const auto note = part.notes.subspan(uint64_t{i} * note_bytes, note_bytes);
   std::ranges::copy(stored.first(note_bytes), note.begin());
-  if (!cipher.Open(note, AboutNote(head, block), kNoteNonce + block, stored.data() + note_bytes)) {
+  if (!cipher.Open(note, note, AboutNote(head, block), kNoteNonce + block,
+                   stored.data() + note_bytes)) {
     return false;
   }
   for (uint32_t layer = part.layers.first; layer < part.layers.end; ++layer) {
-    const auto bytes = part.blocks[i].subspan(
-        uint64_t{layer - part.layers.first} * head.shape.layer_bytes, head.shape.layer_bytes);
+    const uint64_t at = uint64_t{layer - part.layers.first} * head.shape.layer_bytes;
+    const auto sealed = part.stored[i].subspan(at, head.shape.layer_bytes);
+    const auto text = part.opened[i].subspan(at, head.shape.layer_bytes);
     const std::byte* tag = part.header.data() + layout.ProofAt(block, layer) + sizeof(uint64_t);
     const auto about = AboutLayer(head.names[block], layer);
-    if (!cipher.Open(bytes, about, LayerNonce(head, block, layer), tag)) return false;
+    if (!cipher.Open(sealed, text, about, LayerNonce(head, block, layer), tag)) return false;
   }
   return true;
 }
@@ -182,11 +185,13 @@ void SealRecord(RecordHead& head, std::span<const std::byte> notes, const std::s
 uint32_t OpenRecord(const RecordHead& head, const std::string& owner_key, const RecordPart& part) {
   const bool sealed = head.cipher != Cipher::kNone;
   const RecordLayout layout(head.shape, head.num_blocks(), sealed);
-  const auto count = static_cast<uint32_t>(part.blocks.size());
+  const auto count = static_cast<uint32_t>(part.stored.size());
   const uint64_t bytes = uint64_t{part.layers.size()} * head.shape.layer_bytes;
   QUIRE_CHECK(part.first + count <= head.num_blocks() && part.layers.end <= head.shape.layers);
   QUIRE_CHECK(part.header.size() == layout.header_bytes);
-  QUIRE_CHECK(std::ranges::all_of(part.blocks, [&](auto block) { return block.size() == bytes; }));
+  QUIRE_CHECK(part.opened.size() == count);
+  QUIRE_CHECK(std::ranges::all_of(part.stored, [&](auto block) { return block.size() == bytes; }));
+  QUIRE_CHECK(std::ranges::all_of(part.opened, [&](auto block) { return block.size() == bytes; }));
   QUIRE_CHECK(part.notes.size() == uint64_t{count} * head.shape.note_bytes);
   std::optional<RecordCipher> cipher;
   if (head.cipher == Cipher::kAesGcm && FastestCipher() != Cipher::kAesGcm) return 0;
@@ -196,7 +201,10 @@ uint32_t OpenRecord(const RecordHead& head, const std::string& owner_key, const 
       if (!OpenBlock(head, layout, *cipher, part, i)) return i;
       continue;
     }
-    if (!IsUndamaged(head, part.header, part.first + i, part.layers, part.blocks[i])) return i;
+    if (!IsUndamaged(head, part.header, part.first + i, part.layers, part.stored[i])) return i;
+    if (part.opened[i].data() != part.stored[i].data()) {
+      std::ranges::copy(part.stored[i], part.opened[i].begin());
+    }
     const auto note = part.header.subspan(layout.NoteAt(part.first + i), head.shape.note_bytes);
     std::ranges::copy(note, part.notes.begin() + int64_t{i} * head.shape.note_bytes);
   }

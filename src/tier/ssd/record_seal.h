@@ -39,13 +39,15 @@ struct RecordPart {
   std::span<const std::byte> header;
   uint32_t first = 0;
   LayerRange layers;
-  // Of each block [layers][layer_bytes], as stored; opened in place.
-  std::span<const std::span<std::byte>> blocks;
+  // Of each block [layers][layer_bytes]: as stored, and where it is opened to, which may be there.
+  std::span<const std::span<const std::byte>> stored;
+  std::span<const std::span<std::byte>> opened;
   std::span<std::byte> notes;  // [block][note_bytes]: filled
 };
 
-// Returns how many blocks from `part.first` on are proven, as far as they are there; their bytes
-// and notes are then as they were before they were sealed. `head` is that of `part.header`.
+// Returns how many blocks from `part.first` on are proven, as far as they are there; what they are
+// opened to, and their notes, are then as they were before they were sealed. Of others that is
+// undefined. `head` is that of `part.header`.
 uint32_t OpenRecord(const RecordHead& head, const std::string& owner_key, const RecordPart& part);
 
 // Whether the stored bytes of layers of a block are what the header's checksums say; needs no key.

@@ -144,7 +144,9 @@ void SsdTier::NoteUsed(std::span<const BlockName> names) {
 }
 
 uint32_t SsdTier::Load(uint64_t ticket, const BlockOwnerPtr& owner,
-                       std::span<const BlockName> names, std::span<const LayerRange> groups) {
+                       std::span<const BlockName> names, std::span<const LayerRange> groups,
+                       std::span<std::byte* const> places) {
+  QUIRE_CHECK(places.empty() || places.size() == names.size());
   const LayerRange all{0, options_.shape.layers};
   std::vector<ReadPiece> pieces;
   uint32_t count = 0;
@@ -167,16 +169,22 @@ uint32_t SsdTier::Load(uint64_t ticket, const BlockOwnerPtr& owner,
                           .block = place->block,
                           .names = {},
                           .layers = groups.empty() ? all : groups.front(),
+                          .places = {},
                           .owner = owner});
       }
       pieces.back().names.push_back(names[count]);
+      if (!places.empty()) pieces.back().places.push_back(places[count]);
     }
   }
   const size_t per_group = pieces.size();
   for (size_t group = 1; group < groups.size(); ++group) {
     for (size_t i = 0; i < per_group; ++i) {
-      pieces.push_back(pieces[i]);
-      pieces.back().layers = groups[group];
+      ReadPiece piece = pieces[i];
+      piece.layers = groups[group];
+      for (std::byte*& place : piece.places) {
+        place += uint64_t{piece.layers.first} * options_.shape.layer_bytes;
+      }
+      pieces.push_back(std::move(piece));
     }
   }
   reader_->Push(std::move(pieces));

@@ -69,9 +69,10 @@ class SsdTier {
   // Reads blocks until CountFirst of `names`, under `ticket`; returns how many. Take gives them
   // back in pieces, in any order, until all are accounted for. With several `groups` of layers, all
   // layers if empty, all blocks are read group by group.
+  // Blocks are opened to `places`, [block_bytes] each for as many as `names`, unless it is empty.
   uint32_t Load(uint64_t ticket, const BlockOwnerPtr& owner, std::span<const BlockName> names,
-                std::span<const LayerRange> groups = {});
-  void Drop(uint64_t ticket);  // pieces on their way still come
+                std::span<const LayerRange> groups = {}, std::span<std::byte* const> places = {});
+  void Drop(uint64_t ticket);  // all its pieces still come, maybe empty
   std::optional<ReadBlocks> Take() { return reader_->Take(); }
   void GiveBack(ReadBlocks blocks) { reader_->GiveBack(std::move(blocks)); }
 

@@ -1,0 +1,186 @@
+// Steps whose first layers are computed while later layers of their KV come from the disk.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "base/size.h"
+#include "engine/disk/gated_disk.h"
+#include "engine/disk/kv_disk.h"
+#include "engine/step_loop.h"
+#include "tests/engine/fake_model.h"
+#include "tier/kv_arena.h"
+
+namespace quire {
+namespace {
+
+using test::Ask;
+using test::FakeModel;
+using test::Prompt;
+using test::Story;
+
+constexpr KvShape kAheadShape{.layers = 8, .kv_heads = 1, .head_dim = 16, .format = KvFormat::kF16};
+constexpr uint32_t kAheadBlocks = 32;
+
+// A process with a disk below it. In each layer the KV of a token is the token, and logits follow
+// from what all layers hold.
+class DiskServer {
+ public:
+  DiskServer(const std::string& folder, const std::shared_ptr<Gate>& gate)
+      : gate_(gate),
+        arena_(KvArena::Create(kAheadShape, kAheadBlocks * kAheadShape.block_bytes()).value()),
+        disk_(KvDisk::Open(
+                  {.folder = folder,
+                   .limit_bytes = 256 * kMiB,
+                   .scope_secret = std::string(32, 's'),
+                   .least_part_bytes = kAheadShape.block_bytes() / 4,
+                   .environment = [gate] { return std::make_unique<GatedDisk>(gate); }},
+                  arena_.view())
+                  .value()),
+        tokenizer_(test::LoadTinyTokenizer()),
+        loop({.budget = {},
+              .num_blocks = kAheadBlocks,
+              .block_bytes = kAheadShape.block_bytes(),
+              .model_digest = "fake",
+              .kv_format = "f16",
+              .scope_secret = std::string(32, 's'),
+              .disk = disk_.get()},
+             *tokenizer_, [this](std::span<const BatchItem> batch) { return Run(batch); },
+             metrics_) {}
+
+  Story RunToEnd(GenerationRequest request) {
+    auto events = std::make_shared<EventQueue>();
+    loop.Start({RequestId{++last_}, std::move(request), events, SteadySeconds()});
+    while (loop.Step() || loop.WaitsForDisk()) loop.CheckInvariants();
+    Story story;
+    story.Read(*events);
+    return story;
+  }
+  KvDisk& disk() { return *disk_; }
+
+  uint32_t left_in_layer = kAheadShape.layers;  // where a step was left, or none
+
+ private:
+  TokenId& Slot(const BatchItem& item, uint32_t layer, uint32_t p) {
+    const KvView& view = arena_.view();
+    std::byte* const keys = view.keys(layer, item.table[p / kBlockTokens], 0);
+    return reinterpret_cast<TokenId*>(keys)[p % kBlockTokens];
+  }
+
+  std::optional<std::span<const float>> Run(std::span<const BatchItem> batch) {
+    if (disk_->ahead()) gate_->Open(UINT32_MAX);
+    std::vector<std::vector<uint64_t>> hashes(batch.size());
+    for (uint32_t layer = 0; layer < kAheadShape.layers; ++layer) {
+      for (const BatchItem& item : batch) {
+        for (uint32_t i = 0; i < item.tokens.size(); ++i) {
+          Slot(item, layer, item.first_position + i) = item.tokens[i];
+        }
+      }
+      if (!loop.AwaitLayer(layer)) {
+        left_in_layer = layer;
+        return std::nullopt;
+      }
+      for (size_t i = 0; i < batch.size(); ++i) AddLayer(batch[i], layer, hashes[i]);
+    }
+    logits_.clear();
+    for (const auto& rows : hashes) {
+      for (const uint64_t hash : rows) {
+        logits_.resize(logits_.size() + tokenizer_->vocab_size());
+        FakeModel::FillRow(hash, std::span(logits_).last(tokenizer_->vocab_size()));
+      }
+    }
+    return logits_;
+  }
+  void AddLayer(const BatchItem& item, uint32_t layer, std::vector<uint64_t>& hashes) {
+    hashes.resize(item.num_logit_rows, 1);
+    const uint32_t end = item.first_position + static_cast<uint32_t>(item.tokens.size());
+    for (uint32_t row = 0; row < item.num_logit_rows; ++row) {
+      for (uint32_t p = 0; p <= end - item.num_logit_rows + row; ++p) {
+        hashes[row] = FakeModel::Extend(hashes[row], Slot(item, layer, p));
+      }
+    }
+  }
+
+  const std::shared_ptr<Gate> gate_;
+  KvArena arena_;
+  std::unique_ptr<KvDisk> disk_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  EngineMetrics metrics_;
+  std::vector<float> logits_;
+  uint64_t last_ = 0;
+
+ public:
+  StepLoop loop;
+};
+
+class StepLoopAhead : public testing::Test {
+ protected:
+  // Ten blocks are a record, read in four groups of layers: 11 reads each.
+  static constexpr uint32_t kReadsOfGroup = 11;
+
+  StepLoopAhead() {
+    std::string path = testing::TempDir() + "ahead.XXXXXX";
+    folder_ = mkdtemp(path.data());
+    DiskServer server(folder_, std::make_shared<Gate>());
+    computed = server.RunToEnd(request);
+    server.disk().Flush();
+  }
+  ~StepLoopAhead() override { std::filesystem::remove_all(folder_); }
+
+  // The same again, in a process of its own. What its reads from number `from` on give; those after
+  // the first group of layers end only once the model runs.
+  Story Again(uint32_t from, const Gate::Result& result) {
+    auto gate = std::make_shared<Gate>();
+    gate->Spoil(from, result);
+    gate->Open(kReadsOfGroup);
+    DiskServer server(folder_, gate);
+    const Story story = server.RunToEnd(request);
+    left_in_layer = server.left_in_layer;
+    ahead_spans = server.disk().counts().onboard.ahead_spans;
+    EXPECT_EQ(story.done.at(0).error, std::nullopt);
+    EXPECT_EQ(story.ends.at(0).logit_hash, computed.ends.at(0).logit_hash);
+    EXPECT_EQ(story.tokens.at(0), computed.tokens.at(0));
+    EXPECT_EQ(server.loop.stats().live_blocks, 0u);
+    return story;
+  }
+
+  const GenerationRequest request = Ask(Prompt(170, 1), 5);
+  Story computed;
+  uint32_t left_in_layer = 0;
+  uint64_t ahead_spans = 0;
+
+ private:
+  std::string folder_;
+};
+
+constexpr auto kAsItIs = [](const IoRequest&, int64_t result) { return result; };
+
+TEST_F(StepLoopAhead, GivesTheSameAnswer) {
+  const Story story = Again(0, kAsItIs);
+  EXPECT_EQ(left_in_layer, kAheadShape.layers);
+  EXPECT_EQ(ahead_spans, 1u);
+  EXPECT_EQ(story.done[0].receipt.onboarded_tokens, 160u);
+  EXPECT_EQ(story.done[0].receipt.computed_tokens, 10u);
+}
+
+TEST_F(StepLoopAhead, LeavesTheStepWhoseLaterLayersAreDamaged) {
+  const Story story = Again(3 * kReadsOfGroup, [](const IoRequest& read, int64_t result) {
+    read.bytes[read.bytes.size() / 2] ^= std::byte{1};
+    return result;
+  });
+  EXPECT_LE(left_in_layer, 6u);
+  EXPECT_EQ(ahead_spans, 0u);
+  EXPECT_EQ(story.done[0].receipt.onboarded_tokens, 0u);
+  EXPECT_EQ(story.done[0].receipt.preemptions, 1u);
+  EXPECT_EQ(story.done[0].receipt.computed_tokens, 170u);
+}
+
+TEST_F(StepLoopAhead, LeavesTheStepWhoseLaterLayersCannotBeRead) {
+  const Story story = Again(2 * kReadsOfGroup, [](const IoRequest&, int64_t) { return -EIO; });
+  EXPECT_LE(left_in_layer, 4u);
+  EXPECT_EQ(story.done[0].receipt.computed_tokens, 170u);
+}
+
+}  // namespace
+}  // namespace quire
