@@ -11,6 +11,8 @@
 namespace quire {
 namespace {
 
+constexpr std::chrono::milliseconds kLockWait(20);
+
 class LeverBoardTest : public testing::Test {
  protected:
   LeverBoardTest() {
@@ -44,7 +46,8 @@ class LeverBoardTest : public testing::Test {
                           .key = "key",
                           .ledger = ledger_,
                           .log = [this](std::string_view line) { log_.emplace_back(line); },
-                          .check_every = std::chrono::milliseconds(0)},
+                          .check_every = std::chrono::milliseconds(0),
+                          .lock_wait = kLockWait},
                          std::move(levers));
     ASSERT_TRUE(board) << board.error().message;
     board_ = *std::move(board);
@@ -283,7 +286,7 @@ TEST_F(LeverBoardTest, ARollbackNeedsNoDisk) {
     ASSERT_TRUE(held);
     board_->Check();
     EXPECT_EQ(State().phase, LeverPhase::kRolledBack);
-    EXPECT_EQ(LeverStore::Open(folder_ + "/levers.db").has_value(), false);
+    EXPECT_FALSE(LeverStore::Open(folder_ + "/levers.db", kLockWait));
   }
   board_->Check();
   Open({Chunks()});
