@@ -1,5 +1,6 @@
 // How requests wait for blocks that are read from the disk (engine/disk/onboarder.h).
 #include <new>
+#include <utility>
 
 #include "engine/disk/kv_disk.h"
 #include "engine/step_loop.h"
@@ -64,6 +65,31 @@ void StepLoop::WorkDisk() {
     requests_.at(ready.request)->NoteTierLoss(ready.loss);
     AdmitFromDisk(ready.request, ready.tokens, ready.seconds + options_.clock() - step_started_);
   }
+}
+
+void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
+  ActiveRequest& request = *requests_.at(id);
+  if (const auto fetched = fetching_.extract(id); !fetched.empty()) {
+    if (!scheduler_.Get(fetched.mapped()).has_run) request.NoteOnboarded(tokens, seconds);
+    scheduler_.Fetched(fetched.mapped());
+    return;
+  }
+  request.NoteOnboarded(tokens, seconds);
+  Status admitted;
+  try {
+    auto leader = scheduler_.Submit(SpecOf(request.request()));
+    if (leader) {
+      AddPlaces(std::move(requests_.at(id)), *leader);
+    } else {
+      admitted = std::unexpected(std::move(leader.error()));
+    }
+  } catch (const std::exception& failure) {
+    admitted = std::unexpected(ErrorOf(failure));
+  }
+  if (admitted) return;
+  request.Fail(std::move(admitted.error()));
+  settling_.push_back(&request);
+  Settle();
 }
 
 }  // namespace quire
