@@ -18,7 +18,8 @@ class LeverBoardTest : public testing::Test {
   LeverBoardTest() {
     std::string name = "/tmp/quire_lever_XXXXXX";
     folder_ = mkdtemp(name.data());
-    ledger_ = std::make_shared<Ledger>(folder_ + "/ledger.db", LedgerLimits{.days = 0},
+    ledger_ = std::make_shared<Ledger>(folder_ + "/ledger.db",
+                                       LedgerLimits{.days = 0, .write_time = kLockWait},
                                        [](std::string_view) {});
   }
   ~LeverBoardTest() override {

@@ -498,20 +498,24 @@ TEST(Scheduler, NobodyMakesWayWhereThatWouldNotDo) {
   EXPECT_EQ(harness.ended.size(), 2u);
 }
 
-// Of the five blocks that it runs with four would stay, pinned: with nine that are free no eleven.
+// Of the five blocks that it runs with four would stay, pinned. With eight that are free, and the
+// one of whoever else runs, that would not do for eleven.
 TEST(Scheduler, NobodyMakesWayWhoseBlocksArePinnedAsWell) {
   Harness harness(20, {});
   const OwnerId beyond = harness.AddOwner({.pinned_blocks = 4}, {});
   const OwnerId entitled = harness.AddOwner({.guaranteed_blocks = 12}, {});
+  const OwnerId holder = harness.AddOwner({}, {});
   SequenceSpec pins = SpecOf(beyond, Prompt(17, 1), 1);
   pins.pin_ms = 1000;
   ASSERT_TRUE(harness.scheduler.Submit(std::move(pins)));
   harness.RunAll();
   ASSERT_EQ(harness.cache.pool().counts(beyond).pinned, 4u);
   const auto runs = harness.scheduler.Submit(SpecOf(beyond, Prompt(17, 1), 4));
+  ASSERT_TRUE(harness.scheduler.Submit(Spec(Prompt(1, 3), 4)));
   ASSERT_TRUE(harness.Step());
+  ASSERT_EQ(harness.scheduler.num_running(), 2u);
   ASSERT_EQ(harness.cache.pool().counts(beyond), (BlockCounts{.live = 5}));
-  BlockTable held;  // as a read from the disk holds blocks, which nobody can preempt
+  BlockTable held(holder);  // as a read from the disk holds blocks, which nobody can preempt
   ASSERT_TRUE(harness.cache.Grow(held, 6 * kTokensPerBlock, EvictionReason::kPrefill));
   const auto newcomer = harness.scheduler.Submit(SpecOf(entitled, Prompt(44, 2), 1));
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(harness.Step());
@@ -519,7 +523,7 @@ TEST(Scheduler, NobodyMakesWayWhoseBlocksArePinnedAsWell) {
   EXPECT_EQ(harness.scheduler.Get(*newcomer).state, SequenceState::kWaiting);
   harness.cache.Release(held);
   harness.RunAll();
-  EXPECT_EQ(harness.ended.size(), 3u);
+  EXPECT_EQ(harness.ended.size(), 4u);
 }
 
 TEST(Scheduler, PinsOfAGroupCanBeEnded) {
