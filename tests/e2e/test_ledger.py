@@ -223,7 +223,7 @@ def test_why_blocks_are_missed(ledger_server):
     complete(ledger_server, PROMPT * 2, "echo", echo=True, logprobs=1, max_tokens=0)
     missed = row_of(ledger_server, "echo")["missed"]
     assert missed["by_reason"] == {"not_asked": missed["blocks"]}
-    for i in range(6):  # more than 32 MiB hold
+    for i in range(5):  # more than 32 MiB hold
         complete(ledger_server, [100 + i] * 700, f"fill-{i}", max_tokens=1)
     complete(ledger_server, [100] * 700, "evicted", max_tokens=1)
     row = row_of(ledger_server, "evicted")
