@@ -107,7 +107,6 @@ Result<EngineOptions> MakeOptions(const EngineFlags& flags, const ModelConfig& c
   options.disk_encryption = flags.disk_encryption;
   options.disk_required = flags.disk_required;
   options.log = [](std::string_view line) { spdlog::warn("{}", line); };
-  options.warm_up = flags.warm_up;
   options.target_itl_ms = flags.target_itl_ms;
   options.tool_keep_seconds = flags.tool_keep_seconds;
   options.eviction = EvictionKindNamed(flags.eviction).value_or(EvictionKind::kAuto);

@@ -37,7 +37,6 @@ struct EngineFlags {
   std::string repack_limit = "32GiB";
   std::string config;        // settings file
   std::string scope_secret;  // EngineOptions::scope_secret; no flag
-  bool warm_up = true;       // EngineOptions::warm_up; no flag
 
   // EngineOptions of the same names; set by ResolveDisk.
   std::string disk_folder;

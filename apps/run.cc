@@ -125,7 +125,6 @@ void AddSamplingFlags(CLI::App& app, SamplingParams& sampling) {
 
 Command AddRun(CLI::App& parent) {
   auto flags = std::make_shared<RunFlags>();
-  flags->engine.warm_up = false;  // there is one request, and it comes at once
   CLI::App* app = parent.add_subcommand("run", "One answer to stdout, for scripts.");
   app->footer(
       "Examples:\n"

@@ -228,9 +228,9 @@ async def queue_truth(setting, clients=40):
                     break
                 await asyncio.sleep(int(answer.headers["retry-after"]))
             back.append(attempt)
-            if answer.status == 200 and attempt == 0:
-                told = float(answer.headers.get("x-quire-estimated-wait-ms", 0))
-                early.append(answer.body["quire"]["queue_ms"] - told)
+            told = answer.headers.get("x-quire-estimated-wait-ms")
+            if answer.status == 200 and attempt == 0 and told is not None:
+                early.append(answer.body["quire"]["queue_ms"] - float(told))
             return answer
 
         answers = await asyncio.gather(*(client(i) for i in range(clients)))

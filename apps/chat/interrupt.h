@@ -16,9 +16,9 @@ class InterruptWatch {
   InterruptWatch(const InterruptWatch&) = delete;
   InterruptWatch& operator=(const InterruptWatch&) = delete;
 
-  bool interrupted() const;
-  // Readable from the press until Clear(): for a poll() that must not miss one which comes just
-  // before it, or on another thread. Not to be read or closed.
+  bool interrupted() const;  // a system call
+  // Readable while interrupted(): for a poll() that must not miss a press which comes just before
+  // it, or on another thread. Not to be read or closed.
   int fd() const;
   void Clear();  // forgets; so does the start of a watch
 

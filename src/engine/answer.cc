@@ -84,8 +84,8 @@ void Answer::End(FinishReason reason, EventQueue& events) {
     }
   }
   NoteText(event.text);
-  const bool completed = reason == FinishReason::kStop || reason == FinishReason::kLength;
-  calls_tool_ = completed && request_.calls_tool && request_.calls_tool(text_);
+  completed_ = reason == FinishReason::kStop || reason == FinishReason::kLength;
+  calls_tool_ = completed_ && request_.calls_tool && request_.calls_tool(text_);
   text_ = {};
   if (stopped_by_ >= 0) event.stopped_by = request_.stop[static_cast<size_t>(stopped_by_)];
   if (hash_) event.logit_hash = hash_->Hex();

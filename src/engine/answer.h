@@ -36,6 +36,8 @@ class Answer {
 
   bool ended() const { return ended_; }
   uint32_t num_generated() const { return num_generated_; }
+  // Once ended: by itself, or at its most tokens. Else nobody knows how long it would have been.
+  bool completed() const { return completed_; }
   // Once ended: whether its text calls a tool. Never after a cancel or a failure: nobody goes on.
   bool calls_tool() const { return calls_tool_; }
 
@@ -54,6 +56,7 @@ class Answer {
   uint32_t num_generated_ = 0;
   int stopped_by_ = -1;  // index into the request's stop texts
   bool ended_ = false;
+  bool completed_ = false;
   std::string text_;  // all of it, where it may call a tool
   bool calls_tool_ = false;
 };

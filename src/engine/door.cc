@@ -171,17 +171,22 @@ Forecast Door::ForecastOf(const GenerationRequest& request, const Arriving& arri
 
   const double passing = ends > 0 ? running + std::min(waiting, own * queued)
                                   : std::min(running + waiting, own * (queued + load_.running));
-  const double seconds =
+  std::optional<double> wait =
       SecondsUntil(passing, static_cast<double>(ends), request.max_tokens,
                    no_memory ? load_.seconds_per_token : load_.seconds_per_token_full);
-  return {ahead, std::max(seconds, OwnTurn(request)), KvBytesOf(request)};
+  const std::optional<double> own_turn = OwnTurn(request);
+  wait = wait && own_turn ? std::optional(std::max(*wait, *own_turn)) : std::nullopt;
+  return {ahead, wait, KvBytesOf(request)};
 }
 
-// Until so many tokens of prompts are read, and so many answers have ended.
-double Door::SecondsUntil(double tokens, double ends, uint32_t max_tokens,
-                          double seconds_per_token) const {
-  const double reading = load_.tokens_per_second > 0 ? tokens / load_.tokens_per_second : 0;
-  if (seconds_per_token == 0) return std::max(reading, ends * load_.seconds_per_choice);
+// Until so many tokens of prompts are read, and so many answers have ended. A prompt is read no
+// slower than its tokens would be generated.
+std::optional<double> Door::SecondsUntil(double tokens, double ends, uint32_t max_tokens,
+                                         double seconds_per_token) const {
+  if (tokens == 0 && ends == 0) return 0;
+  if (seconds_per_token == 0) return std::nullopt;
+  const double reading =
+      load_.tokens_per_second > 0 ? tokens / load_.tokens_per_second : tokens * seconds_per_token;
   const double answer =
       load_.tokens_per_choice > 0 ? load_.tokens_per_choice : std::min(max_tokens, kUsualAnswer);
   return reading + ends * answer * seconds_per_token;
@@ -189,7 +194,7 @@ double Door::SecondsUntil(double tokens, double ends, uint32_t max_tokens,
 
 // Who may run few at once waits for its own to end, which are as rare among all ends as they are
 // among those that run.
-double Door::OwnTurn(const GenerationRequest& request) const {
+std::optional<double> Door::OwnTurn(const GenerationRequest& request) const {
   const auto found = accounts_.find(request.tenant);
   const auto present = present_.find(request.tenant);
   if (found == accounts_.end() || present == present_.end()) return 0;
@@ -216,8 +221,9 @@ uint32_t Door::RetryAfterSeconds(const Arriving& arriving, uint32_t max_tokens) 
   const uint32_t ends = (load_.unstarted + arriving.choices) / 2 + 1;
   const auto tokens =
       static_cast<double>(load_.waiting_tokens + load_.running_tokens + arriving.tokens);
-  return WholeSeconds(SecondsUntil(tokens / 2, ends, max_tokens, load_.seconds_per_token_full),
-                      kMostRetrySeconds);
+  const std::optional<double> seconds =
+      SecondsUntil(tokens / 2, ends, max_tokens, load_.seconds_per_token_full);
+  return seconds ? WholeSeconds(*seconds, kMostRetrySeconds) : kUnmeasuredRetrySeconds;
 }
 
 }  // namespace quire

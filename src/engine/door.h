@@ -9,13 +9,14 @@
 //
 // The forecast uses measured rates: what is ahead in the order of the queue is to be read first,
 // and if no place or no memory is free, or its tenant may run no more at once, others have to end:
-// each generates as many tokens as those that have ended did. Until there is a rate of that, how
-// fast answers end stands for it.
+// each generates as many tokens as those that have ended did. Before the first step has ended there
+// is no rate, and no forecast for whoever has to wait.
 //
 // Threads  none: the engine guards it with its mutex. Times are arguments, in seconds.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -28,14 +29,13 @@ namespace quire {
 
 // What the engine thread knows of its load, as of its last step.
 struct Load {
-  uint32_t running = 0;           // choices
-  uint32_t waiting = 0;           // choices that wait, also for a second time
-  uint32_t unstarted = 0;         // of those, such as never ran
-  uint64_t waiting_tokens = 0;    // to compute before all of those have their first token
-  uint64_t running_tokens = 0;    // the same for those that run
-  uint64_t free_tokens = 0;       // of KV that is free or can be freed
-  double tokens_per_second = 0;   // of prefill; 0: not measured yet
-  double seconds_per_choice = 0;  // between ends of choices; 0: not measured yet
+  uint32_t running = 0;          // choices
+  uint32_t waiting = 0;          // choices that wait, also for a second time
+  uint32_t unstarted = 0;        // of those, such as never ran
+  uint64_t waiting_tokens = 0;   // to compute before all of those have their first token
+  uint64_t running_tokens = 0;   // the same for those that run
+  uint64_t free_tokens = 0;      // of KV that is free or can be freed
+  double tokens_per_second = 0;  // of prefill; 0: not measured yet
   // What those that are here will generate, as answers did lately; 0: not measured yet.
   double tokens_per_choice = 0;
   // A step that only decodes, over the tokens it makes: of those that run now, or of as many as
@@ -45,9 +45,9 @@ struct Load {
 };
 
 struct Forecast {
-  uint32_t position = 0;  // answers that are ahead and have not begun
-  double wait_seconds = 0;
-  uint64_t kv_bytes = 0;  // for the prompt and max_tokens of each choice
+  uint32_t position = 0;               // answers that are ahead and have not begun
+  std::optional<double> wait_seconds;  // none: nothing was measured yet
+  uint64_t kv_bytes = 0;               // for the prompt and max_tokens of each choice
 };
 
 class Door {
@@ -79,6 +79,8 @@ class Door {
   // `tokens` were computed for the tenant.
   void NoteComputed(const std::string& tenant, uint64_t tokens, double now);
 
+  // Before anything was measured. Some steps: then there is more to say.
+  static constexpr uint32_t kUnmeasuredRetrySeconds = 5;
   // `max_tokens`: of whoever is told; it says something as long as no answer has ended.
   uint32_t RetryAfterSeconds(const Arriving& arriving, uint32_t max_tokens = UINT32_MAX) const;
 
@@ -95,9 +97,9 @@ class Door {
   Status CheckQueue(const GenerationRequest& request, const Arriving& arriving) const;
   static void Fill(Account& account, double now);
   Status CheckTenant(const GenerationRequest& request, double now);
-  double SecondsUntil(double tokens, double ends, uint32_t max_tokens,
-                      double seconds_per_token) const;
-  double OwnTurn(const GenerationRequest& request) const;
+  std::optional<double> SecondsUntil(double tokens, double ends, uint32_t max_tokens,
+                                     double seconds_per_token) const;
+  std::optional<double> OwnTurn(const GenerationRequest& request) const;
   uint64_t KvBytesOf(const GenerationRequest& request) const;
   Forecast ForecastOf(const GenerationRequest& request, const Arriving& arriving) const;
 

@@ -90,7 +90,11 @@ TEST(Door, ATenantHasItsOwnContextAndMemory) {
 
 TEST(Door, AFullQueueSaysWhenToRetry) {
   Door door(kLimits);
-  door.SetLoad({.running = 4, .waiting = 16, .unstarted = 16, .seconds_per_choice = 2});
+  door.SetLoad({.running = 4,
+                .waiting = 16,
+                .unstarted = 16,
+                .tokens_per_choice = 20,
+                .seconds_per_token_full = 0.1});
   const auto refused = door.Enter(Request("a"), {}, 0);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kOverloaded);
@@ -126,15 +130,17 @@ TEST(Door, ForecastsFromWhatIsAheadAndTheMeasuredRates) {
                 .running_tokens = 500,
                 .free_tokens = 10000,
                 .tokens_per_second = 100,
-                .seconds_per_choice = 3});
+                .tokens_per_choice = 30,
+                .seconds_per_token = 0.1,
+                .seconds_per_token_full = 0.05});
   const auto big = door.Enter(Request("a", 5000), {.choices = 1, .tokens = 300}, 0);
   ASSERT_TRUE(big);
   EXPECT_EQ(big->position, 2u);
-  EXPECT_NEAR(big->wait_seconds, 18, 1e-9);
+  EXPECT_NEAR(*big->wait_seconds, 18 + 30 * 0.05, 1e-9) << "the fifth for four places";
   const auto small = door.Enter(Request("a", 10), {}, 0);
-  EXPECT_NEAR(small->wait_seconds, 0.3, 1e-9) << "short work passes long work";
+  EXPECT_NEAR(*small->wait_seconds, 0.3, 1e-9) << "short work passes long work";
   const auto hungry = door.Enter(Request("a", 20000), {}, 0);
-  EXPECT_GE(hungry->wait_seconds, 6) << "memory comes free as answers end";
+  EXPECT_NEAR(*hungry->wait_seconds, 15 + 2 * 30 * 0.1, 1e-9) << "memory comes free as answers end";
 }
 
 // Eight are there for four places: those that run must be read and answered, one after the other.
@@ -147,14 +153,13 @@ TEST(Door, ForecastsTheEndsThatAPlaceWaitsForFromTheirTokens) {
             .running_tokens = 200,
             .free_tokens = 10000,
             .tokens_per_second = 100,
-            .seconds_per_choice = 1000,
             .seconds_per_token = 0.05,
             .seconds_per_token_full = 0.01};
   const auto wait = [&](uint32_t prompt, uint32_t max_tokens) {
     door.SetLoad(load);
     const auto entered = door.Enter(Request("a", prompt, max_tokens), {}, 0);
     EXPECT_TRUE(entered);
-    return entered ? entered->wait_seconds : -1;
+    return entered ? entered->wait_seconds.value_or(-1) : -1;
   };
   EXPECT_NEAR(wait(200, 50), 10 + 5 * 50 * 0.01, 1e-9) << "as long as none has ended: as its own";
   EXPECT_NEAR(wait(200, 30'000), 10 + 5 * 256 * 0.01, 1e-9) << "which may be no wish";
@@ -171,17 +176,38 @@ TEST(Door, ForecastsTheEndsThatAPlaceWaitsForFromTheirTokens) {
   EXPECT_EQ(door.RetryAfterSeconds({.choices = 4, .tokens = 2000}), 18u) << "who comes counts";
 }
 
+TEST(Door, NobodyIsToldHowLongItWaitsBeforeAnythingWasMeasured) {
+  Door door(kLimits);
+  Tenant narrow = Named("narrow");
+  narrow.max_concurrent = 1;
+  door.Describe(std::vector{narrow, Named("wide")});
+  EXPECT_EQ(door.Enter(Request("wide"), {}, 0)->wait_seconds, 0) << "there is nothing to wait for";
+  EXPECT_EQ(door.Enter(Request("narrow"), {}, 0)->wait_seconds, 0);
+  EXPECT_EQ(door.Enter(Request("narrow"), {}, 0)->wait_seconds, std::nullopt) << "its own";
+  const auto behind = door.Enter(Request("wide"), {.choices = 3, .tokens = 30}, 0);
+  EXPECT_EQ(behind->position, 3u);
+  EXPECT_EQ(behind->wait_seconds, std::nullopt);
+  EXPECT_EQ(door.RetryAfterSeconds({}), Door::kUnmeasuredRetrySeconds);
+  // Steps have ended, but none that read enough of a prompt.
+  door.SetLoad({.seconds_per_token = 0.1, .seconds_per_token_full = 0.01});
+  EXPECT_NEAR(*door.Enter(Request("wide"), {.choices = 3, .tokens = 30}, 0)->wait_seconds,
+              30 * 0.01, 1e-9);
+}
+
 TEST(Door, WhoMayRunFewAtOnceIsToldToWaitForItsOwn) {
   Door door(kLimits);
   Tenant narrow = Named("narrow");
   narrow.max_concurrent = 1;
   door.Describe(std::vector{narrow, Named("wide")});
-  door.SetLoad(
-      {.running = 2, .free_tokens = 10000, .tokens_per_second = 1000, .seconds_per_choice = 3});
+  door.SetLoad({.running = 2,
+                .free_tokens = 10000,
+                .tokens_per_second = 1000,
+                .tokens_per_choice = 30,
+                .seconds_per_token = 0.1});
   const auto wait = [&door](const char* tenant) {
     const auto entered = door.Enter(Request(tenant), {}, 0);
     EXPECT_TRUE(entered);
-    return entered ? entered->wait_seconds : -1;
+    return entered ? entered->wait_seconds.value_or(-1) : -1;
   };
   EXPECT_LT(wait("narrow"), 1) << "nothing of it runs";
   EXPECT_NEAR(wait("narrow"), 6, 1e-9) << "every other end is one of its own";

@@ -26,6 +26,7 @@
 #include "engine/step_loop.h"
 #include "engine/transfer/kv_courier.h"
 #include "engine/view/engine_view.h"
+#include "engine/warm_up.h"
 #include "kernels/numerics.h"
 #include "model/forward.h"
 #include "model/model.h"
@@ -37,7 +38,6 @@ namespace quire {
 namespace {
 
 constexpr uint32_t kMaxChoices = 128;
-constexpr uint32_t kWarmUpRows = 40;  // more than the kernels for few tokens take
 constexpr auto kIdleBeforeCheck = std::chrono::seconds(1);
 constexpr double kUnpinSlack = 0.002;   // in seconds: or it might not be over yet
 constexpr double kLongestSleep = 3600;  // where no pin ends: a wait for ever overflows its clock
@@ -84,7 +84,7 @@ struct Engine::Impl {
   ~Impl();
 
   StepLoopOptions MakeLoopOptions();
-  void WarmUp(std::unique_lock<std::mutex>& lock);
+  void TryWarmUp(std::unique_lock<std::mutex>& lock);
   bool HasNews() const;
   void ThreadMain();
   bool WaitForWork();
@@ -108,7 +108,7 @@ struct Engine::Impl {
   ForwardPass forward;
   EngineMetrics metrics;
   StepLoop loop;  // these two: of the engine thread alone
-  bool cold = false;
+  WarmUp warm_up;
   KvCourier courier;
 
   // Something came that may make the step at hand pointless: set with it, under the mutex, so that
@@ -161,6 +161,8 @@ Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> m
                 batch);
           },
           metrics),
+      warm_up(std::min<uint64_t>(
+          {options.step_tokens + uint64_t{1}, limits.kv_tokens, options.context_tokens})),
       courier(CourierParts()),
       stats(loop.stats()),
       door({.queue_limit = options.queue_limit,
@@ -231,32 +233,19 @@ Engine::Impl::~Impl() {
   thread.join();
 }
 
-// One prefill and one decode, in blocks that nobody owns; left for whatever comes, and begun again
-// when nothing is to be done.
-void Engine::Impl::WarmUp(std::unique_lock<std::mutex>& lock) {
-  cold = !loop.holds_blocks();
-  if (!cold) return;
-  lock.unlock();
+// Left for whatever is to be done. Who only looks is shown what is here between two layers: were
+// it left for those as well, one who looks often would keep it from its end.
+void Engine::Impl::TryWarmUp(std::unique_lock<std::mutex>& lock) {
   const auto left = [this](uint32_t) {
-    const std::lock_guard looking(mutex);
-    return HasNews() || !lookers.empty();
+    std::unique_lock looking(mutex);
+    if (!lookers.empty()) ShowLookers(looking);
+    return HasNews();
   };
-  const uint32_t rows = static_cast<uint32_t>(
-      std::min<uint64_t>({kWarmUpRows, options.step_tokens, limits.kv_tokens - 1,
-                          uint64_t{options.context_tokens} - 1}));
+  lock.unlock();
   RunErrand([&] {
-    std::vector<uint32_t> table(rows / kBlockTokens + 1);
-    for (uint32_t i = 0; i < table.size(); ++i) table[i] = i;
-    const std::vector<TokenId> tokens(rows + 1, 0);
-    BatchItem item{.tokens = std::span(tokens).first(rows),
-                   .first_position = 0,
-                   .table = table,
-                   .num_logit_rows = 1};
-    cold = !forward.RunUnless(left, std::span(&item, 1));
-    if (cold) return;
-    item.tokens = std::span(tokens).last(1);
-    item.first_position = rows;
-    cold = !forward.RunUnless(left, std::span(&item, 1));
+    warm_up.Try(loop.holds_blocks(), [&](std::span<const BatchItem> batch) {
+      return forward.RunUnless(left, batch).has_value();
+    });
   });
   lock.lock();
 }
@@ -298,9 +287,8 @@ void Engine::Impl::Describe(std::span<const Tenant> tenants) {
 void Engine::Impl::ThreadMain() {
   const SparePermit permit(SpareUse::kAll);
   pool->PinCaller();
-  cold = options.warm_up;
   while (WaitForWork()) {
-    if (loop.Step()) cold = false;  // that warms up as well
+    if (loop.Step()) warm_up.NoteStep();
   }
   loop.CancelAll();
   if (disk != nullptr) disk->Flush();
@@ -327,7 +315,7 @@ void Engine::Impl::Sleep(std::unique_lock<std::mutex>& lock) {
   const bool waits_for_disk = loop.WaitsForDisk();
   const auto ready = [&] { return (busy && !waits_for_disk) || !lookers.empty() || HasNews(); };
   for (bool checked = false;;) {
-    if (cold && !busy && !waits_for_disk && !ready()) WarmUp(lock);
+    if (!warm_up.is_over() && !busy && !waits_for_disk && !HasNews()) TryWarmUp(lock);
     if (waits_for_disk) {
       work.wait_for(lock, kDiskPatience, ready);
     } else if (checked) {
@@ -488,6 +476,8 @@ void Engine::StopAdmission() {
   const std::lock_guard lock(impl_->mutex);
   impl_->admitting = false;
 }
+
+bool Engine::warming_up() const { return !impl_->warm_up.is_over(); }
 
 bool Engine::idle() const {
   const std::lock_guard lock(impl_->mutex);

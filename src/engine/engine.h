@@ -57,8 +57,6 @@ struct EngineOptions {
   // with more choices than this is still accepted when nobody waits.
   uint32_t queue_limit = 256;
   bool prefix_cache = true;
-  // Pages and kernels are touched while nothing is to be done; else the first request pays.
-  bool warm_up = true;
   // 32 secret bytes from which scopes are derived; empty: drawn at random for this process.
   std::string scope_secret;
   // Where KV outlives memory and process, and how many bytes of it; empty or 0: nowhere.
@@ -93,7 +91,7 @@ struct EngineStats {
 class Engine {
  public:
   // `pool` is used by the engine alone from now on, at first for a warm-up pass through every
-  // kernel, which is left for whatever comes.
+  // kernel (warm_up.h), which is left for whatever is to be done.
   static Result<std::unique_ptr<Engine>> Create(const EngineOptions& options,
                                                 std::shared_ptr<const Model> model,
                                                 std::shared_ptr<const Tokenizer> tokenizer,
@@ -145,6 +143,8 @@ class Engine {
   // Refuses new requests from now on.
   void StopAdmission();
   bool idle() const;  // nothing waiting or running
+  // The pass of Create is still to be run, or to be run again: no step has come before it.
+  bool warming_up() const;
 
   uint32_t RetryAfterSeconds() const;  // of a full queue, from the measured rate
   EngineStats stats() const;

@@ -3,12 +3,15 @@
 #include <gtest/gtest.h>
 #include <prometheus/registry.h>
 
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <set>
 #include <thread>
 
 #include "base/worker_pool.h"
+#include "engine/view/engine_view.h"
 #include "model/model.h"
 #include "tests/engine/fake_model.h"
 #include "tests/support/tiny_model.h"
@@ -143,6 +146,42 @@ TEST(Engine, APinEndsWhileNothingIsDone) {
   }
   EXPECT_EQ(engine->stats().pinned_blocks, 0u);
   EXPECT_GE(engine->stats().idle_blocks, 2u);
+}
+
+bool WarmsUp(const Engine& engine) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (engine.warming_up() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  return !engine.warming_up();
+}
+
+TEST(Engine, WarmsUpWhileNothingIsToBeDone) {
+  const auto engine = MakeEngine();
+  ASSERT_TRUE(WarmsUp(*engine));
+  const EngineStats stats = engine->stats();
+  EXPECT_EQ(stats.steps, 0u);
+  EXPECT_EQ(stats.free_blocks, stats.blocks);
+  const GenerationRequest request = Ask(std::vector<TokenId>(40, 7), 6);
+  const Story warm = RunOne(*engine, request);
+  EXPECT_EQ(warm.done[0].receipt.cached_tokens, 0u);
+  const Story at_once = RunOne(*MakeEngine(), request);
+  EXPECT_EQ(warm.ends.at(0).logit_hash, at_once.ends.at(0).logit_hash);
+}
+
+// Several engines: one may be warm before anybody looks.
+TEST(Engine, WhoLooksAllTheTimeDoesNotKeepItFromWarmingUp) {
+  for (int i = 0; i < 20; ++i) {
+    std::atomic<bool> looks_on = true;
+    std::function<void()> look;
+    const auto engine = MakeEngine();
+    look = [&] {
+      engine->Look([&](const EngineView&) {
+        if (looks_on) look();
+      });
+    };
+    look();
+    ASSERT_TRUE(WarmsUp(*engine));
+    looks_on = false;
+  }
 }
 
 TEST(Engine, RefusesOptionsThatCannotWork) {

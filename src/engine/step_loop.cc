@@ -21,15 +21,6 @@ constexpr TickMs kMsPerSecond = 1000;
 
 TickMs TickOf(double seconds) { return static_cast<TickMs>(seconds * kMsPerSecond); }
 
-Error ErrorOf(const std::exception& failure) {
-  if (dynamic_cast<const std::bad_alloc*>(&failure) == nullptr) {
-    return {ErrorCode::kInternal, failure.what(), {}};
-  }
-  return {ErrorCode::kUnavailable,
-          "the system gave no memory for this request; ask for less at once, or try again",
-          {}};
-}
-
 }  // namespace
 
 uint32_t StepLoop::NumSequences(const GenerationRequest& request) {
@@ -64,11 +55,20 @@ StepLoop::StepLoop(const StepLoopOptions& options, const Tokenizer& tokenizer, R
   Publish();
 }
 
+Error StepLoop::ErrorOf(const std::exception& failure) {
+  if (dynamic_cast<const std::bad_alloc*>(&failure) == nullptr) {
+    return {ErrorCode::kInternal, failure.what(), {}};
+  }
+  return {ErrorCode::kUnavailable,
+          "the system gave no memory for this request; ask for less at once, or try again",
+          {}};
+}
+
 bool StepLoop::Step() {
   step_started_ = options_.clock();
   if (SpareMemory::scarce()) FailNewest();
   WorkDisk();
-  step_started_ = options_.clock();  // blocks may have come, and been copied
+  step_started_ = options_.clock();  // that took its time
   const Scheduler::Decodes decodes = scheduler_.decodes();
   nobody_is_answered_ = decodes.sequences == 0;
   if (!nobody_is_answered_) decode_depth_ = decodes.positions / decodes.sequences;
@@ -235,31 +235,6 @@ void StepLoop::UnpinExpired() {
 
 // KV that is placed while a step is prepared may have set the clock of the cache beyond its start.
 TickMs StepLoop::Now() const { return std::max(cache_.now(), TickOf(step_started_)); }
-
-void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
-  ActiveRequest& request = *requests_.at(id);
-  if (const auto fetched = fetching_.extract(id); !fetched.empty()) {
-    if (!scheduler_.Get(fetched.mapped()).has_run) request.NoteOnboarded(tokens, seconds);
-    scheduler_.Fetched(fetched.mapped());
-    return;
-  }
-  request.NoteOnboarded(tokens, seconds);
-  Status admitted;
-  try {
-    auto leader = scheduler_.Submit(SpecOf(request.request()));
-    if (leader) {
-      AddPlaces(std::move(requests_.at(id)), *leader);
-    } else {
-      admitted = std::unexpected(std::move(leader.error()));
-    }
-  } catch (const std::exception& failure) {
-    admitted = std::unexpected(ErrorOf(failure));
-  }
-  if (admitted) return;
-  request.Fail(std::move(admitted.error()));
-  settling_.push_back(&request);
-  Settle();
-}
 
 void StepLoop::AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader) {
   ActiveRequest& active = *request;
@@ -477,10 +452,7 @@ void StepLoop::Settle() {
   std::vector<std::unique_ptr<ActiveRequest>> done;
   for (ActiveRequest* request : settling_) {
     ended_choices += request->num_choices();
-    if (const uint32_t tokens = request->receipt().generated_tokens; tokens > 0) {
-      answered.choices += request->num_choices();
-      answered.tokens += tokens;
-    }
+    for (uint32_t i = 0; i < request->num_choices(); ++i) NoteLength(request->answer(i), answered);
     done.push_back(std::move(requests_.extract(request->id()).mapped()));
   }
   settling_.clear();
@@ -493,6 +465,15 @@ void StepLoop::Settle() {
     if (ended_) ended_(request->request());
     request->Done();
   }
+}
+
+// One that was broken off says only that it had so many at least: nothing, if that is usual.
+void StepLoop::NoteLength(const Answer& answer, Pace::Answered& answered) const {
+  const uint32_t tokens = answer.num_generated();
+  const double usual = pace_.tokens_per_choice();
+  if (tokens == 0 || (!answer.completed() && (usual == 0 || tokens <= usual))) return;
+  ++answered.choices;
+  answered.tokens += tokens;
 }
 
 void StepLoop::Publish() {
@@ -538,7 +519,6 @@ Load StepLoop::load() const {
           .running_tokens = scheduler_.running_work_tokens(),
           .free_tokens = uint64_t{cache_.available()} * cache_.block_tokens(),
           .tokens_per_second = pace_.prefill_rows_per_second(),
-          .seconds_per_choice = pace_.seconds_per_choice(),
           .tokens_per_choice = choices > 0 ? tokens / choices : usual,
           .seconds_per_token = token_of(std::max(scheduler_.num_running(), 1u)),
           .seconds_per_token_full = token_of(options_.budget.step_sequences)};

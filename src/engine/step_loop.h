@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -174,8 +175,10 @@ class StepLoop {
   OpenCalls::Turn TurnOf(const Sequence& sequence, const GenerationRequest& request) const;
   void Leave(SequenceId id);
   void FailNewest();
+  static Error ErrorOf(const std::exception& failure);
   void CancelSequences(ActiveRequest& request);
   void Settle();
+  void NoteLength(const Answer& answer, Pace::Answered& answered) const;
 
   const StepLoopOptions options_;
   const Tokenizer& tokenizer_;

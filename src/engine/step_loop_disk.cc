@@ -1,5 +1,6 @@
 // How requests wait for blocks that are read from the disk (engine/disk/onboarder.h).
 #include <new>
+#include <utility>
 
 #include "engine/disk/kv_disk.h"
 #include "engine/step_loop.h"
@@ -68,6 +69,31 @@ void StepLoop::WorkDisk() {
   }
 }
 
+void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
+  ActiveRequest& request = *requests_.at(id);
+  if (const auto fetched = fetching_.extract(id); !fetched.empty()) {
+    if (!scheduler_.Get(fetched.mapped()).has_run) request.NoteOnboarded(tokens, seconds);
+    scheduler_.Fetched(fetched.mapped());
+    return;
+  }
+  request.NoteOnboarded(tokens, seconds);
+  Status admitted;
+  try {
+    auto leader = scheduler_.Submit(SpecOf(request.request()));
+    if (leader) {
+      AddPlaces(std::move(requests_.at(id)), *leader);
+    } else {
+      admitted = std::unexpected(std::move(leader.error()));
+    }
+  } catch (const std::exception& failure) {
+    admitted = std::unexpected(ErrorOf(failure));
+  }
+  if (admitted) return;
+  request.Fail(std::move(admitted.error()));
+  settling_.push_back(&request);
+  Settle();
+}
+
 bool StepLoop::AwaitLayer(uint32_t layer) {
   return options_.disk == nullptr || options_.disk->AwaitLayer(layer);
 }
@@ -76,15 +102,18 @@ bool StepLoop::IsAhead() const {
   return options_.disk != nullptr && options_.disk->ahead().has_value();
 }
 
-// Nobody may find, or copy, blocks of which some layers are missing: a step leaves none.
+// Nobody may find, or copy, blocks of which some layers are missing: a step leaves none. The request
+// is gone if it was refused.
 void StepLoop::GiveUpAhead() {
   if (!IsAhead()) return;
   const Onboarder::Ahead ahead = *options_.disk->ahead();
-  ActiveRequest& request = *requests_.at(ahead.request);
-  for (uint32_t i = 0; i < NumSequences(request.request()); ++i) {
-    scheduler_.Requeue(SequenceId{static_cast<uint64_t>(request.leader()) + i});
+  if (const auto found = requests_.find(ahead.request); found != requests_.end()) {
+    ActiveRequest& request = *found->second;
+    for (uint32_t i = 0; i < NumSequences(request.request()); ++i) {
+      scheduler_.Requeue(SequenceId{static_cast<uint64_t>(request.leader()) + i});
+    }
+    request.LoseOnboarded(ahead.tokens);
   }
-  request.LoseOnboarded(ahead.tokens);
   options_.disk->GiveUp();
 }
 

@@ -58,6 +58,46 @@ TEST(StepLoop, WhatIsYetToBeGeneratedIsKnownFromAnswersAndFromLimits) {
   while (harness.loop.Step()) harness.loop.CheckInvariants();
 }
 
+TEST(StepLoop, AnAnswerThatWasBrokenOffHadThatManyTokensAtLeast) {
+  LoopHarness harness(64);
+  const auto cancelled_after = [&harness](int steps) {
+    GenerationRequest request = Ask(Prompt(20, 1), 100);
+    request.ignore_eos = true;
+    const auto events = harness.Start(request);
+    for (int i = 0; i < steps; ++i) ASSERT_TRUE(harness.loop.Step());
+    harness.loop.Cancel(harness.last());
+  };
+  cancelled_after(1);
+  EXPECT_EQ(harness.loop.load().tokens_per_choice, 0) << "nobody knows what it would have been";
+  harness.RunToEnd(Ask(Prompt(20, 1), 40));
+  cancelled_after(1);
+  EXPECT_EQ(harness.loop.load().tokens_per_choice, 40);
+  cancelled_after(60);
+  EXPECT_GT(harness.loop.load().tokens_per_choice, 40);
+}
+
+// A step costs a second, and each row of it ten milliseconds.
+TEST(StepLoop, ATokenCostsWhatItsShareOfAStepDoesForThoseThatRunAndForAsManyAsCan) {
+  LoopHarness harness(64, {.step_sequences = 16});
+  harness.before_run = [&harness] {
+    harness.late_seconds += 1 + 0.01 * static_cast<double>(harness.step_rows);
+    return true;
+  };
+  harness.RunToEnd(Ask(Prompt(20, 1), 10));
+  EXPECT_EQ(harness.loop.load().running, 0u);
+  EXPECT_NEAR(harness.loop.load().seconds_per_token, 1.01, 0.1) << "as if one ran";
+  for (uint32_t i = 0; i < 4; ++i) {
+    GenerationRequest request = Ask(Prompt(20, 2 + i), 20);
+    request.ignore_eos = true;
+    harness.Start(request);
+  }
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(harness.loop.Step());
+  const Load load = harness.loop.load();
+  EXPECT_EQ(load.running, 4u);
+  EXPECT_NEAR(load.seconds_per_token, 1.04 / 4, 0.04);
+  EXPECT_NEAR(load.seconds_per_token_full, 1.16 / 16, 0.02);
+}
+
 // KV from another server is placed while a step is being prepared, by a later clock than its start.
 TEST(StepLoop, AStepMayBeginBeforeTheTimeOfTheCache) {
   LoopHarness harness(16);

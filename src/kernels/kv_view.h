@@ -1,8 +1,9 @@
 // kernels/kv_view.h -- how the KV cache lies in memory, for those who read and write its bytes.
 //
-// The arena is laid out [block][layer][keys | values], so that consecutive block ids are
-// consecutive bytes, and a new block touches one page or two instead of one for each layer. Inside
-// a block of one layer, for T = kBlockTokens and every KV head:
+// The arena is laid out [block][layer][keys | values]: all layers of a block are one piece, and
+// consecutive block ids are consecutive bytes. On huge pages (tier/kv_arena.h) a new block touches
+// one of them, seldom two, where [layer][block] would touch one for each layer. Inside a block of
+// one layer, for T = kBlockTokens and every KV head:
 //
 //            keys                                        values
 //   f16,f32  [head_dim][T]                               [T][head_dim]

@@ -16,10 +16,8 @@ using std::chrono::milliseconds;
 // Rows of so long are written in one transaction: a busy server syncs its disk some times a second.
 constexpr auto kGather = milliseconds(50);
 constexpr auto kBetweenTries = milliseconds(200);
-constexpr auto kPatience = milliseconds(2000);
 constexpr auto kMostWait = milliseconds(3000);
 constexpr auto kRetireEvery = std::chrono::seconds(60);
-constexpr auto kPurgeEvery = std::chrono::seconds(1);  // while it does not succeed
 
 int64_t NowMs() {
   return std::chrono::duration_cast<milliseconds>(
@@ -144,7 +142,7 @@ uint64_t Ledger::LostOf(const std::string& tenant) const {
 bool Ledger::WaitForWork(std::unique_lock<std::mutex>& lock) {
   const auto has_work = [this] { return stopping_ || !queue_.empty() || news_; };
   if (owes_purge_) {
-    work_.wait_for(lock, kPurgeEvery, has_work);
+    work_.wait_for(lock, limits_.purge_every, has_work);
   } else {
     work_.wait_for(lock, kRetireEvery, has_work);
   }
@@ -210,7 +208,7 @@ void Ledger::DropPurged() {
 
 // Once it is known that writing fails, nothing is gained by waiting with each row.
 Status Ledger::WritePatiently() {
-  const auto give_up = std::chrono::steady_clock::now() + kPatience;
+  const auto give_up = std::chrono::steady_clock::now() + limits_.write_time;
   Status written = WithFile(&Ledger::Write);
   while (!written && !failing_ && std::chrono::steady_clock::now() < give_up) {
     std::unique_lock lock(mutex_);

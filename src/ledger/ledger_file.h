@@ -36,6 +36,10 @@ struct LedgerLimits {
   // fills up.
   uint64_t log_bytes = uint64_t{64} << 20;
   std::chrono::milliseconds read_time{3000};  // of one question: others wait for their turn
+  // Of Ledger: how long rows are tried to be written before they are lost, and how often a purge
+  // that does not succeed is tried.
+  std::chrono::milliseconds write_time{2000};
+  std::chrono::milliseconds purge_every{1000};
 };
 
 // What a user says of a request after it has ended.

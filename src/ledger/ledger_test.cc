@@ -213,7 +213,8 @@ TEST_F(LedgerTest, NothingOfAPurgedTenantIsOnTheDisk) {
 // A reader keeps the log from being emptied: the purge is owed until it has gone.
 TEST_F(LedgerTest, APurgeIsTriedUntilItIsDone) {
   std::vector<std::string> log;
-  Ledger ledger(path_, {.days = 0}, [&](std::string_view line) { log.emplace_back(line); });
+  Ledger ledger(path_, {.days = 0, .purge_every = std::chrono::milliseconds(20)},
+                [&](std::string_view line) { log.emplace_back(line); });
   LedgerRow row = Row("a");
   row.route = "a route that nobody may find";
   ledger.Add(row);
@@ -259,7 +260,7 @@ TEST_F(LedgerTest, WhatEndsAfterThePurgeIsNotWritten) {
 }
 
 TEST_F(LedgerTest, ATableThatSomebodyDroppedEndsNoServer) {
-  Ledger ledger(path_, {.days = 0}, {});
+  Ledger ledger(path_, {.days = 0, .write_time = std::chrono::milliseconds(20)}, {});
   ledger.Add(Row("before"));
   ledger.Settle();
   {
@@ -281,7 +282,8 @@ TEST_F(LedgerTest, ATableThatSomebodyDroppedEndsNoServer) {
 
 // While a reader stays the log grows, to a limit; when it has gone all is well by itself.
 TEST_F(LedgerTest, ALogThatGrowsTooLargeIsWrittenNoMoreUntilItsReaderGoes) {
-  Ledger ledger(path_, {.days = 0, .log_bytes = 256 << 10}, {});
+  Ledger ledger(
+      path_, {.days = 0, .log_bytes = 256 << 10, .write_time = std::chrono::milliseconds(20)}, {});
   ASSERT_TRUE(ledger.Read({}));  // its own reader is there too, but reads nothing
   {
     const auto reader = Database::OpenToRead(path_, "reader");

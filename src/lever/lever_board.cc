@@ -49,7 +49,7 @@ auto Find(Statuses& statuses, std::string_view name) {
 
 Result<std::unique_ptr<LeverBoard>> LeverBoard::Open(Options options, std::vector<Lever> levers) {
   QUIRE_CHECK(options.ledger != nullptr, "without a ledger there is nothing to compare");
-  QUIRE_TRY(auto store, LeverStore::Open(options.path));
+  QUIRE_TRY(auto store, LeverStore::Open(options.path, options.lock_wait));
   std::unique_ptr<LeverBoard> board(new LeverBoard(std::move(options), std::move(store)));
   if (const Status set = board->Set(std::move(levers)); !set) return std::unexpected(set.error());
   if (board->options_.check_every.count() > 0) {

@@ -70,6 +70,7 @@ class LeverBoard {
     std::shared_ptr<Ledger> ledger;                                       // not null
     std::function<void(std::string_view)> log = [](std::string_view) {};  // any thread
     std::chrono::milliseconds check_every{2000};  // 0: only when Check is called
+    std::chrono::milliseconds lock_wait = DatabaseOptions().lock_wait;
   };
   static Result<std::unique_ptr<LeverBoard>> Open(Options options, std::vector<Lever> levers);
   ~LeverBoard();

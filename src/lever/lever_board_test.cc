@@ -11,12 +11,15 @@
 namespace quire {
 namespace {
 
+constexpr std::chrono::milliseconds kLockWait(20);
+
 class LeverBoardTest : public testing::Test {
  protected:
   LeverBoardTest() {
     std::string name = "/tmp/quire_lever_XXXXXX";
     folder_ = mkdtemp(name.data());
-    ledger_ = std::make_shared<Ledger>(folder_ + "/ledger.db", LedgerLimits{.days = 0},
+    ledger_ = std::make_shared<Ledger>(folder_ + "/ledger.db",
+                                       LedgerLimits{.days = 0, .write_time = kLockWait},
                                        [](std::string_view) {});
   }
   ~LeverBoardTest() override {
@@ -44,7 +47,8 @@ class LeverBoardTest : public testing::Test {
                           .key = "key",
                           .ledger = ledger_,
                           .log = [this](std::string_view line) { log_.emplace_back(line); },
-                          .check_every = std::chrono::milliseconds(0)},
+                          .check_every = std::chrono::milliseconds(0),
+                          .lock_wait = kLockWait},
                          std::move(levers));
     ASSERT_TRUE(board) << board.error().message;
     board_ = *std::move(board);
@@ -283,7 +287,7 @@ TEST_F(LeverBoardTest, ARollbackNeedsNoDisk) {
     ASSERT_TRUE(held);
     board_->Check();
     EXPECT_EQ(State().phase, LeverPhase::kRolledBack);
-    EXPECT_EQ(LeverStore::Open(folder_ + "/levers.db").has_value(), false);
+    EXPECT_FALSE(LeverStore::Open(folder_ + "/levers.db", kLockWait));
   }
   board_->Check();
   Open({Chunks()});

@@ -75,8 +75,9 @@ std::string_view LeverPhaseName(LeverPhase phase) {
   return "";
 }
 
-Result<std::unique_ptr<LeverStore>> LeverStore::Open(const std::string& path) {
-  QUIRE_TRY(Database database, Database::Open(path, {.name = kName}));
+Result<std::unique_ptr<LeverStore>> LeverStore::Open(const std::string& path,
+                                                     std::chrono::milliseconds lock_wait) {
+  QUIRE_TRY(Database database, Database::Open(path, {.name = kName, .lock_wait = lock_wait}));
   if (const Status made = Migrate(database); !made) return std::unexpected(made.error());
   return std::unique_ptr<LeverStore>(new LeverStore(std::move(database)));
 }

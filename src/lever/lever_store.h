@@ -8,6 +8,7 @@
 // Bounds   kMostEvents of all levers; the oldest go.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -45,7 +46,8 @@ class LeverStore {
  public:
   static constexpr int64_t kMostEvents = 1000;
 
-  static Result<std::unique_ptr<LeverStore>> Open(const std::string& path);
+  static Result<std::unique_ptr<LeverStore>> Open(
+      const std::string& path, std::chrono::milliseconds lock_wait = DatabaseOptions().lock_wait);
 
   Result<std::optional<LeverState>> Find(const std::string& lever) const;
   // With an event that says so. All of it or nothing.

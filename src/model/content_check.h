@@ -2,7 +2,8 @@
 // it.
 //
 // A start that finds a model's digest in the index (model/repack/digest_index.h) has not read the
-// model. This reads it, on a thread that gets only time nobody else wants.
+// model. This reads it, on a thread that gets only time nobody else wants, and begins late: the
+// first requests come before it.
 //
 // Threads  `changed` is called at most once, on the check's thread. The destructor gives up and
 //          waits for a few milliseconds' work at most.
@@ -23,7 +24,8 @@ namespace quire {
 
 class ContentCheck {
  public:
-  // Begins after `patience`: a model may be read from the disk that the first requests wait for.
+  // Begins after `patience`, during which a change is not noticed: a model may be read from the
+  // disk that the first requests wait for.
   ContentCheck(std::shared_ptr<const GgufFile> file, const ContentDigest& remembered,
                std::function<void()> changed,
                std::chrono::milliseconds patience = std::chrono::milliseconds(0));

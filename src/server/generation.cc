@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -78,8 +79,9 @@ class Submissions {
   void AddVerdict(HttpResponse& head) const {
     if (forecasts_.empty()) return;
     const Forecast& forecast = forecasts_.front();
-    const auto wait_ms = static_cast<uint64_t>(std::ceil(forecast.wait_seconds * kMsPerSecond));
     head.headers.emplace_back("X-Quire-Queue-Position", std::to_string(forecast.position));
+    if (!forecast.wait_seconds) return;
+    const auto wait_ms = static_cast<uint64_t>(std::ceil(*forecast.wait_seconds * kMsPerSecond));
     head.headers.emplace_back("X-Quire-Estimated-Wait-Ms", std::to_string(wait_ms));
   }
 
@@ -104,7 +106,8 @@ class Submissions {
     const double now =
         std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
     metrics_.exemplars().Note(done.receipt, engine_.stats().block_bytes, request_id_, now);
-    metrics_.WaitedInstead(forecasts_[i].wait_seconds, done.receipt.queue_ms / kMsPerSecond);
+    const std::optional<double> told = forecasts_[i].wait_seconds;
+    if (told) metrics_.WaitedInstead(*told, done.receipt.queue_ms / kMsPerSecond);
   }
 
   Engine& engine_;

@@ -223,9 +223,9 @@ def test_why_blocks_are_missed(ledger_server):
     complete(ledger_server, PROMPT * 2, "echo", echo=True, logprobs=1, max_tokens=0)
     missed = row_of(ledger_server, "echo")["missed"]
     assert missed["by_reason"] == {"not_asked": missed["blocks"]}
-    for i in range(14):  # 32 MiB hold 22 tokens of KiB each: this is more
-        complete(ledger_server, [100 + i] * 1500, f"fill-{i}", max_tokens=1)
-    complete(ledger_server, [100] * 1500, "evicted", max_tokens=1)
+    for i in range(5):  # more than 32 MiB hold
+        complete(ledger_server, [100 + i] * 700, f"fill-{i}", max_tokens=1)
+    complete(ledger_server, [100] * 700, "evicted", max_tokens=1)
     row = row_of(ledger_server, "evicted")
     assert row["missed"]["by_reason"].keys() == {"evicted_own"}, row
     assert 0 < row["missed"]["evicted_ago_ms"] < 120000

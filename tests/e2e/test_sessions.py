@@ -358,6 +358,8 @@ def test_a_stream_begins_anew_with_what_is_kept_and_its_summary_read_ahead(kept)
         usage = call(server, f"/{session}/generate", {**SAMPLED, "max_tokens": 1})["usage"]
         fed += ids(server, session)[-1:]
         assert usage["prompt_tokens_details"]["cached_tokens"] > 0.9 * len(context) - 16
+        if anew == 4:
+            break
     assert anew >= 3 and len(summaries) == anew
     for body in ({"tokens": [5] * 100, "keep": True}, {"text": "a", "keep": 1}):
         call(server, f"/{session}/append", body, 400)

@@ -154,13 +154,16 @@ struct LoopHarness {
   }
 
   std::optional<std::span<const float>> Run(std::span<const BatchItem> batch) {
+    step_rows = 0;
+    for (const BatchItem& item : batch) step_rows += item.tokens.size();
     if (before_run && !before_run()) return std::nullopt;
-    for (const BatchItem& item : batch) rows_computed += item.tokens.size();
+    rows_computed += step_rows;
     return model.Run(batch);
   }
 
   std::function<bool()> before_run;  // false: the step is left early
   double late_seconds = 0;           // that steps seem to have taken
+  uint64_t step_rows = 0;            // of the step at hand
   uint64_t rows_computed = 0;
   std::unique_ptr<Tokenizer> tokenizer;
   FakeModel model;

@@ -14,8 +14,6 @@
 namespace quire {
 namespace {
 
-constexpr int kLockWaitMs = 5000;
-
 Error ErrorOf(sqlite3* database, const char* name, int code) {
   const char* what = database == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database);
   switch (code & 0xff) {
@@ -150,10 +148,10 @@ Result<Database> Database::Open(const std::string& path, const DatabaseOptions& 
   sqlite3* raw = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
-  Database database(raw, options.name);
+  Database database(raw, options);
   if (code != SQLITE_OK) return std::unexpected(ErrorOf(raw, options.name, code));
   sqlite3_extended_result_codes(raw, 1);
-  sqlite3_busy_timeout(raw, kLockWaitMs);
+  database.WaitForLock(database.lock_wait_);
   if (options.gives_back_space) {
     const Status set = database.Execute("PRAGMA auto_vacuum=INCREMENTAL");
     if (!set) return std::unexpected(set.error());
@@ -172,17 +170,21 @@ Result<Database> Database::OpenToRead(const std::string& path, const char* name)
   sqlite3* raw = nullptr;
   const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
   const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
-  Database database(raw, name);
+  Database database(raw, {.name = name});
   if (code != SQLITE_OK) {
     return Refuse(ErrorCode::kIo, fmt::format("cannot read '{}': {}", path, sqlite3_errstr(code)),
                   "data");
   }
   sqlite3_extended_result_codes(raw, 1);
-  sqlite3_busy_timeout(raw, kLockWaitMs);
+  database.WaitForLock(database.lock_wait_);
   for (const char* setting : {"PRAGMA temp_store=MEMORY", "PRAGMA trusted_schema=OFF"}) {
     if (const Status set = database.Execute(setting); !set) return std::unexpected(set.error());
   }
   return database;
+}
+
+void Database::WaitForLock(std::chrono::milliseconds most) const {
+  sqlite3_busy_timeout(database_.get(), static_cast<int>(most.count()));
 }
 
 Status Database::Execute(const char* sql) const {
@@ -194,9 +196,9 @@ Status Database::Execute(const char* sql) const {
 
 Status Database::EmptyLog() const {
   Statement checkpoint = Prepare("PRAGMA wal_checkpoint(TRUNCATE)");
-  sqlite3_busy_timeout(database_.get(), 0);
+  WaitForLock(std::chrono::milliseconds(0));
   const auto row = checkpoint.Step();
-  sqlite3_busy_timeout(database_.get(), kLockWaitMs);
+  WaitForLock(lock_wait_);
   if (!row) return std::unexpected(row.error());
   if (checkpoint.GetInt(0) == 0) return {};
   return Refuse(ErrorCode::kUnavailable,

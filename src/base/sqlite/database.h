@@ -28,7 +28,8 @@ struct DatabaseOptions {
   const char* name = "database";  // what errors call it; lives as long as the database
   // Space of deleted rows can be given back by `PRAGMA incremental_vacuum`. Of new files alone.
   bool gives_back_space = false;
-  int log_bytes = 16 << 20;  // of the write-ahead log, between checkpoints
+  int log_bytes = 16 << 20;                   // of the write-ahead log, between checkpoints
+  std::chrono::milliseconds lock_wait{5000};  // for another process that holds the lock
 };
 
 class Statement {
@@ -87,8 +88,12 @@ class Database {
   struct Close {
     void operator()(sqlite3* database) const { sqlite3_close(database); }
   };
-  Database(sqlite3* database, const char* name) : name_(name), database_(database) {}
+  Database(sqlite3* database, const DatabaseOptions& options)
+      : name_(options.name), lock_wait_(options.lock_wait), database_(database) {}
+  void WaitForLock(std::chrono::milliseconds most) const;
+
   const char* name_;
+  std::chrono::milliseconds lock_wait_;
   std::unique_ptr<std::chrono::steady_clock::time_point> deadline_;  // where SQLite looks for it
   std::unique_ptr<sqlite3, Close> database_;
 };

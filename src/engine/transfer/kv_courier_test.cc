@@ -4,10 +4,12 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "base/worker_pool.h"
 #include "engine/engine.h"
+#include "engine/view/engine_view.h"
 #include "gguf/gguf_file.h"
 #include "model/model.h"
 #include "tests/engine/fake_model.h"
@@ -117,6 +119,36 @@ TEST_F(Couriers, WhatIsBroughtIsFoundWithTheSameBits) {
   const auto again = Bring(*one, *two);
   EXPECT_EQ(again.taken, 0u);
   EXPECT_EQ(again.held, 12u);
+}
+
+// A warm-up writes into blocks that nobody owns. Several engines, and each is held until there is
+// something to be placed: one may be warm before.
+TEST_F(Couriers, NoWarmUpTouchesWhatWasBrought) {
+  const auto one = Make();
+  const auto cold = Run(*one);
+  const auto chain = Chain(*one);  // the same for all with this secret
+  const std::string parcel = one->courier().Collect(chain, 0, 99, kWay, true);
+  uint32_t held_cold = 0;
+  for (int i = 0; i < 100 && held_cold < 3; ++i) {
+    std::promise<bool> looked;
+    std::promise<void> let_go;
+    const auto two = Make();
+    two->Look([&](const EngineView&) {
+      looked.set_value(two->warming_up());
+      let_go.get_future().wait();
+    });
+    held_cold += looked.get_future().get();
+    std::string copy = parcel;
+    const OpenedParcel opened = two->courier().Open(chain, kWay, Bytes(copy));
+    std::thread letter([&let_go] { let_go.set_value(); });
+    EXPECT_EQ(two->courier().Place(chain, opened).taken, 12u);
+    letter.join();
+    while (two->warming_up()) std::this_thread::yield();
+    const auto warm = Run(*two);
+    EXPECT_EQ(warm.done[0].receipt.cached_tokens, 192u);
+    EXPECT_EQ(warm.ends.at(0).logit_hash, cold.ends.at(0).logit_hash);
+  }
+  EXPECT_GT(held_cold, 0u);
 }
 
 TEST_F(Couriers, InPiecesAndOnlyInOrder) {

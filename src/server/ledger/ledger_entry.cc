@@ -116,7 +116,8 @@ void LedgerEntry::NoteLabels(const std::string& route, const std::string& versio
 void LedgerEntry::NoteAdmitted(const Forecast& forecast) {
   const std::lock_guard lock(mutex_);
   row_.kv.forecast_bytes += forecast.kv_bytes;
-  row_.forecast_wait_ms = std::max(row_.forecast_wait_ms, forecast.wait_seconds * kMsPerSecond);
+  row_.forecast_wait_ms =
+      std::max(row_.forecast_wait_ms, forecast.wait_seconds.value_or(0) * kMsPerSecond);
 }
 
 // On the engine thread: there is room, Follow has made it.

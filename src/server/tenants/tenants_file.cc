@@ -191,18 +191,21 @@ Result<std::vector<const toml::table*>> TablesOf(const TomlPlace& place, std::st
   return tables;
 }
 
-Status CheckUnique(const std::string& path, const TenantsFile& file) {
-  std::set<std::string_view> names;
-  std::set<std::string_view> hashes;
-  for (const TenantRecord& record : file.tenants) {
-    const TomlPlace place = PlaceIn(path, record.tenant.name);
-    if (!names.insert(record.tenant.name).second) {
-      return place.Refuse({}, "there are two of this name");
-    }
-    for (const std::string& hash : record.key_hashes) {
-      if (!hashes.insert(hash).second) {
-        return place.Refuse({}, "key_hashes has a key that is there before");
-      }
+struct Seen {
+  std::set<std::string> names;
+  std::set<std::string> hashes;
+};
+
+Status CheckUnique(const std::string& path, const toml::table& table, const TenantRecord& record,
+                   Seen& seen) {
+  const TomlPlace place = PlaceIn(path, record.tenant.name);
+  if (!seen.names.insert(record.tenant.name).second) {
+    return place.Refuse(table.get("name")->source(), "there are two of this name");
+  }
+  const toml::array& hashes = *table.get_as<toml::array>("key_hashes");
+  for (size_t i = 0; i < record.key_hashes.size(); ++i) {
+    if (!seen.hashes.insert(record.key_hashes[i]).second) {
+      return place.Refuse(hashes[i].source(), "key_hashes has a key that is there before");
     }
   }
   return {};
@@ -240,6 +243,7 @@ Result<TenantsFile> TenantsFile::Parse(std::string_view text, const std::string&
   QUIRE_TRY(const toml::table table, ParseToml(text, path, kParam));
   const TomlPlace place = PlaceIn(path);
   TenantsFile file;
+  Seen seen;
   for (const auto& [key, node] : table) {
     const bool is_public = key.str() == "public_prefix";
     if (!is_public && key.str() != "tenant") {
@@ -254,12 +258,12 @@ Result<TenantsFile> TenantsFile::Parse(std::string_view text, const std::string&
         file.public_texts.push_back(std::move(prefix));
       } else {
         QUIRE_TRY(TenantRecord record, ReadTenant(path, *one));
+        const Status unique = CheckUnique(path, *one, record, seen);
+        if (!unique) return std::unexpected(unique.error());
         file.tenants.push_back(std::move(record));
       }
     }
   }
-  const Status unique = CheckUnique(path, file);
-  if (!unique) return std::unexpected(unique.error());
   return file;
 }
 
