@@ -267,9 +267,10 @@ HttpResponse Service::NoRoute(const HttpRequest& request, bool path_known) const
     if (!allowed.empty()) response.headers.emplace_back("Allow", allowed);
     if (!cors_.AnswerTo(request.origin).empty()) {
       response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
-      response.headers.emplace_back("Access-Control-Allow-Headers",
-                                    "Authorization, Content-Type, X-Api-Key, X-Quire-Session, "
-                                    "X-Quire-Route, X-Quire-Version, X-Quire-Retry-Of, traceparent");
+      response.headers.emplace_back(
+          "Access-Control-Allow-Headers",
+          "Authorization, Content-Type, X-Api-Key, X-Quire-Session, "
+          "X-Quire-Route, X-Quire-Version, X-Quire-Retry-Of, traceparent");
     }
     return response;
   }
@@ -296,8 +297,8 @@ bool Service::MayRun(const Route& route, HttpResponse& refusal) const {
 asio::awaitable<void> Service::Handle(Exchange& exchange) {
   if (IsAnthropic(exchange.request().path)) exchange.set_error_form(UseAnthropicForm);
   auto stranger = RefuseStrangers(
-      exchange.request(), {options_.host, cors_, options_.insecure || tenants_.needs_key(),
-                           tenants_.needs_key()});
+      exchange.request(),
+      {options_.host, cors_, options_.insecure || tenants_.needs_key(), tenants_.needs_key()});
   if (stranger) co_return co_await exchange.Respond(*std::move(stranger));
   bool path_known = false;
   const Route* route = Find(exchange.request(), path_known);

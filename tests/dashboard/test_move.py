@@ -269,7 +269,7 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path, visit, server):
     expect(page.locator(".two-servers pre")).to_contain_text(f"quire serve {find_model().stem}.gguf --port {server.port} ")
     assert tab.audit() == []
     tab.picture("learn-move-hint")
-    draw, *serve = page.locator(".two-servers pre").inner_text().strip().splitlines()
+    draw, *serve = page.locator(".two-servers pre").inner_text().strip().replace("\\\n", "").splitlines()
     subprocess.run(draw, shell=True, cwd=tmp_path, check=True, timeout=30)
     ports = {str(server.port): str(free_port()), str(server.port + 1): str(free_port())}
     running = []

@@ -1,7 +1,7 @@
 // Both ways to take a session along: by a file, with this server at both ends, and by a real hand-off to a peer.
 
 import { ApiError, getJson, post, postJson, request } from "../api";
-import { bytes, count, plural } from "../format";
+import { bytes, count, milliseconds, plural } from "../format";
 import { foundTokens, type Receipt } from "../receipt";
 import { askAloud, tokensOf, type Answer } from "./ask";
 import type { Doings } from "./doings";
@@ -53,9 +53,10 @@ async function askTwice(id: string, place: string, where: string, { doings, sign
   const prompt = [...ids, ...await tokensOf(QUESTION, false, signal, place)];
   const ask = (salt?: string) => askAloud({ prompt, maxTokens: ANSWER_TOKENS, at: place, ...(salt === undefined ? {} : { salt }) },
     () => undefined, signal);
-  const { done: asked } = await doings.run(`It is asked ${where}`, () => ask(), (answer) => `, ${foundAndComputed(answer)}`);
+  const { done: asked } = await doings.run(`It is asked ${where}`, () => ask(),
+    (answer) => `, the first word after ${milliseconds(answer.firstMs)}; ${foundAndComputed(answer)}`);
   const { done: over } = await doings.run(`The same question ${where}, starting over`, () => ask(freshSalt()),
-    ({ receipt }) => `, ${plural(receipt.computed_tokens, "token")} computed`);
+    ({ firstMs, receipt }) => `, the first word after ${milliseconds(firstMs)}; ${plural(receipt.computed_tokens, "token")} computed`);
   return { asked, over, tokens: ids.length };
 }
 
@@ -108,7 +109,7 @@ export async function moveTo(peer: Peer, moving: Moving): Promise<Moved> {
   const answers = await askTwice(id, at(peer), `at ${name}`, moving);
   const { tokens, kv } = handed.done;
   const why = kv.recomputed === null ? "" : `Not all of the KV came: ${kv.recomputed}. `;
-  const near = /^(localhost|127\.|\[::1\])/.test(new URL(peer.url).hostname) ?
+  const near = /^(localhost|127(\.\d+){3})$/.test(new URL(peer.url).hostname) ?
     "Both run on this machine here, so the line is as short as it gets, and while one works the other is idle. " : "";
   return {
     asked: answers.asked,

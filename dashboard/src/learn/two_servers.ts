@@ -14,7 +14,7 @@ function addresses(): [URL, URL] {
 function commands(model: string): string {
   const [a, b] = addresses();
   const serve = (name: string, url: URL, peer: string, peerUrl: URL) => `quire serve ${model} --port ${url.port || "80"} --peer-name ${name} ` +
-    `--peer ${peer}=${peerUrl.origin} --peer-secret-file peers.secret --master-key-file both.key --data data-${name}`;
+    `--peer ${peer}=${peerUrl.origin} \\\n  --peer-secret-file peers.secret --master-key-file both.key --data data-${name}`;
   return ["for file in peers.secret both.key; do openssl rand -hex 32 > $file; chmod 600 $file; done",
     serve("a", a, "b", b), serve("b", b, "a", a)].join("\n");
 }
@@ -28,6 +28,6 @@ export function twoServersHint(signal: AbortSignal): HTMLElement {
   return h("details", { class: "two-servers" }, h("summary", {}, "To see it between two real servers"),
     h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Commands" }, h("pre", {}, lines)),
     h("p", { class: "hint" }, "The first line draws what the two share: the secret by which they know each other, and the master key without " +
-      "which KV of one is noise to the other. The other two start this server anew, and a second one beside it; give the path of the model, " +
+      "which KV of one is noise to the other. The other two, each in a terminal of its own, start this server anew and a second one beside it; give the path of the model, " +
       "and both of them whatever further flags this one has. Then this lesson finds the second server by itself."));
 }

@@ -1,7 +1,7 @@
-// server/http/cors_policy.h -- whose pages may use this server across origins, and read its answers.
+// server/http/cors_policy.h -- whose pages may use this server across origins.
 //
 //   --cors-origin ORIGIN   one that the operator names; "*": any
-//   peers                  pages of a peer, such as its dashboard: from the address that --peer gives
+//   peers                  the address of each, as --peer gives it: its dashboard is there
 //
 // What is trusted is an origin as browsers write it. No cookie is ever asked for, so where a key is
 // needed a page must have one.

@@ -22,14 +22,42 @@ TEST(OriginOf, IsWhatBrowsersWrite) {
 }
 
 TEST(OriginOf, RefusesWhatIsNone) {
-  for (const char* none :
-       {"", "host", "ftp://host", "ws://host", "http://", "http:///path", "http://:80", "//host",
-        "http://user@host", "http://user:word@host:80", "http://host:0", "http://host:65536",
-        "http://host:8o", "http://host:80:90", "http://host:-1", "http://host: 80", "http://a b",
-        "http://a;b", "http://a,b", "http://'self'", "http://*", "http://*.example", "http://a\"",
-        "http://a\r\nX: y", "http://a\n", "http://a\\b", "http://%41", "http://\xc3\xa4", "http://[",
-        "http://[]", "http://[::1", "http://[::1%lo]", "http://[::1]x", "http://[::1;]:80",
-        "http://a[::1]", "null"}) {
+  for (const char* none : {"",
+                           "host",
+                           "ftp://host",
+                           "ws://host",
+                           "http://",
+                           "http:///path",
+                           "http://:80",
+                           "//host",
+                           "http://user@host",
+                           "http://user:word@host:80",
+                           "http://host:0",
+                           "http://host:65536",
+                           "http://host:8o",
+                           "http://host:80:90",
+                           "http://host:-1",
+                           "http://host: 80",
+                           "http://a b",
+                           "http://a;b",
+                           "http://a,b",
+                           "http://'self'",
+                           "http://*",
+                           "http://*.example",
+                           "http://a\"",
+                           "http://a\r\nX: y",
+                           "http://a\n",
+                           "http://a\\b",
+                           "http://%41",
+                           "http://\xc3\xa4",
+                           "http://[",
+                           "http://[]",
+                           "http://[::1",
+                           "http://[::1%lo]",
+                           "http://[::1]x",
+                           "http://[::1;]:80",
+                           "http://a[::1]",
+                           "null"}) {
     EXPECT_EQ(OriginOf(none), std::nullopt) << none;
   }
   EXPECT_EQ(OriginOf("http://" + std::string(254, 'a')), std::nullopt);
@@ -37,7 +65,8 @@ TEST(OriginOf, RefusesWhatIsNone) {
 }
 
 TEST(CorsPolicy, EchoesAPeerAndElseSaysWhatIsConfigured) {
-  const CorsPolicy cors("https://app.example", {"http://10.0.0.2:8080/x", "http://*", "no address"});
+  const CorsPolicy cors("https://app.example",
+                        {"http://10.0.0.2:8080/x", "http://*", "no address"});
   EXPECT_EQ(cors.AnswerTo("http://10.0.0.2:8080"), "http://10.0.0.2:8080");
   for (const char* other : {"", "null", "http://10.0.0.2", "http://10.0.0.2:80801", "*", "http://*",
                             "https://10.0.0.2:8080", "http://evil.example"}) {
