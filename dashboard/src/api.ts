@@ -1,4 +1,4 @@
-// Requests to the server this page came from, with the key that its user typed in.
+// Requests to the server this page came from, with the key that its user typed in; in a lesson also to a peer of it.
 //
 // The key lives in sessionStorage: it is gone with the tab, and no other page can read it.
 
@@ -40,8 +40,12 @@ async function errorOf(response: Response): Promise<ApiError> {
   return new ApiError(response.status, message, code);
 }
 
-/** Throws ApiError for everything but 2xx. Paths are relative, so that a proxy may add a prefix. */
+/**
+ * Throws ApiError for everything but 2xx. Paths are relative, so that a proxy may add a prefix; that of a peer is its whole
+ * address. It gets the same key, and if it does not know it, that is no reason to ask for another.
+ */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  const peer = /^https?:\/\//.test(path);
   const headers = new Headers(init.headers);
   const key = storedKey();
   if (key !== "") headers.set("Authorization", `Bearer ${key}`);
@@ -50,11 +54,11 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
     response = await fetch(path, { ...init, headers, cache: "no-store" });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ApiError(0, "the server cannot be reached", "unreachable");
+    throw new ApiError(0, `${peer ? new URL(path).origin : "the server"} cannot be reached`, "unreachable");
   }
   if (response.ok) return response;
   const failure = await errorOf(response);
-  if (response.status === 401) askForKey();
+  if (response.status === 401 && !peer) askForKey();
   throw failure;
 }
 

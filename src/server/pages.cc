@@ -52,7 +52,7 @@ HttpResponse JsonPage(std::string body) {
 }  // namespace
 
 HttpResponse Service::Dashboard(const HttpRequest& request, const Caller&) {
-  if (auto file = ServeDashboard(request)) return *std::move(file);
+  if (auto file = ServeDashboard(request, cors_)) return *std::move(file);
   return NoRoute(request, false);
 }
 

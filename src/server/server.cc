@@ -45,7 +45,7 @@ struct Server::Impl {
         work(io.get_executor()),
         service(options),
         listener(io,
-                 {LimitsOf(options), options.cors_origin,
+                 {LimitsOf(options), service.cors(),
                   [this](Exchange& exchange) { return Handle(exchange); }, options.log},
                  ListenOptionsOf(options)) {}
 

@@ -50,6 +50,15 @@ Result<std::string> AnswerPlan(const ReadyModel& model, const std::string& query
   return Refuse(ErrorCode::kNotFound, "this server makes no plans");
 }
 
+// Peers trust each other, their pages included; without sessions there is nothing they do together.
+CorsPolicy CorsPolicyOf(const ServerOptions& options) {
+  std::vector<std::string> addresses;
+  if (options.sessions) {
+    for (const Peer& peer : options.peers.peers()) addresses.push_back(peer.url);
+  }
+  return {options.cors_origin, addresses};
+}
+
 Status CheckHeaders(const HttpRequest& request, const std::string& session) {
   if (session.size() > kMaxConversationBytes) {
     return Refuse(ErrorCode::kInvalidArgument,
@@ -131,12 +140,16 @@ const Service::Route Service::kRoutes[] = {
     {.path = "/v1/levers/", .admin = true, .levers = true},
     {.path = "/v1/sessions", .when = When::kReadyNotDraining, .sessions = &Sessions::Handle},
     {.path = "/v1/sessions/", .when = When::kReadyNotDraining, .sessions = &Sessions::Handle},
+    {.path = "/v1/peers", .list = true},
     // What keys are to clients, seals are to peers.
     {.path = "/v1/peer/", .post = true, .when = When::kReady, .open = true, .peers = true},
 };
 
 Service::Service(const ServerOptions& options)
-    : options_(options), metrics_(options.build), pool_(std::max(1u, options.parse_threads)) {
+    : options_(options),
+      cors_(CorsPolicyOf(options)),
+      metrics_(options.build),
+      pool_(std::max(1u, options.parse_threads)) {
   if (options.tenants) tenants_ = TenantDirectory(*options.tenants);
   WelcomeTenants();
   if (options.sessions) {
@@ -210,7 +223,7 @@ void Service::PurgeDeparted() {
 // Nothing for one who has no key where a key is needed. What a browser asks before it sends one
 // says nothing of us.
 std::optional<Caller> Service::CallerOf(const HttpRequest& request, const Route* route) const {
-  const bool preflight = request.method == "OPTIONS" && !options_.cors_origin.empty();
+  const bool preflight = request.method == "OPTIONS" && !cors_.AnswerTo(request.origin).empty();
   if ((route != nullptr && route->open) || preflight) return Caller{.tenant = {}, .admin = false};
   return tenants_.Find(request.keys);
 }
@@ -252,11 +265,12 @@ HttpResponse Service::NoRoute(const HttpRequest& request, bool path_known) const
     HttpResponse response;
     response.status = 204;
     if (!allowed.empty()) response.headers.emplace_back("Allow", allowed);
-    if (!options_.cors_origin.empty()) {
+    if (!cors_.AnswerTo(request.origin).empty()) {
       response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
-      response.headers.emplace_back("Access-Control-Allow-Headers",
-                                    "Authorization, Content-Type, X-Api-Key, X-Quire-Session, "
-                                    "X-Quire-Route, X-Quire-Version, X-Quire-Retry-Of, traceparent");
+      response.headers.emplace_back(
+          "Access-Control-Allow-Headers",
+          "Authorization, Content-Type, X-Api-Key, X-Quire-Session, "
+          "X-Quire-Route, X-Quire-Version, X-Quire-Retry-Of, traceparent");
     }
     return response;
   }
@@ -283,8 +297,8 @@ bool Service::MayRun(const Route& route, HttpResponse& refusal) const {
 asio::awaitable<void> Service::Handle(Exchange& exchange) {
   if (IsAnthropic(exchange.request().path)) exchange.set_error_form(UseAnthropicForm);
   auto stranger = RefuseStrangers(
-      exchange.request(), {options_.host, options_.cors_origin,
-                           options_.insecure || tenants_.needs_key(), tenants_.needs_key()});
+      exchange.request(),
+      {options_.host, cors_, options_.insecure || tenants_.needs_key(), tenants_.needs_key()});
   if (stranger) co_return co_await exchange.Respond(*std::move(stranger));
   bool path_known = false;
   const Route* route = Find(exchange.request(), path_known);
@@ -306,6 +320,8 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
       const LedgerEntryPtr entry = BeginEntryOf(exchange, *caller);
       if (entry != nullptr) entry->Refuse({ErrorCode::kUnavailable, {}, {}});
     }
+  } else if (route->list) {
+    co_return co_await ListPeers(exchange);
   } else if (route->peers) {
     co_return co_await RunPeers(exchange);
   } else if (route->watching != nullptr) {
@@ -407,6 +423,13 @@ asio::awaitable<void> Service::RunPeers(Exchange& exchange) {
   }
   Peers::Context context{model_, tenants_, draining_};
   co_await peers_->Handle(exchange, std::move(context));
+}
+
+asio::awaitable<void> Service::ListPeers(Exchange& exchange) {
+  if (peers_ != nullptr) co_return co_await peers_->List(exchange);
+  HttpResponse none;
+  none.body = PeersJson({});
+  co_await exchange.Respond(std::move(none));
 }
 
 asio::awaitable<void> Service::RunWatching(Exchange& exchange, Watching watching, Caller caller) {

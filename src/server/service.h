@@ -37,6 +37,7 @@ class Service {
   void Load(std::shared_ptr<const ReadyModel> model);
   Status SetTenants(TenantsFile tenants);
   void Drain() { draining_ = true; }
+  const CorsPolicy& cors() const { return cors_; }
   void SetConnections(size_t connections) { metrics_.SetConnections(connections); }
 
   boost::asio::awaitable<void> Handle(Exchange& exchange);
@@ -62,6 +63,7 @@ class Service {
     SessionHandler sessions = nullptr;
     Watching watching = nullptr;
     bool peers = false;   // instead of those: other servers
+    bool list = false;    // instead of those: of other servers
     bool ledger = false;  // instead of those, with every method
     bool levers = false;  // likewise
     bool any_method() const {
@@ -87,6 +89,7 @@ class Service {
   boost::asio::awaitable<void> RunSessions(Exchange& exchange, SessionHandler handler,
                                            Caller caller);
   boost::asio::awaitable<void> RunPeers(Exchange& exchange);
+  boost::asio::awaitable<void> ListPeers(Exchange& exchange);
   boost::asio::awaitable<void> RunWatching(Exchange& exchange, Watching watching, Caller caller);
   boost::asio::awaitable<void> RunLedger(Exchange& exchange, Caller caller);
   boost::asio::awaitable<void> RunLevers(Exchange& exchange);
@@ -107,6 +110,7 @@ class Service {
   HttpResponse Cancel(const HttpRequest& request, const Caller& caller);
 
   const ServerOptions& options_;
+  const CorsPolicy cors_;
   ServerMetrics metrics_;
   LiveFeed live_;
   RunningRequests running_;

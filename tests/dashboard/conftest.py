@@ -97,6 +97,7 @@ class Visit:
         self.context.set_default_timeout(PATIENCE_MS)
         self.page = self.context.new_page()
         self.problems = []
+        self.also = ()  # whom its server lets it ask beside itself
         self.expected = ["404"]  # parts of problems that a test provokes; a server without a ledger
         self.page.on("console", lambda message: message.type in ("error", "warning") and
                      self.problems.append(message.text))
@@ -104,7 +105,7 @@ class Visit:
         self.page.on("request", self.note)
 
     def note(self, request):
-        if not request.url.startswith((self.url, "blob:" + self.url, "data:")):
+        if not request.url.startswith((self.url, "blob:" + self.url, "data:", *self.also)):
             self.problems.append(f"asks {request.url}")
 
     def open(self, page="now"):

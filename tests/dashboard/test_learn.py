@@ -180,7 +180,8 @@ def test_a_memory_moves(server, visit, scheme):
     page.get_by_role("button", name="Move it, and ask").click()
     expect(page.get_by_role("heading", name="Until the first word of the answer")).to_be_visible(timeout=60_000)
     doings = page.locator(".doings li")
-    expect(doings).to_have_count(5)
+    expect(doings).to_have_count(6)
+    expect(doings.last).to_contain_text("nothing of it stays")
     blocks, taken, held = [int(text) for text in re.search(r"(\d+) blocks?: (\d+) taken, (\d+) were", doings.nth(2).inner_text()).groups()]
     assert blocks > 10 and taken + held == blocks
     found, rest = [number(text) for text in re.search(r"([\d,]+) tokens found, ([\d,]+) computed", doings.nth(3).inner_text()).groups()]

@@ -9,12 +9,14 @@ export interface Answer {
   generatedTokens: number;
   receipt: Receipt;
   wallMs: number; // from sending to the last byte, as this page saw it
+  firstMs: number; // to the first piece of text that was seen; of an answer in one piece as the server says
 }
 
 export interface Question {
   prompt: string | number[];
   salt?: string; // none: with all that the caller has left in memory
   maxTokens: number;
+  at?: string; // a peer, as "http://host:port/"; none: this server
 }
 
 interface Completion {
@@ -35,12 +37,13 @@ const bodyOf = ({ prompt, salt, maxTokens }: Question): Record<string, unknown> 
 
 export async function ask(question: Question, signal: AbortSignal): Promise<Answer> {
   const began = performance.now();
-  const answer = await postJson<Completion>("v1/completions", bodyOf(question), signal);
+  const answer = await postJson<Completion>(`${question.at ?? ""}v1/completions`, bodyOf(question), signal);
   return {
     text: answer.choices[0]?.text ?? "",
     promptTokens: answer.usage.prompt_tokens,
     generatedTokens: answer.usage.completion_tokens,
     receipt: answer.quire,
+    firstMs: answer.quire.ttft_ms,
     wallMs: performance.now() - began,
   };
 }
@@ -50,7 +53,7 @@ export async function askAloud(question: Question, onPiece: (text: string, ms: n
                                signal: AbortSignal): Promise<Answer> {
   const began = performance.now();
   const body = { ...bodyOf(question), stream: true, stream_options: { include_usage: true } };
-  const response = await request("v1/completions", post(body, signal));
+  const response = await request(`${question.at ?? ""}v1/completions`, post(body, signal));
   const answer: Partial<Answer> & { text: string } = { text: "" };
   for await (const data of events(response)) {
     if (data === "[DONE]") break;
@@ -58,6 +61,7 @@ export async function askAloud(question: Question, onPiece: (text: string, ms: n
     if (chunk.error) throw new Error(chunk.error.message);
     const text = chunk.choices?.[0]?.text ?? "";
     if (text !== "") {
+      answer.firstMs ??= performance.now() - began;
       answer.text += text;
       onPiece(text, performance.now() - began);
     }
@@ -68,12 +72,14 @@ export async function askAloud(question: Question, onPiece: (text: string, ms: n
     if (chunk.quire) answer.receipt = chunk.quire;
   }
   if (!answer.receipt) throw new Error("the answer ended before its receipt came");
-  return { promptTokens: 0, generatedTokens: 0, ...answer, receipt: answer.receipt, wallMs: performance.now() - began };
+  const wallMs = performance.now() - began;
+  return { promptTokens: 0, generatedTokens: 0, firstMs: wallMs, ...answer, receipt: answer.receipt, wallMs };
 }
 
 /** `whole`: as a text by itself, with what the model wants before it; else as what goes on. */
-export async function tokensOf(content: string, whole: boolean, signal: AbortSignal): Promise<number[]> {
-  const { tokens } = await postJson<{ tokens: number[] }>("tokenize", { content, add_special: whole, parse_special: false }, signal);
+export async function tokensOf(content: string, whole: boolean, signal: AbortSignal, at = ""): Promise<number[]> {
+  const body = { content, add_special: whole, parse_special: false };
+  const { tokens } = await postJson<{ tokens: number[] }>(`${at}tokenize`, body, signal);
   return tokens;
 }
 

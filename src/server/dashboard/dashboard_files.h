@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "server/http/cors_policy.h"
 #include "server/http/http_message.h"
 
 namespace quire {
@@ -25,6 +26,7 @@ struct DashboardFile {
 extern const std::span<const DashboardFile> kDashboardFiles;  // of dashboard/dist, by path
 
 // The answer to a GET of "/" or a file; nullopt if there is none. 304 if the client has it already.
-std::optional<HttpResponse> ServeDashboard(const HttpRequest& request);
+// `cors`: its peers are what the page may connect to beside this server.
+std::optional<HttpResponse> ServeDashboard(const HttpRequest& request, const CorsPolicy& cors);
 
 }  // namespace quire

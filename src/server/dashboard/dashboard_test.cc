@@ -35,23 +35,24 @@ std::string HeaderOf(const HttpResponse& response, std::string_view name) {
 }
 
 TEST(DashboardFiles, AreServedWithTypeAndPolicyPackedOrNot) {
+  const CorsPolicy alone;
   size_t packed_bytes = 0;
   for (const DashboardFile& file : kDashboardFiles) {
     packed_bytes += file.gzipped.size();
     EXPECT_EQ(Unzip(file.gzipped), file.bytes) << file.path;
     HttpRequest request;
     request.path = file.path;
-    auto plain = ServeDashboard(request);
+    auto plain = ServeDashboard(request, alone);
     ASSERT_TRUE(plain);
     EXPECT_EQ(plain->body, file.bytes);
     EXPECT_EQ(HeaderOf(*plain, "Content-Encoding"), "");
     EXPECT_EQ(HeaderOf(*plain, "X-Content-Type-Options"), "nosniff");
     request.accepts_gzip = true;
-    EXPECT_EQ(ServeDashboard(request)->body, file.gzipped);
-    EXPECT_EQ(HeaderOf(*ServeDashboard(request), "Content-Encoding"), "gzip");
+    EXPECT_EQ(ServeDashboard(request, alone)->body, file.gzipped);
+    EXPECT_EQ(HeaderOf(*ServeDashboard(request, alone), "Content-Encoding"), "gzip");
     request.if_none_match = "\"other\", W/" + std::string(file.etag);
-    EXPECT_EQ(ServeDashboard(request)->status, 304);
-    EXPECT_TRUE(ServeDashboard(request)->body.empty());
+    EXPECT_EQ(ServeDashboard(request, alone)->status, 304);
+    EXPECT_TRUE(ServeDashboard(request, alone)->body.empty());
   }
   EXPECT_LT(packed_bytes, 300'000u);
 }
@@ -59,7 +60,8 @@ TEST(DashboardFiles, AreServedWithTypeAndPolicyPackedOrNot) {
 TEST(DashboardFiles, TheRootIsThePageAndNothingElseIsThere) {
   HttpRequest request;
   request.path = "/";
-  const auto page = ServeDashboard(request);
+  const CorsPolicy alone;
+  const auto page = ServeDashboard(request, alone);
   ASSERT_TRUE(page);
   EXPECT_TRUE(page->content_type.starts_with("text/html"));
   const std::string policy = HeaderOf(*page, "Content-Security-Policy");
@@ -68,8 +70,43 @@ TEST(DashboardFiles, TheRootIsThePageAndNothingElseIsThere) {
   EXPECT_EQ(page->body.find("<script>"), std::string::npos);
   for (const char* path : {"/assets/../index.html", "/assets/", "/none", ""}) {
     request.path = path;
-    EXPECT_FALSE(ServeDashboard(request)) << path;
+    EXPECT_FALSE(ServeDashboard(request, alone)) << path;
   }
+}
+
+// The directive of what the page may ask, as a server with these peers says it.
+std::string ConnectPolicyWith(const std::vector<std::string>& addresses) {
+  HttpRequest request;
+  request.path = "/";
+  const auto page = ServeDashboard(request, CorsPolicy("https://app.example", addresses));
+  const std::string policy = HeaderOf(*page, "Content-Security-Policy");
+  const size_t begin = policy.find("connect-src");
+  return policy.substr(begin, policy.find(';', begin) - begin);
+}
+
+TEST(DashboardFiles, ThePageMayAskPeersAndNobodyElse) {
+  EXPECT_EQ(ConnectPolicyWith({}), "connect-src 'self'");
+  EXPECT_EQ(ConnectPolicyWith({"http://10.0.0.2:8080", "https://Quire.example/b?c=d"}),
+            "connect-src 'self' http://10.0.0.2:8080 https://quire.example");
+  EXPECT_EQ(ConnectPolicyWith({"http://[::1]:8081"}), "connect-src 'self'");
+  for (const char* hostile :
+       {"http://*", "http://*:8080", "http://a;script-src", "http://a,b", "http://'unsafe-inline'",
+        "http://a\r\nSet-Cookie:b", "http://a:8080;x", "http://a b", "data:", "http://", "*"}) {
+    EXPECT_EQ(ConnectPolicyWith({hostile}), "connect-src 'self'") << hostile;
+  }
+}
+
+TEST(DashboardFiles, APageThatNamesPeersIsNotKept) {
+  const CorsPolicy cors("", {"http://10.0.0.2:8080"});
+  HttpRequest request;
+  request.path = "/";
+  const auto page = ServeDashboard(request, cors);
+  EXPECT_EQ(HeaderOf(*page, "ETag"), "");
+  EXPECT_EQ(HeaderOf(*page, "Cache-Control"), "no-store");
+  request.if_none_match = HeaderOf(*ServeDashboard(request, CorsPolicy()), "ETag");
+  ASSERT_NE(request.if_none_match, "");
+  EXPECT_EQ(ServeDashboard(request, CorsPolicy())->status, 304);
+  EXPECT_EQ(ServeDashboard(request, cors)->status, 200);
 }
 
 TEST(HttpMessage, GzipIsTakenWhereItIsAccepted) {

@@ -38,7 +38,7 @@ asio::awaitable<void> Connection::Refuse(NoRequest reason) {
 }
 
 asio::awaitable<bool> Connection::Handle(HttpRequest request) {
-  Exchange exchange({socket_, reader_, service_.limits, service_.cors_origin, executor_},
+  Exchange exchange({socket_, reader_, service_.limits, service_.cors, executor_},
                     std::move(request));
   if (draining_) exchange.set_keep_alive(false);
   exchange_ = &exchange;

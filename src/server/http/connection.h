@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "server/http/cors_policy.h"
 #include "server/http/exchange.h"
 #include "server/http/request_reader.h"
 
@@ -22,7 +23,7 @@ using HttpHandler = std::function<boost::asio::awaitable<void>(Exchange&)>;
 // What all connections of a listener share.
 struct HttpService {
   HttpLimits limits;
-  std::string cors_origin;
+  CorsPolicy cors;
   HttpHandler handler;
   std::function<void(std::string_view)> log;  // may be empty
 };

@@ -15,7 +15,8 @@ HeadOptions Exchange::head_options() const {
   HeadOptions options;
   options.request_id = request_.request_id;
   options.traceparent = traceparent_;
-  options.cors_origin = context_.cors_origin;
+  options.cors_origin = context_.cors.AnswerTo(request_.origin);
+  options.cors_varies = context_.cors.varies();
   options.keep_alive = keep_alive();
   return options;
 }

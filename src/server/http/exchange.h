@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "server/http/cors_policy.h"
 #include "server/http/http_limits.h"
 #include "server/http/http_message.h"
 #include "server/http/request_reader.h"
@@ -32,7 +33,7 @@ class Exchange {
     StreamSocket& socket;
     RequestReader& reader;
     const HttpLimits& limits;
-    std::string_view cors_origin;
+    const CorsPolicy& cors;
     boost::asio::any_io_executor executor;
   };
   Exchange(Context context, HttpRequest request)

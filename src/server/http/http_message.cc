@@ -135,8 +135,8 @@ std::string FormatHead(const HttpResponse& response, const HeadOptions& options)
   if (!options.traceparent.empty()) AppendHeader(out, "traceparent", options.traceparent);
   if (!options.cors_origin.empty()) {
     AppendHeader(out, "Access-Control-Allow-Origin", options.cors_origin);
-    AppendHeader(out, "Vary", "Origin");
   }
+  if (options.cors_varies || !options.cors_origin.empty()) AppendHeader(out, "Vary", "Origin");
   for (const auto& [name, value] : response.headers) AppendHeader(out, name, value);
   const bool bodiless = response.status == 204 || response.status == 304;
   if (!bodiless) AppendHeader(out, "Content-Type", response.content_type);

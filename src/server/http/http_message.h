@@ -57,6 +57,7 @@ struct HeadOptions {
   std::string_view request_id;
   std::string_view traceparent;  // empty: none
   std::string_view cors_origin;  // empty: no CORS
+  bool cors_varies = false;      // another origin would be told otherwise
   bool keep_alive = true;
   bool chunked = false;  // body follows in chunks; else Content-Length is that of `body`
   bool until_close = false;

@@ -413,7 +413,10 @@ TEST(TrustedOrigin, RefusesPagesOfStrangers) {
     request.origin = std::move(origin);
     return RefuseStrangers(request, names).has_value();
   };
-  const TrustedNames local{"my-box", "https://app.example", false};
+  const CorsPolicy none;
+  const CorsPolicy any("*", {});
+  const CorsPolicy app("https://app.example", {"http://10.0.0.2:8080/quire"});
+  const TrustedNames local{"my-box", app, false};
   EXPECT_TRUE(refused("evil.com:8080", "", local));
   EXPECT_FALSE(refused("my-box:8080", "", local));
   EXPECT_FALSE(refused("localhost:8080", "", local));
@@ -421,16 +424,21 @@ TEST(TrustedOrigin, RefusesPagesOfStrangers) {
   EXPECT_FALSE(refused("localhost", "https://app.example", local));
   EXPECT_TRUE(refused("localhost", "https://evil.com", local));
   EXPECT_TRUE(refused("localhost", "null", local));
-  EXPECT_FALSE(refused("localhost", "https://evil.com", {"localhost", "*", false}));
-  EXPECT_FALSE(refused("any.example", "", {"0.0.0.0", "", true}));
+  EXPECT_FALSE(refused("localhost", "http://10.0.0.2:8080", local));  // a peer
+  EXPECT_TRUE(refused("localhost", "http://10.0.0.2:8081", local));
+  EXPECT_TRUE(refused("localhost", "http://10.0.0.2", local));
+  EXPECT_TRUE(refused("localhost", "https://10.0.0.2:8080", local));
+  EXPECT_TRUE(refused("localhost", "http://10.0.0.2:8080.evil.com", local));
+  EXPECT_FALSE(refused("localhost", "https://evil.com", {"localhost", any, false}));
+  EXPECT_FALSE(refused("any.example", "", {"0.0.0.0", none, true}));
   // Our own pages: only a key tells them from those of a name that was made to lead here.
-  const TrustedNames keyed{"0.0.0.0", "", true, true};
+  const TrustedNames keyed{"0.0.0.0", none, true, true};
   EXPECT_FALSE(refused("quire.example:8080", "http://quire.example:8080", keyed));
   EXPECT_FALSE(refused("quire.example", "https://quire.example", keyed));
   EXPECT_TRUE(refused("quire.example", "https://evil.example", keyed));
   EXPECT_TRUE(refused("quire.example", "quire.example", keyed));
   EXPECT_TRUE(refused("", "https://", keyed));
-  EXPECT_TRUE(refused("quire.example", "http://quire.example", {"0.0.0.0", "", true, false}));
+  EXPECT_TRUE(refused("quire.example", "http://quire.example", {"0.0.0.0", none, true, false}));
 }
 
 }  // namespace

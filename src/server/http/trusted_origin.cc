@@ -59,8 +59,10 @@ std::optional<HttpResponse> RefuseStrangers(const HttpRequest& request, const Tr
                              "'; ask for it by localhost or 127.0.0.1, or start it with --host "
                              "NAME, or with --insecure to answer to any name");
   }
-  if (request.method != "POST" || request.origin.empty() || names.cors_origin == "*") return {};
-  if (IsLoopbackOrigin(request.origin) || request.origin == names.cors_origin) return {};
+  if (request.method != "POST" || request.origin.empty()) return {};
+  const std::string_view allowed = names.cors.AnswerTo(request.origin);
+  if (allowed == "*" || allowed == request.origin) return {};
+  if (IsLoopbackOrigin(request.origin)) return {};
   if (names.needs_key && IsOwnOrigin(request)) return {};
   return ErrorResponse(403, "foreign_origin",
                        "pages from '" + Printable(request.origin) +

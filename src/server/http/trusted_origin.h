@@ -8,22 +8,22 @@
 #pragma once
 
 #include <optional>
-#include <string>
 #include <string_view>
 
+#include "server/http/cors_policy.h"
 #include "server/http/http_message.h"
 
 namespace quire {
 
 struct TrustedNames {
-  std::string_view host;         // what we listen on
-  std::string_view cors_origin;  // "*": any; empty: none
-  bool any_host = false;         // others may reach us, by whatever name
-  bool needs_key = false;        // who has none gets nothing anyway
+  std::string_view host;   // what we listen on
+  const CorsPolicy& cors;  // whose pages may use us
+  bool any_host = false;   // others may reach us, by whatever name
+  bool needs_key = false;  // who has none gets nothing anyway
 };
 
-// Host must be loopback or ours; the Origin of a POST, if any, loopback or the configured one, or,
-// where a key is needed, that of our own pages: the one that Host names.
+// Host must be loopback or ours; the Origin of a POST, if any, loopback, the configured one or that
+// of a peer, or, where a key is needed, that of our own pages: the one that Host names.
 // The response (403) if not.
 std::optional<HttpResponse> RefuseStrangers(const HttpRequest& request, const TrustedNames& names);
 

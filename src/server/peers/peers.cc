@@ -70,13 +70,14 @@ Peers::Peers(PeerDirectory directory, std::shared_ptr<SessionStore> store,
       log_(std::move(log)),
       link_(MakeHttpLink(directory_.own_name())),
       sender_(*store_, *link_, NowMs),
-      receiver_(*store_, *link_, directory_, NowMs) {
+      receiver_(*store_, *link_, directory_, NowMs),
+      sight_(directory_, *link_, NowMs) {
   SettleLater(0);
 }
 
 Peers::~Peers() {
   link_->Stop();
-  for (asio::thread_pool* pool : {&settling_, &handing_, &taking_, &answering_}) {
+  for (asio::thread_pool* pool : {&settling_, &looking_, &handing_, &taking_, &answering_}) {
     pool->stop();  // whoever works finishes
     pool->join();
   }
@@ -139,6 +140,7 @@ Result<std::string> Peers::Answer(const Incoming& incoming) {
   const std::string& body = incoming.question.body;
   sender_.Heard(from);
   receiver_.Heard(from);
+  if (incoming.action == "hello") return std::string();
   if (incoming.action == "offer") return Take(incoming);
   if (incoming.action == "pull") return sender_.Pull(from, body);
   if (incoming.action == "claim") return sender_.Claim(from, body);
@@ -146,6 +148,13 @@ Result<std::string> Peers::Answer(const Incoming& incoming) {
   if (incoming.action == "arrived") return receiver_.Arrived(from, body);
   if (incoming.action == "settle") return sender_.Settle(from, body);
   return Refuse(ErrorCode::kUnsupported, "this server does not know what the peer asks for");
+}
+
+asio::awaitable<void> Peers::List(Exchange& exchange) {
+  auto look = [&] { return PeersJson(sight_.Look()); };
+  HttpResponse response;
+  response.body = co_await RunIn(looking_, look);
+  co_await exchange.Respond(std::move(response));
 }
 
 asio::awaitable<void> Peers::Handle(Exchange& exchange, Context context) {

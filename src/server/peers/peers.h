@@ -2,6 +2,7 @@
 //
 //   POST /v1/peer/ACTION   sealed question -> sealed answer (peer_seal.h)
 //
+//   hello                                  peer_sight.h
 //   offer, arrived                         handoff_receiver.h
 //   pull, blocks, claim, resolve, settle   handoff_sender.h
 //
@@ -26,6 +27,7 @@
 #include "server/peers/handoff_receiver.h"
 #include "server/peers/handoff_sender.h"
 #include "server/peers/peer_seal.h"
+#include "server/peers/peer_sight.h"
 #include "server/ready_model.h"
 #include "server/sessions/session_call.h"
 #include "server/tenants/tenant_directory.h"
@@ -45,6 +47,9 @@ class Peers {
   };
   // Answers a request whose path is below /v1/peer/.
   boost::asio::awaitable<void> Handle(Exchange& exchange, Context context);
+
+  // GET /v1/peers.
+  boost::asio::awaitable<void> List(Exchange& exchange);
 
   // POST .../handoff: the body of the answer. Nobody else may write to the session meanwhile.
   boost::asio::awaitable<Result<std::string>> HandOff(const SessionCall& call);
@@ -75,9 +80,11 @@ class Peers {
   HandoffMetrics metrics_;
   HandoffSender sender_;
   HandoffReceiver receiver_;
+  PeerSight sight_;
   boost::asio::thread_pool handing_{4};    // waits for receivers
   boost::asio::thread_pool taking_{4};     // waits for owners
   boost::asio::thread_pool answering_{3};  // waits for nobody but the engine and the disk
+  boost::asio::thread_pool looking_{1};    // waits for peers to say hello
   boost::asio::thread_pool settling_{1};
   boost::asio::steady_timer settle_{settling_};
   uint64_t told_in_doubt_ = 0;  // the log was; of settling_'s thread
