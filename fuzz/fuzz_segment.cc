@@ -32,11 +32,19 @@ void TryRecord(std::vector<std::byte> bytes) {
   if (layout.record_bytes > kMostBytes) return;
   std::vector<std::byte> blocks(head->payload_bytes());
   std::vector<std::byte> notes(size_t{head->num_blocks()} * head->shape.note_bytes);
+  std::vector<std::span<const std::byte>> stored;
+  std::vector<std::span<std::byte>> opened;
+  const uint64_t block_bytes = head->shape.block_bytes();
+  for (uint32_t i = 0; i < head->num_blocks(); ++i) {
+    opened.push_back(std::span(blocks).subspan(i * block_bytes, block_bytes));
+    stored.push_back(opened.back());
+  }
   const uint32_t good = OpenRecord(*head, std::string(kOwnerKeyBytes, 'k'),
                                    {.header = header,
                                     .first = 0,
-                                    .count = head->num_blocks(),
-                                    .blocks = blocks,
+                                    .layers = {0, head->shape.layers},
+                                    .stored = stored,
+                                    .opened = opened,
                                     .notes = notes});
   QUIRE_CHECK(good <= head->num_blocks());
 }

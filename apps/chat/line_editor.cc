@@ -3,8 +3,10 @@
 #include <histedit.h>
 #include <langinfo.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <clocale>
@@ -26,6 +28,7 @@ struct LineEditor::Impl {
   EditLine* edit = nullptr;
   History* history = nullptr;
   std::string prompt;
+  int typed_ahead = 0;  // bytes that came before the terminal was taken, and were not read yet
   // On a terminal, all the time: a second Ctrl-C between two lines must not end the process either.
   // A pipe has no keys: there Ctrl-C ends it as usual.
   std::optional<InterruptWatch> watch;
@@ -57,9 +60,10 @@ struct LineEditor::Impl {
       const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return static_cast<int>(got);
-      // A Ctrl-D during an answer, when the terminal edits lines itself, is left as a zero once it
-      // no longer does.
-      if (byte == '\0') byte = kEndOfInput;
+      // A Ctrl-D during an answer, when the terminal edits lines itself, is left as a zero.
+      int& ahead = Self(edit)->typed_ahead;
+      if (ahead > 0 && byte == '\0') byte = kEndOfInput;
+      ahead = std::max(0, ahead - 1);
       const size_t size = std::mbrtowc(out, &byte, 1, &state);
       if (size == static_cast<size_t>(-2)) continue;  // the character goes on
       if (size == static_cast<size_t>(-1)) {
@@ -81,6 +85,7 @@ struct LineEditor::Impl {
     // libedit shows the prompt first and only then takes the terminal: what a fast typist or a
     // paste sends in between would be edited byte by byte by the terminal itself.
     el_set(edit, EL_PREP_TERM, 1);
+    if (::ioctl(STDIN_FILENO, FIONREAD, &typed_ahead) != 0) typed_ahead = 0;
     int count = 0;
     const char* line = el_gets(edit, &count);
     if (line == nullptr || count <= 0 || watch->interrupted()) {

@@ -89,9 +89,9 @@ class BlockPool {
   void Pin(BlockId block);
   void Unpin(BlockId block);
 
-  void SetNamed(BlockId block);  // live only; the last Release will now keep the bytes
+  void SetNamed(BlockId block);    // live only; the last Release will now keep the bytes
   void SetUnnamed(BlockId block);  // with one reference: it is not kept by its last Release
-  void Recycle(BlockId block);   // idle -> free
+  void Recycle(BlockId block);     // idle -> free
 
   uint32_t ref_count(BlockId block) const { return At(block).refs; }  // without pins
   uint32_t pin_count(BlockId block) const { return At(block).pins; }

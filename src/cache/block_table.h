@@ -23,6 +23,7 @@ class BlockTable {
   OwnerId owner() const { return owner_; }  // who pays for the blocks that Grow adds
   // Whether a tier below memory may have the blocks that it makes findable.
   bool goes_below() const { return goes_below_; }
+  void SetGoesBelow(bool goes_below) { goes_below_ = goes_below; }
   uint32_t size() const { return static_cast<uint32_t>(blocks_.size()); }
   bool empty() const { return blocks_.empty(); }
   BlockId operator[](uint32_t i) const {

@@ -49,9 +49,17 @@ class ActiveRequest {
 
   // Its prompt's blocks have come from the disk, so many tokens of them.
   void NoteOnboarded(uint32_t tokens, double seconds);
-  void LoseOnboarded(uint32_t tokens) { onboarded_tokens_ -= tokens; }
+  // They are not all there: the wait for them goes on, and what was begun is begun anew.
+  void LoseOnboarded(uint32_t tokens) {
+    onboarded_tokens_ -= tokens;
+    onboard_seconds_ = 0;
+    started_ = -1;
+  }
   uint32_t onboarded_tokens() const { return onboarded_tokens_; }
-  void NoteTierLoss(const TierLoss& loss) { tier_loss_ = loss; }
+  // A read that lost nothing says nothing of one before it.
+  void NoteTierLoss(const TierLoss& loss) {
+    if (loss.first < loss.end) tier_loss_ = loss;
+  }
   const TierLoss& tier_loss() const { return tier_loss_; }
   TimelineRecorder* timeline() { return timeline_.get(); }  // null: not asked for
   // A full block of its prompt is not there; if it was given up, so long ago.

@@ -69,6 +69,7 @@ bool StepLoop::Step() {
   if (SpareMemory::scarce()) FailNewest();
   WorkDisk();
   step_started_ = options_.clock();  // that took its time
+  waited_seconds_ = 0;
   const Scheduler::Decodes decodes = scheduler_.decodes();
   nobody_is_answered_ = decodes.sequences == 0;
   if (!nobody_is_answered_) decode_depth_ = decodes.positions / decodes.sequences;
@@ -93,7 +94,7 @@ bool StepLoop::Step() {
   }
   QUIRE_CHECK(!IsAhead(), "the model did not wait for a layer");
   step_ended_ = options_.clock();
-  Note(plan, step_ended_ - step_started_);
+  Note(plan, step_ended_ - step_started_ - waited_seconds_);
   Choose(plan, *logits);
   scheduler_.Apply(chosen_);
   RefuseUnfit();
@@ -389,7 +390,6 @@ void StepLoop::NoteMisses(const PlanItem& item, const Sequence& sequence, Active
 void StepLoop::Cancel(RequestId id) {
   const auto found = requests_.find(id);
   if (found == requests_.end()) return;
-  if (options_.disk != nullptr) options_.disk->Cancel(id);
   CancelSequences(*found->second);
   found->second->EndAnswers(FinishReason::kCancelled);
   settling_.push_back(found->second.get());
@@ -402,7 +402,6 @@ void StepLoop::FailNewest() {
       std::ranges::max_element(requests_, {}, [](const auto& one) { return one.first; });
   if (newest == requests_.end()) return;
   ActiveRequest* const request = newest->second.get();
-  if (options_.disk != nullptr) options_.disk->Cancel(request->id());
   request->Fail(ErrorOf(std::bad_alloc()));
   settling_.push_back(request);
   Settle();
@@ -426,15 +425,16 @@ void StepLoop::CancelAll() {
 }
 
 void StepLoop::CancelSequences(ActiveRequest& request) {
-  if (request.leader() == kNoSequence) return;  // it waits for the disk
-  if (fetching_.erase(request.id()) > 0) options_.disk->Cancel(request.id());
-  for (uint32_t i = 0; i < NumSequences(request.request()); ++i) {
+  fetching_.erase(request.id());
+  const bool has_sequences = request.leader() != kNoSequence;  // else it waits for the disk
+  for (uint32_t i = 0; has_sequences && i < NumSequences(request.request()); ++i) {
     const SequenceId id{static_cast<uint64_t>(request.leader()) + i};
     if (!places_.contains(id)) continue;
     request.NoteSequence(scheduler_.Get(id).counts, i);
     places_.erase(id);
     scheduler_.Cancel(id);
   }
+  if (options_.disk != nullptr) options_.disk->Cancel(request.id());  // nobody has its blocks now
 }
 
 // After Apply: the blocks are free, the state is coherent, now the world may be told.

@@ -205,7 +205,8 @@ class StepLoop {
   bool nobody_is_answered_ = true;  // by the step
   uint64_t decode_depth_ = 0;       // positions of a token that was decoded lately
   double step_started_ = 0;
-  double step_ended_ = 0;  // the model has run
+  double step_ended_ = 0;      // the model has run
+  double waited_seconds_ = 0;  // of that, for layers from the disk
   EngineStats stats_;
   CacheReport report_;
 };

@@ -36,6 +36,9 @@ bool StepLoop::FetchFromDisk(const Sequence& sequence, uint32_t found_tokens) {
   const uint32_t block = cache_.block_tokens();
   if (!lost || (sequence.num_tokens() - 1) / block <= found_tokens / block) return false;
   ActiveRequest& request = *places_.at(sequence.id).request;
+  if (options_.disk->IsWanted(request.id())) {  // it was ahead of them, and not in time
+    return fetching_.emplace(request.id(), sequence.id).second;
+  }
   Onboarder::Wanted wanted;
   try {
     if (!fetching_.emplace(request.id(), sequence.id).second) return false;  // another choice of it
@@ -71,9 +74,11 @@ void StepLoop::WorkDisk() {
 
 void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
   ActiveRequest& request = *requests_.at(id);
-  if (const auto fetched = fetching_.extract(id); !fetched.empty()) {
-    if (!scheduler_.Get(fetched.mapped()).has_run) request.NoteOnboarded(tokens, seconds);
-    scheduler_.Fetched(fetched.mapped());
+  const auto fetched = fetching_.extract(id);
+  if (request.leader() != kNoSequence) {
+    const SequenceId sequence = fetched.empty() ? request.leader() : fetched.mapped();
+    if (!scheduler_.Get(sequence).has_run) request.NoteOnboarded(tokens, seconds);
+    scheduler_.Fetched(sequence);
     return;
   }
   request.NoteOnboarded(tokens, seconds);
@@ -95,25 +100,26 @@ void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
 }
 
 bool StepLoop::AwaitLayer(uint32_t layer) {
-  return options_.disk == nullptr || options_.disk->AwaitLayer(layer);
+  if (!IsAhead()) return true;
+  const double begin = options_.clock();
+  const bool there = options_.disk->AwaitLayer(layer);
+  waited_seconds_ += options_.clock() - begin;
+  return there;
 }
 
 bool StepLoop::IsAhead() const {
   return options_.disk != nullptr && options_.disk->ahead().has_value();
 }
 
-// Nobody may find, or copy, blocks of which some layers are missing: a step leaves none. The request
-// is gone if it was refused.
+// Nobody may find, or copy, blocks of which some layers are missing: a step leaves none.
 void StepLoop::GiveUpAhead() {
   if (!IsAhead()) return;
   const Onboarder::Ahead ahead = *options_.disk->ahead();
-  if (const auto found = requests_.find(ahead.request); found != requests_.end()) {
-    ActiveRequest& request = *found->second;
-    for (uint32_t i = 0; i < NumSequences(request.request()); ++i) {
-      scheduler_.Requeue(SequenceId{static_cast<uint64_t>(request.leader()) + i});
-    }
-    request.LoseOnboarded(ahead.tokens);
+  ActiveRequest& request = *requests_.at(ahead.request);
+  for (uint32_t i = 0; i < NumSequences(request.request()); ++i) {
+    scheduler_.Requeue(SequenceId{static_cast<uint64_t>(request.leader()) + i});
   }
+  request.LoseOnboarded(ahead.tokens);
   options_.disk->GiveUp();
 }
 

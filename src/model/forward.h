@@ -51,8 +51,8 @@ class ForwardPass {
   std::span<const float> Run(std::span<const BatchItem> items);
 
   // The same, but leaves early, with nullopt, when `stop` says so: it is asked once a layer, on the
-  // calling thread, before anything of that layer's KV is read. The KV of the batch's own tokens is then undefined until they are run again,
-  // which gives the same bits as if nothing had happened.
+  // calling thread, before anything of that layer's KV is read. The KV of the batch's own tokens is
+  // then undefined until they are run again, which gives the same bits as if nothing had happened.
   using Stop = std::function<bool(uint32_t layer)>;
   std::optional<std::span<const float>> RunUnless(const Stop& stop,
                                                   std::span<const BatchItem> items);

@@ -115,7 +115,8 @@ class Stage {
     auto disk = KvDisk::Open({.folder = folder,
                               .limit_bytes = kGiB,
                               .encrypt = conditions_.memory == Memory::kDisk,
-                              .scope_secret = std::string(32, 's')},
+                              .scope_secret = std::string(32, 's'),
+                              .least_part_bytes = 1},  // layers come one group after the other
                              arena_.view());
     QUIRE_CHECK(disk, "a test's disk must open");
     return *std::move(disk);
@@ -151,9 +152,10 @@ class Stage {
       largest_chunk_ = std::max(largest_chunk_, static_cast<uint32_t>(item.tokens.size()));
     }
     leaves_ = conditions_.left && !leaves_;
-    if (!leaves_) return forward_.Run(batch);
-    uint32_t layers = random_() % subject_.model->config().layers;
-    return forward_.RunUnless([&layers] { return layers-- == 0; }, batch);
+    const uint32_t left = random_() % subject_.model->config().layers;
+    return forward_.RunUnless(
+        [&](uint32_t layer) { return !loop_.AwaitLayer(layer) || (leaves_ && layer == left); },
+        batch);
   }
 
   GenerationRequest Ask(std::vector<TokenId> prompt, uint32_t max_tokens) const {

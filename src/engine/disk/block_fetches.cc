@@ -35,8 +35,8 @@ void BlockFetches::Take(const ReadBlocks& blocks) {
   const uint64_t block_bytes = tier_.shape().block_bytes();
   entry.accounted += blocks.asked;
   for (uint32_t i = 0; i < blocks.count && IsSame(entry, blocks, i); ++i) {
-    std::memcpy(entry.blocks.data() + (blocks.first + i) * block_bytes,
-                blocks.blocks[i].data(), block_bytes);
+    std::memcpy(entry.blocks.data() + (blocks.first + i) * block_bytes, blocks.blocks[i].data(),
+                block_bytes);
     entry.arrived[blocks.first + i] = true;
   }
   if (entry.accounted < entry.asked) return;

@@ -31,6 +31,7 @@ class BlockFetches {
   // `done` is called from Start or Take.
   void Start(Wish wish);
   void Take(const ReadBlocks& blocks);  // those of others are ignored
+  bool idle() const { return entries_.empty(); }
 
  private:
   struct Entry {

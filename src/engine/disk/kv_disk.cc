@@ -17,8 +17,8 @@ namespace {
 // What other programs are left on a file system that Quire fills.
 constexpr uint64_t kFloorBytes = 512 * kMiB;
 constexpr auto kFlushPatience = std::chrono::seconds(10);
-// Whoever comes meanwhile waits so long at most.
-constexpr auto kLayerPatience = std::chrono::seconds(1);
+// Seconds that a step waits for layers at most, and whoever comes with it.
+constexpr double kLayerPatience = 1;
 
 double Seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -98,18 +98,21 @@ Onboarder::Wanted KvDisk::Want(const Wish& wish, double prefill_rate, double now
 
 std::vector<Onboarder::Ready> KvDisk::Work(double now, bool busy, bool alone) {
   offloader_->Work(*cache_, now, busy);
-  return onboarder_->Work(*cache_, now, busy, alone);
+  patience_seconds_ = kLayerPatience;
+  // What is fetched for others is handed on between steps.
+  return onboarder_->Work(*cache_, now, busy, alone && fetches_.idle());
 }
 
 bool KvDisk::AwaitLayer(uint32_t layer) {
-  const auto end = std::chrono::steady_clock::now() + kLayerPatience;
   for (;;) {
     const Onboarder::LayerState state = onboarder_->StateOf(*cache_, layer);
     if (state != Onboarder::LayerState::kReading) return state == Onboarder::LayerState::kThere;
+    if (patience_seconds_ <= 0) return false;
+    const double begin = Seconds();
     std::unique_lock lock(news_->mutex);
     // Something may have come between the two: hence the bound.
     news_->came.wait_for(lock, std::chrono::milliseconds(1));
-    if (std::chrono::steady_clock::now() > end) return false;
+    patience_seconds_ -= Seconds() - begin;
   }
 }
 

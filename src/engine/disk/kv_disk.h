@@ -80,11 +80,12 @@ class KvDisk : private CommitListener {
   // In that step, before the model attends in `layer`: waits until all blocks have it. False if
   // that fails, or takes too long: then the step is to be left.
   [[nodiscard]] bool AwaitLayer(uint32_t layer);
-  // Behind it: who is still ahead, if the step was left. Its blocks are to be given up once nobody
-  // uses them.
+  // Behind it: who is still ahead, if the step was left. That is to be given up once nobody uses
+  // its blocks.
   std::optional<Onboarder::Ahead> ahead() const { return onboarder_->ahead(); }
   void GiveUp() { onboarder_->GiveUp(*cache_); }
-  bool has_work() const { return offloader_->num_pending() > 0; }
+  bool IsWanted(RequestId request) const { return onboarder_->IsWanted(request); }
+  bool has_work() const { return offloader_->num_pending() > 0 || onboarder_->has_remains(); }
 
   // SsdTier::Abandon.
   void Abandon() { tier_->Abandon(); }
@@ -115,6 +116,7 @@ class KvDisk : private CommitListener {
   BlockFetches fetches_;
   KvCache* cache_ = nullptr;
   std::unordered_map<OwnerId, BlockOwnerPtr> owners_;
+  double patience_seconds_ = 0;  // left of this step's
 };
 
 }  // namespace quire

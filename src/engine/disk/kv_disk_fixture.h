@@ -16,7 +16,8 @@
 
 namespace quire {
 
-inline constexpr KvShape kShape{.layers = 2, .kv_heads = 1, .head_dim = 16, .format = KvFormat::kF16};
+inline constexpr KvShape kShape{
+    .layers = 2, .kv_heads = 1, .head_dim = 16, .format = KvFormat::kF16};
 inline constexpr uint32_t kBlocks = 24;
 
 // A server's memory without the server: what it computes are bytes that follow from the tokens.

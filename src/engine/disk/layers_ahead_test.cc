@@ -10,8 +10,7 @@
 namespace quire {
 namespace {
 
-constexpr KvShape kLayered{
-    .layers = 10, .kv_heads = 1, .head_dim = 16, .format = KvFormat::kF16};
+constexpr KvShape kLayered{.layers = 10, .kv_heads = 1, .head_dim = 16, .format = KvFormat::kF16};
 
 class LayersAhead : public KvDiskTest {
  protected:
@@ -93,6 +92,57 @@ TEST_F(LayersAhead, WhoIsNotAloneAnyMoreWaitsForAllLayers) {
   EXPECT_EQ(memory.Serve(text), 160u);
 }
 
+// Both would find the blocks whose layers are still to come.
+TEST_F(LayersAhead, NobodyGoesAheadBesideAnother) {
+  Memory memory(Options(), kLayered);
+  gate->Open(0);
+  ASSERT_TRUE(memory.Want(text, 1, 0, true));
+  ASSERT_TRUE(memory.Want(text, 2)) << "held, as the first one reads the same";
+  EXPECT_TRUE(memory.disk().Work(1.5, false, true).empty());
+  gate->Open(kReadsOfGroup);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  const auto ready = memory.disk().Work(9, false, true);
+  ASSERT_EQ(ready.size(), 1u);
+  EXPECT_EQ(ready[0].request, RequestId{2}) << "it was held for long enough";
+  EXPECT_FALSE(memory.disk().ahead());
+  EXPECT_TRUE(GoesAhead(memory));
+  gate->Open(UINT32_MAX);
+}
+
+// One that was computed meanwhile would take its place, while the disk still writes to it.
+TEST_F(LayersAhead, NobodyGoesAheadOfBlocksThatOthersHaveComputed) {
+  Memory memory(Options(), kLayered);
+  gate->Open(kReadsOfGroup);
+  ASSERT_TRUE(memory.Want(text, 1, 0, true));
+  memory.Serve({text.begin(), text.begin() + 40});
+  for (double now = 2; now < 2.1; now += 1e-3) {
+    EXPECT_TRUE(memory.disk().Work(now, false, true).empty());
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  gate->Open(UINT32_MAX);
+  std::vector<Onboarder::Ready> ready;
+  for (double now = 3; ready.empty(); now += 1e-6) ready = memory.disk().Work(now, false, true);
+  EXPECT_FALSE(memory.disk().ahead());
+  EXPECT_EQ(memory.Serve(text), 160u);
+}
+
+TEST_F(LayersAhead, BlocksOfOneWhoHasGoneAreHeldUntilTheirReadsEnd) {
+  Memory memory(Options(), kLayered);
+  gate->Open(kReadsOfGroup + 1);
+  ASSERT_TRUE(memory.Want(text, 1, 0, true));
+  ASSERT_TRUE(GoesAhead(memory));
+  memory.disk().Cancel(RequestId{1});
+  EXPECT_FALSE(memory.disk().ahead());
+  EXPECT_TRUE(memory.disk().has_work());
+  EXPECT_EQ(memory.cache.pool().num_live(), 10u);
+  EXPECT_EQ(memory.cache.CountCached(BlockNames(memory.scope), text), 0u);
+  gate->Open(UINT32_MAX);
+  for (double now = 2; memory.cache.pool().num_live() > 0; now += 1e-6) {
+    EXPECT_TRUE(memory.disk().Work(now, false, true).empty());
+  }
+  EXPECT_EQ(memory.Onboard(text, 2), 160u);
+}
+
 // A later group of layers is damaged, or cannot be read, or does not come.
 TEST_F(LayersAhead, WhatDoesNotComeIsFoundByNobody) {
   const auto damage = [](const IoRequest& request, int64_t result) {
@@ -122,18 +172,17 @@ TEST_F(LayersAhead, WhatDoesNotComeIsFoundByNobody) {
     EXPECT_TRUE(spoil ? layer <= 5 : layer == 5);
     ASSERT_TRUE(memory.disk().ahead());
     memory.disk().GiveUp();
-    if (!spoil) {
-      EXPECT_EQ(memory.cache.pool().num_live(), 10u) << "the disk may still write to them";
-    }
-    gate->Open(UINT32_MAX);
     EXPECT_FALSE(memory.disk().ahead());
-    for (double now = 2; memory.cache.pool().num_live() > 0; now += 1e-6) {
-      EXPECT_TRUE(memory.disk().Work(now, false, true).empty());
-    }
     EXPECT_EQ(memory.cache.CountCached(BlockNames(memory.scope), text), 0u);
+    EXPECT_TRUE(memory.disk().IsWanted(RequestId{1}));
     memory.cache.CheckInvariants();
-    gate->Spoil(0, nullptr);
-    EXPECT_EQ(memory.Onboard(text, 2), spoil ? 0u : 160u);
+    gate->Open(UINT32_MAX);
+    std::vector<Onboarder::Ready> ready;
+    for (double now = 2; ready.empty(); now += 1e-6) ready = memory.disk().Work(now, false, true);
+    EXPECT_EQ(ready[0].tokens, spoil ? 0u : 160u);
+    EXPECT_EQ(ready[0].loss.reason,
+              name == "damaged" ? MissReason::kCorrupt : MissReason::kTierFailed);
+    EXPECT_EQ(memory.cache.pool().num_live(), 0u);
     memory.Serve(text);
     EXPECT_EQ(memory.Serve(text), 160u) << "all of it right, wherever it is from";
   }

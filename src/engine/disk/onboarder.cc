@@ -122,13 +122,16 @@ Onboarder::Start Onboarder::Read(KvCache& cache, Entry& entry, uint32_t found,
   const auto blocks = static_cast<uint32_t>(names.size());
   const std::vector<LayerRange> groups = GroupsFor(entry, blocks);
   // Blocks of which something is missing must not be copied to the disk.
-  entry.table = BlockTable(entry.wish.owner, groups.size() == 1);
+  entry.table.SetGoesBelow(groups.size() == 1);
   cache.Match(entry.wish.names, entry.wish.prompt, entry.table);
   if (!cache.Grow(entry.table, (found + blocks) * cache.block_tokens(), EvictionReason::kPrefill)) {
     cache.Release(entry.table);
     return Start::kNotNow;
   }
+  // Nothing may fail once reads have begun: they write to the blocks.
   entry.ticket = ++last_ticket_;
+  entry.groups.clear();
+  for (const LayerRange& layers : groups) entry.groups.push_back({.layers = layers});
   remains_.reserve(remains_.size() + entries_.size());
   std::vector<std::byte*> places;
   for (uint32_t i = 0; i < blocks; ++i) {
@@ -136,8 +139,6 @@ Onboarder::Start Onboarder::Read(KvCache& cache, Entry& entry, uint32_t found,
   }
   const uint32_t asked = tier_.Load(entry.ticket, entry.wish.disk_owner, names, groups, places);
   entry.arrived.assign(asked, 0);
-  entry.groups.clear();
-  for (const LayerRange& layers : groups) entry.groups.push_back({.layers = layers});
   entry.reading = true;
   entry.first = found;
   entry.loss = {found, found + asked, MissReason::kTierFailed};
@@ -157,7 +158,7 @@ std::vector<Onboarder::Ready> Onboarder::Work(KvCache& cache, double now, bool m
       done = true;
       tokens = Finish(cache, entry);
     } else if (entry.reading) {
-      if (alone && MayGoAhead(entry)) {
+      if (alone && ready.empty() && MayGoAhead(cache, entry)) {
         ready.push_back({it->first, GoAhead(cache, entry), now - entry.since, {}});
       }
     } else {
@@ -240,15 +241,19 @@ uint32_t Onboarder::Finish(KvCache& cache, Entry& entry) {
   counts_.failed_blocks += entry.arrived.size() - good;
   entry.loss.first = entry.first + good;
   const uint32_t tokens = (entry.first + good) * cache.block_tokens();
+  entry.table.SetGoesBelow(true);
   cache.Commit(entry.wish.names, entry.wish.prompt, tokens, entry.table);
   cache.Keep(entry.table, {.kept_until = cache.now() + kKeepMs});
   cache.Release(entry.table);
   return good * cache.block_tokens();
 }
 
-bool Onboarder::MayGoAhead(const Entry& entry) const {
+// Where somebody has computed one of the blocks meanwhile, that one would take the place of ours.
+bool Onboarder::MayGoAhead(const KvCache& cache, const Entry& entry) const {
   return entries_.size() == 1 && entry.groups.size() > 1 && entry.asked() > 0 &&
-         entry.groups.front().good == entry.asked();
+         entry.groups.front().good == entry.asked() &&
+         cache.CountCached(entry.wish.names, entry.wish.prompt) ==
+             entry.first * cache.block_tokens();
 }
 
 // As Finish, of blocks of which the first layers are there. Returns their tokens.
@@ -271,9 +276,9 @@ std::optional<Onboarder::Ahead> Onboarder::ahead() const {
 }
 
 Onboarder::LayerState Onboarder::StateOf(KvCache& cache, uint32_t layer) {
-  TakeArrived(cache);
   const auto found = FindAhead();
   if (found == entries_.end()) return LayerState::kThere;
+  TakeArrived(cache);
   Entry& entry = found->second;
   for (const Group& group : entry.groups) {
     if (group.good < group.accounted) return LayerState::kFailed;
@@ -293,13 +298,13 @@ Onboarder::LayerState Onboarder::StateOf(KvCache& cache, uint32_t layer) {
 void Onboarder::GiveUp(KvCache& cache) {
   const auto found = FindAhead();
   if (found == entries_.end()) return;
-  counts_.failed_blocks += found->second.asked();
+  found->second.ahead = false;
   cache.Forget(found->second.table, found->second.first);
-  Leave(cache, found);
 }
 
 void Onboarder::Leave(KvCache& cache, Entries::iterator it) {
   Entry& entry = it->second;
+  if (entry.ahead) cache.Forget(entry.table, entry.first);
   const uint32_t to_come = entry.reading ? entry.to_come() : 0;
   if (to_come > 0) {
     remains_.push_back({entry.ticket, std::move(entry.table), to_come});

@@ -17,8 +17,9 @@
 // request goes ahead as soon as the first group of all blocks is there: the model computes those
 // layers while the disk reads the next ones, and waits before a layer that is not there yet
 // (StateOf). Until then nobody else may look at these blocks, so a request is ahead within one step
-// only. If something does not come, GiveUp forgets the blocks, and they may be wanted anew. What
-// remains must be read in kMostAheadSeconds, as far as that is known, since whoever comes waits.
+// only. If something does not come in time, GiveUp takes their names again, and the request waits
+// for them as it would have otherwise. What remains must be read in kMostAheadSeconds, as far as
+// that is known, since whoever comes waits.
 //
 // A block that comes back is used if its bytes are proven (the tier), and its root, parent and
 // token ids are those of the request; else it and what follows is computed.
@@ -98,9 +99,10 @@ class Onboarder {
     uint32_t tokens = 0;
   };
   std::optional<Ahead> ahead() const;
-  // Forgets the blocks of whoever is ahead, which must have given them back. Allocates nothing, as
-  // does Cancel.
+  // Whoever is ahead, and must have given its blocks back, is not any more, and becomes ready by
+  // Work.
   void GiveUp(KvCache& cache);
+  bool IsWanted(RequestId request) const { return entries_.contains(request); }
 
   void Cancel(KvCache& cache, RequestId request);  // unknown ones are ignored
 
@@ -108,6 +110,7 @@ class Onboarder {
   void PassOn(std::function<void(const ReadBlocks&)> others) { others_ = std::move(others); }
 
   size_t num_waiting() const { return entries_.size(); }
+  bool has_remains() const { return !remains_.empty(); }  // blocks of those who have gone
   const OnboardCounts& counts() const { return counts_; }
 
  private:
@@ -152,7 +155,7 @@ class Onboarder {
   void Account(Entry& entry, const ReadBlocks& blocks);
   bool IsSame(const Entry& entry, const ReadBlocks& blocks, uint32_t i) const;
   uint32_t Finish(KvCache& cache, Entry& entry);
-  bool MayGoAhead(const Entry& entry) const;
+  bool MayGoAhead(const KvCache& cache, const Entry& entry) const;
   uint32_t GoAhead(KvCache& cache, Entry& entry);
   Entries::iterator FindAhead();
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -60,23 +61,23 @@ RecordReader::~RecordReader() {
   for (std::thread& prover : provers_) prover.join();
 }
 
-void RecordReader::Push(std::vector<ReadPiece> pieces) {
+void RecordReader::Push(std::list<ReadPiece> pieces) {
   {
     const std::lock_guard lock(mutex_);
-    for (ReadPiece& piece : pieces) pieces_.push_back(std::move(piece));
+    pieces_.splice(pieces_.end(), pieces);
   }
   work_.notify_one();
 }
 
 void RecordReader::Drop(uint64_t ticket) {
-  std::vector<ReadPiece> dropped;
+  std::list<ReadPiece> dropped;
   {
     const std::lock_guard lock(mutex_);
-    std::erase_if(pieces_, [&](ReadPiece& piece) {
-      if (piece.ticket != ticket) return false;
-      dropped.push_back(std::move(piece));
-      return true;
-    });
+    for (auto it = pieces_.begin(); it != pieces_.end();) {
+      const auto next = std::next(it);
+      if (it->ticket == ticket) dropped.splice(dropped.end(), pieces_, it);
+      it = next;
+    }
   }
   for (ReadPiece& piece : dropped) Deliver(std::move(piece), {}, {});
 }
@@ -310,11 +311,10 @@ void RecordReader::Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffe
 
 void RecordReader::Forget(const ReadPiece& piece, DiskTrouble trouble) {
   const std::lock_guard lock(state_.mutex);
-  ++state_.counts.troubles[static_cast<size_t>(trouble)];
   const auto* record = state_.index.FindRecord(piece.sequence);
-  if (record != nullptr && record->segment == piece.segment) {
-    (void)state_.index.Remove(piece.sequence);
-  }
+  if (record == nullptr || record->segment != piece.segment) return;  // it was forgotten already
+  ++state_.counts.troubles[static_cast<size_t>(trouble)];
+  (void)state_.index.Remove(piece.sequence);
 }
 
 // What reading yields while there is something to read, waiting for buffers included.

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -71,7 +72,7 @@ class RecordReader {
     Cipher cipher = Cipher::kNone;  // kNone: unsealed records are taken; else only sealed ones
     uint64_t most_record_bytes = 0;
     uint32_t most_run_blocks = 0;  // of a piece
-    std::function<void()> notify;  // a piece is done; on the reader's thread
+    std::function<void()> notify;  // a piece is done; on any thread
   };
   // All outlive it.
   RecordReader(const Options& options, DiskEnvironment& disk, const SegmentFolder& folder,
@@ -80,7 +81,7 @@ class RecordReader {
   RecordReader(const RecordReader&) = delete;
   RecordReader& operator=(const RecordReader&) = delete;
 
-  void Push(std::vector<ReadPiece> pieces);
+  void Push(std::list<ReadPiece> pieces);  // allocates nothing
   void Drop(uint64_t ticket);  // what is queued of it comes back empty, the rest as it is
   std::optional<ReadBlocks> Take();
   void GiveBack(ReadBlocks blocks);  // each that was taken
@@ -121,14 +122,14 @@ class RecordReader {
   const uint32_t operations_;  // at most, of a piece
   std::unique_ptr<IoQueue> queue_;
   const std::string io_name_;
-  std::vector<Flight> flights_;  // [kReadBuffers]; the reading thread's, then a prover's
+  std::vector<Flight> flights_;         // [kReadBuffers]; the reading thread's, then a prover's
   std::vector<uint64_t> wanted_bytes_;  // by operation: [operations_ * kReadBuffers]
   double busy_since_ = -1;
   uint64_t busy_bytes_ = 0;
 
   std::mutex mutex_;
   std::condition_variable work_;
-  std::deque<ReadPiece> pieces_;
+  std::list<ReadPiece> pieces_;
   std::vector<AlignedBuffer> buffers_;  // free ones
   std::deque<uint32_t> read_;           // flights that are to be proven
   uint32_t num_proving_ = 0;

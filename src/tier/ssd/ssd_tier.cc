@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <list>
 #include <utility>
 
 #include "base/check.h"
@@ -147,8 +148,9 @@ uint32_t SsdTier::Load(uint64_t ticket, const BlockOwnerPtr& owner,
                        std::span<const BlockName> names, std::span<const LayerRange> groups,
                        std::span<std::byte* const> places) {
   QUIRE_CHECK(places.empty() || places.size() == names.size());
+  QUIRE_CHECK(groups.empty() || groups.front().first == 0);
   const LayerRange all{0, options_.shape.layers};
-  std::vector<ReadPiece> pieces;
+  std::list<ReadPiece> pieces;
   uint32_t count = 0;
   {
     const std::lock_guard lock(state_.mutex);
@@ -178,8 +180,9 @@ uint32_t SsdTier::Load(uint64_t ticket, const BlockOwnerPtr& owner,
   }
   const size_t per_group = pieces.size();
   for (size_t group = 1; group < groups.size(); ++group) {
+    auto first = pieces.begin();
     for (size_t i = 0; i < per_group; ++i) {
-      ReadPiece piece = pieces[i];
+      ReadPiece piece = *first++;
       piece.layers = groups[group];
       for (std::byte*& place : piece.places) {
         place += uint64_t{piece.layers.first} * options_.shape.layer_bytes;
