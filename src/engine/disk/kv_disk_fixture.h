@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -31,12 +32,18 @@ class Memory {
         arena_(KvArena::Create(shape, kBlocks * shape.block_bytes()).value()),
         disk_(KvDisk::Open(options, arena_.view()).value()),
         cache({.capacity_blocks = kBlocks}) {
-    disk_->Attach(cache, [] {});
+    disk_->Attach(cache, [this] {
+      news_.store(true);
+      news_.notify_all();
+    });
     disk_->AddOwner(kFirstOwner, "default");
   }
   ~Memory() { cache.CheckInvariants(); }
 
   KvDisk& disk() { return *disk_; }
+
+  // Until something has come from the disk since it was made.
+  void AwaitNews() const { news_.wait(false); }
 
   // Computes what is missing of the full blocks of `tokens`; returns how many tokens were found.
   uint32_t Serve(const std::vector<TokenId>& tokens, bool goes_below = true) {
@@ -116,6 +123,7 @@ class Memory {
     }
   }
 
+  std::atomic<bool> news_ = false;
   const KvShape shape_;
   KvArena arena_;
   std::unique_ptr<KvDisk> disk_;

@@ -1,7 +1,5 @@
 // A request that goes ahead of the last layers of its blocks.
 #include <cerrno>
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "engine/disk/gated_disk.h"
@@ -80,10 +78,8 @@ TEST_F(LayersAhead, WhoIsNotAloneAnyMoreWaitsForAllLayers) {
   Memory memory(Options(), kLayered);
   gate->Open(kReadsOfGroup);
   ASSERT_TRUE(memory.Want(text, 1, 0, true));
-  for (double now = 2; now < 2.1; now += 1e-3) {
-    EXPECT_TRUE(memory.disk().Work(now, false, false).empty());
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  memory.AwaitNews();
+  EXPECT_TRUE(memory.disk().Work(2, false, false).empty());
   gate->Open(UINT32_MAX);
   std::vector<Onboarder::Ready> ready;
   for (double now = 3; ready.empty(); now += 1e-6) ready = memory.disk().Work(now, false, false);
@@ -100,7 +96,7 @@ TEST_F(LayersAhead, NobodyGoesAheadBesideAnother) {
   ASSERT_TRUE(memory.Want(text, 2)) << "held, as the first one reads the same";
   EXPECT_TRUE(memory.disk().Work(1.5, false, true).empty());
   gate->Open(kReadsOfGroup);
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  memory.AwaitNews();
   const auto ready = memory.disk().Work(9, false, true);
   ASSERT_EQ(ready.size(), 1u);
   EXPECT_EQ(ready[0].request, RequestId{2}) << "it was held for long enough";
@@ -115,10 +111,8 @@ TEST_F(LayersAhead, NobodyGoesAheadOfBlocksThatOthersHaveComputed) {
   gate->Open(kReadsOfGroup);
   ASSERT_TRUE(memory.Want(text, 1, 0, true));
   memory.Serve({text.begin(), text.begin() + 40});
-  for (double now = 2; now < 2.1; now += 1e-3) {
-    EXPECT_TRUE(memory.disk().Work(now, false, true).empty());
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  memory.AwaitNews();
+  EXPECT_TRUE(memory.disk().Work(2, false, true).empty());
   gate->Open(UINT32_MAX);
   std::vector<Onboarder::Ready> ready;
   for (double now = 3; ready.empty(); now += 1e-6) ready = memory.disk().Work(now, false, true);
