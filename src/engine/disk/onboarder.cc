@@ -250,7 +250,7 @@ uint32_t Onboarder::Finish(KvCache& cache, Entry& entry) {
 
 // Where somebody has computed one of the blocks meanwhile, that one would take the place of ours.
 bool Onboarder::MayGoAhead(const KvCache& cache, const Entry& entry) const {
-  return entries_.size() == 1 && entry.groups.size() > 1 && entry.asked() > 0 &&
+  return entry.wish.alone && entries_.size() == 1 && entry.groups.size() > 1 && entry.asked() > 0 &&
          entry.groups.front().good == entry.asked() &&
          cache.CountCached(entry.wish.names, entry.wish.prompt) ==
              entry.first * cache.block_tokens();
@@ -299,6 +299,7 @@ void Onboarder::GiveUp(KvCache& cache) {
   const auto found = FindAhead();
   if (found == entries_.end()) return;
   found->second.ahead = false;
+  found->second.wish.alone = false;  // there is a sequence now that waits for it
   cache.Forget(found->second.table, found->second.first);
 }
 
