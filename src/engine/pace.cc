@@ -34,7 +34,6 @@ void Pace::NoteStep(double seconds, const StepShape& shape, uint32_t prefill_row
 void Pace::NoteBusy(double now_seconds) {
   last_pause_seconds_ = now_seconds - last_came_seconds_;
   last_came_seconds_ = now_seconds;
-  if (last_end_seconds_ < 0) last_end_seconds_ = now_seconds;
 }
 
 // The time before counts for nothing any more, or the next step might be as long again.
@@ -44,17 +43,11 @@ void Pace::NoteLeft(double now_seconds) {
   last_came_seconds_ = now_seconds;
 }
 
-void Pace::NoteIdle() { last_end_seconds_ = -1; }
-
 // Whoever was cancelled in the queue says nothing of how long answers are.
-void Pace::NoteEnds(uint32_t choices, const Answered& answered, double now_seconds) {
-  if (choices == 0 || last_end_seconds_ < 0) return;
-  const double each = (now_seconds - last_end_seconds_) / choices;
-  for (uint32_t i = 0; i < choices; ++i) Average(seconds_per_choice_, each);
+void Pace::NoteEnds(const Answered& answered) {
   for (uint32_t i = 0; i < answered.choices; ++i) {
     Average(tokens_per_choice_, static_cast<double>(answered.tokens) / answered.choices);
   }
-  last_end_seconds_ = now_seconds;
 }
 
 double Pace::SecondsPerToken(const StepShape& decodes) const {

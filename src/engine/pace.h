@@ -37,15 +37,13 @@ class Pace {
 
   // A step of this shape took `seconds`; so many of its rows were prefill.
   void NoteStep(double seconds, const StepShape& shape, uint32_t prefill_rows);
-  // Between NoteBusy and NoteIdle there is work; ends are measured only then.
   void NoteBusy(double now_seconds);  // somebody has come
-  void NoteIdle();
-  // That many ended together. Of those that had any, the answers and their tokens in all.
+  // That many ended together that say how long answers are, and their tokens in all.
   struct Answered {
     uint32_t choices = 0;
     uint64_t tokens = 0;
   };
-  void NoteEnds(uint32_t choices, const Answered& answered, double now_seconds);
+  void NoteEnds(const Answered& answered);
 
   // What prefill a step that begins now may hold, beside such decodes.
   StepRoom Room(const StepShape& decodes, bool prefill_is_behind, double now_seconds) const;
@@ -59,7 +57,6 @@ class Pace {
 
   // 0 where nothing was measured yet.
   double prefill_rows_per_second() const { return prefill_rows_per_second_; }
-  double seconds_per_choice() const { return seconds_per_choice_; }
   double tokens_per_choice() const { return tokens_per_choice_; }
   // Of a step that only decodes, and so is its shape.
   double SecondsPerToken(const StepShape& decodes) const;
@@ -70,9 +67,7 @@ class Pace {
   StepCost cost_;
   bool left_last_ = false;              // the last step was left for a newcomer
   double prefill_rows_per_second_ = 0;  // 0: not measured yet
-  double seconds_per_choice_ = 0;       // between ends of choices while there is work
   double tokens_per_choice_ = 0;        // that were generated
-  double last_end_seconds_ = -1;        // or when work began; -1: there is none
   double last_came_seconds_ = 0;
   double last_pause_seconds_ = 0;  // before that
 };

@@ -107,31 +107,14 @@ TEST(Pace, TheStepAfterOneThatWasLeftIsNotLeft) {
   EXPECT_TRUE(pace.HasLongToGo(Rows(1000), 0.01));
 }
 
-TEST(Pace, TheTimeOfAChoiceIsThatBetweenEndsWhileThereIsWork) {
+TEST(Pace, AnswersAreAsLongAsThoseBeforeThem) {
   Pace pace(512, 0.1);
-  EXPECT_EQ(pace.seconds_per_choice(), 0) << "nothing measured yet";
-  double now = 0;
-  for (int i = 0; i < 50; ++i) {  // a short request, then 20 s of nothing
-    pace.NoteBusy(now);
-    pace.NoteEnds(1, {1, 10}, now += 0.5);
-    pace.NoteIdle();
-    now += 20;
-  }
-  EXPECT_NEAR(pace.seconds_per_choice(), 0.5, 1e-6);
-  for (int i = 0; i < 50; ++i) {  // requests of a minute, one after the other
-    pace.NoteBusy(now);
-    pace.NoteEnds(1, {1, 90}, now += 60);
-  }
-  EXPECT_NEAR(pace.seconds_per_choice(), 60, 0.1);
+  EXPECT_EQ(pace.tokens_per_choice(), 0) << "none has ended";
+  pace.NoteEnds({});
+  EXPECT_EQ(pace.tokens_per_choice(), 0) << "nor says one that had no token how long they are";
+  for (int i = 0; i < 50; ++i) pace.NoteEnds({1, 10});
+  for (int i = 0; i < 50; ++i) pace.NoteEnds({4, 360});
   EXPECT_NEAR(pace.tokens_per_choice(), 90, 0.1);
-}
-
-TEST(Pace, ThoseThatEndTogetherShareTheTime) {
-  Pace pace(512, 0.1);
-  pace.NoteBusy(0);
-  for (int i = 1; i < 20; ++i) pace.NoteEnds(8, {4, 40}, 16.0 * i);
-  EXPECT_NEAR(pace.seconds_per_choice(), 2, 1e-6);
-  EXPECT_NEAR(pace.tokens_per_choice(), 10, 1e-6) << "four were cancelled before they had any";
 }
 
 TEST(Pace, ATokenCostsItsShareOfAStepThatDecodes) {

@@ -447,17 +447,14 @@ void StepLoop::Settle() {
   std::ranges::sort(settling_);
   settling_.erase(std::ranges::unique(settling_).begin(), settling_.end());
   std::erase_if(settling_, [](const ActiveRequest* request) { return !request->all_ended(); });
-  uint32_t ended_choices = 0;
   Pace::Answered answered;
   std::vector<std::unique_ptr<ActiveRequest>> done;
   for (ActiveRequest* request : settling_) {
-    ended_choices += request->num_choices();
     for (uint32_t i = 0; i < request->num_choices(); ++i) NoteLength(request->answer(i), answered);
     done.push_back(std::move(requests_.extract(request->id()).mapped()));
   }
   settling_.clear();
-  pace_.NoteEnds(ended_choices, answered, options_.clock());
-  if (requests_.empty()) pace_.NoteIdle();
+  pace_.NoteEnds(answered);
   Publish();
   for (const auto& request : done) {
     request->CloseReceipt();

@@ -141,8 +141,14 @@ class TierFixture : public testing::Test {
   }
   template <typename Ready>
   void Wait(const Ready& ready) {
-    std::unique_lock lock(mutex_);
-    while (!ready()) ready_.wait_for(lock, std::chrono::milliseconds(50));
+    for (;;) {
+      std::unique_lock lock(mutex_);
+      const uint64_t before = news_;
+      lock.unlock();  // the tier tells news with its own locks held
+      if (ready()) return;
+      lock.lock();
+      ready_.wait_for(lock, std::chrono::milliseconds(50), [&] { return news_ != before; });
+    }
   }
 
   std::mutex mutex_;
