@@ -25,8 +25,13 @@ def resident_mib(process):
 
 
 def idle(server):
-    """Waits until nothing is being computed any more."""
-    while json.loads(server.get("/v1/cache"))["tiers"]["ram"]["live_blocks"] > 0:
+    """Waits until what was appended is being read, and then until nothing is any more."""
+    def live():
+        return json.loads(server.get("/v1/cache"))["tiers"]["ram"]["live_blocks"] > 0
+    end = time.monotonic() + 0.1  # an append is answered before it is read
+    while not live() and time.monotonic() < end:
+        pass
+    while live():
         time.sleep(0.002)
 
 
