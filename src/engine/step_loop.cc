@@ -451,6 +451,8 @@ void StepLoop::Settle() {
   std::vector<std::unique_ptr<ActiveRequest>> done;
   for (ActiveRequest* request : settling_) {
     for (uint32_t i = 0; i < request->num_choices(); ++i) NoteLength(request->answer(i), answered);
+    // Its prompt is read from there as long as the disk knows it.
+    if (options_.disk != nullptr) options_.disk->Cancel(request->id());
     done.push_back(std::move(requests_.extract(request->id()).mapped()));
   }
   settling_.clear();

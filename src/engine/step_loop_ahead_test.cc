@@ -198,9 +198,15 @@ TEST_F(StepLoopAhead, SeveralChoicesGoAheadTogether) {
   request.choices = 3;
   is_late = true;
   computed.tokens = {{0, computed.tokens[0]}, {1, computed.tokens[0]}, {2, computed.tokens[0]}};
-  EXPECT_EQ(Again(0, kAsItIs).done[0].receipt.onboarded_tokens, 160u);
+  const Story late = Again(0, kAsItIs);
+  EXPECT_EQ(left_in_layer, 2u);
+  EXPECT_EQ(late.done[0].receipt.onboarded_tokens, 160u);
+  EXPECT_EQ(late.done[0].receipt.computed_tokens, 10u);
   is_late = false;
-  EXPECT_EQ(Again(0, kAsItIs).done[0].receipt.onboarded_tokens, 160u);
+  const Story in_time = Again(0, kAsItIs);
+  EXPECT_EQ(ahead_spans, 1u);
+  EXPECT_EQ(in_time.done[0].receipt.onboarded_tokens, 160u);
+  EXPECT_EQ(in_time.done[0].receipt.computed_tokens, 10u);
 }
 
 TEST_F(StepLoopAhead, WhoIsRefusedAfterItsReadIsGone) {

@@ -32,13 +32,14 @@ bool StepLoop::HoldForDisk(ActiveRequest& request, const SequenceSpec& spec) {
 
 // What it has in memory already is not asked for; nor is what it had when it came, a moment ago.
 bool StepLoop::FetchFromDisk(const Sequence& sequence, uint32_t found_tokens) {
-  const bool lost = sequence.counts.preemptions > 0 || Now() > sequence.arrival + kStaleMs;
-  const uint32_t block = cache_.block_tokens();
-  if (!lost || (sequence.num_tokens() - 1) / block <= found_tokens / block) return false;
+  if (IsAhead()) return false;  // it is what runs
   ActiveRequest& request = *places_.at(sequence.id).request;
   if (options_.disk->IsWanted(request.id())) {  // it was ahead of them, and not in time
     return fetching_.emplace(request.id(), sequence.id).second;
   }
+  const bool lost = sequence.counts.preemptions > 0 || Now() > sequence.arrival + kStaleMs;
+  const uint32_t block = cache_.block_tokens();
+  if (!lost || (sequence.num_tokens() - 1) / block <= found_tokens / block) return false;
   Onboarder::Wanted wanted;
   try {
     if (!fetching_.emplace(request.id(), sequence.id).second) return false;  // another choice of it
