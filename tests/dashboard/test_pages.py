@@ -83,9 +83,8 @@ def test_the_page_says_when_the_server_is_gone_and_back(visit, tmp_path):
     from conftest import ServerProcess
     with ServerProcess() as first:
         tab = visit(first.url)
-        # What a browser says of a connection that a server on its way out had not yet taken, or had.
-        tab.expected += ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE",
-                         "ERR_INCOMPLETE_CHUNKED_ENCODING", "503"]
+        # A browser has a name for each way in which a connection to a server on its way out ends.
+        tab.expected += ["net::ERR_", "503"]
         page = tab.open("now")
         expect(page.locator(".connection")).to_have_text("live")
         began = time.monotonic()
