@@ -37,6 +37,11 @@ void AddDiskFlags(CLI::App& app, DiskFlags& flags) {
                        "whether KV on disk is encrypted, with keys derived from the master key"),
         {"on", "off"})
       ->capture_default_str();
+  OneOf(app.add_option("--disk-page-cache", flags.page_cache,
+                       "whether the system may keep in spare memory what was written to disk last, "
+                       "where it outlives this process"),
+        {"on", "off"})
+      ->capture_default_str();
 }
 
 Result<uint64_t> DiskBytes(const std::string& disk, const std::string& data) {
@@ -58,6 +63,7 @@ Result<uint64_t> DiskBytes(const std::string& disk, const std::string& data) {
 Status ResolveDisk(const DiskFlags& flags, const std::string& data, EngineFlags& engine) {
   const std::string folder = data.empty() ? DefaultDataFolder() : data;
   engine.disk_encryption = flags.encryption == "on";
+  engine.disk_page_cache = flags.page_cache == "on";
   engine.disk_required = !data.empty() || flags.disk != "auto";
   QUIRE_TRY(engine.disk_bytes, DiskBytes(flags.disk, data));
   if (flags.disk != "auto" && engine.disk_bytes == 0) return {};

@@ -12,6 +12,7 @@ namespace quire {
 struct DiskFlags {
   std::string disk = "auto";      // size; auto: a share of what is free; 0: none
   std::string encryption = "on";  // or off
+  std::string page_cache = "on";  // or off
 };
 
 void AddDiskFlags(CLI::App& app, DiskFlags& flags);

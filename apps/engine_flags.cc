@@ -105,6 +105,7 @@ Result<EngineOptions> MakeOptions(const EngineFlags& flags, const ModelConfig& c
   options.disk_folder = flags.disk_folder;
   options.disk_bytes = flags.disk_bytes;
   options.disk_encryption = flags.disk_encryption;
+  options.disk_page_cache = flags.disk_page_cache;
   options.disk_required = flags.disk_required;
   options.log = [](std::string_view line) { spdlog::warn("{}", line); };
   options.target_itl_ms = flags.target_itl_ms;

@@ -42,6 +42,7 @@ struct EngineFlags {
   std::string disk_folder;
   uint64_t disk_bytes = 0;
   bool disk_encryption = true;
+  bool disk_page_cache = true;
   bool disk_required = false;
 
   // The folder meant by repack_dir; empty: none.

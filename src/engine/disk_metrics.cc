@@ -34,6 +34,8 @@ DiskMetrics::DiskMetrics(prometheus::Registry& registry)
     : read_(Follow(registry, "quire_tier_read_bytes_total", "Bytes of KV read, by tier", {})),
       written_(
           Follow(registry, "quire_tier_write_bytes_total", "Bytes of KV written, by tier", {})),
+      cached_(Follow(registry, "quire_tier_page_cache_bytes_total",
+                     "Bytes read from a tier's files that the system still had in memory", {})),
       troubles_{Trouble(registry, DiskTrouble::kIo), Trouble(registry, DiskTrouble::kFull),
                 Trouble(registry, DiskTrouble::kCorrupt), Trouble(registry, DiskTrouble::kGone)},
       loaded_(Spans(registry, "load")),
@@ -53,6 +55,7 @@ DiskMetrics::DiskMetrics(prometheus::Registry& registry)
 void DiskMetrics::Publish(const KvDisk::Counts& counts) {
   read_.Set(counts.tier.read_bytes);
   written_.Set(counts.tier.write_bytes);
+  cached_.Set(counts.tier.cached_read_bytes);
   for (size_t i = 0; i < kDiskTroubles; ++i) troubles_[i].Set(counts.tier.troubles[i]);
   loaded_.Set(counts.onboard.loaded_spans);
   computed_.Set(counts.onboard.computed_spans);

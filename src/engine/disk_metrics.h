@@ -21,6 +21,7 @@ class DiskMetrics {
  private:
   Follower read_;
   Follower written_;
+  Follower cached_;
   std::array<Follower, kDiskTroubles> troubles_;
   Follower loaded_;
   Follower computed_;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/machine.h"
 #include "base/spare_memory.h"
 #include "base/worker_pool.h"
 #include "engine/disk/kv_disk.h"
@@ -55,15 +56,24 @@ Door::Arriving CountOf(const std::vector<Arrival>& arrivals) {
 
 uint32_t NumChoices(const std::vector<Arrival>& arrivals) { return CountOf(arrivals).choices; }
 
+// As much as memory holds, so that a restart finds what was there; from half of what nobody needs.
+uint64_t PageCacheBytes(const EngineOptions& options, uint64_t arena_bytes) {
+  if (!options.disk_page_cache) return 0;
+  const uint64_t available = AvailableMemory();
+  const uint64_t spare = available > arena_bytes ? available - arena_bytes : 0;
+  return std::min(arena_bytes, spare / 2);
+}
+
 // Null: there is none, or it cannot be used and need not be.
-Result<std::unique_ptr<KvDisk>> OpenDisk(const EngineOptions& options, const KvView& view) {
+Result<std::unique_ptr<KvDisk>> OpenDisk(const EngineOptions& options, const KvArena& arena) {
   if (options.disk_folder.empty() || options.disk_bytes == 0) return nullptr;
   auto disk = KvDisk::Open({.folder = options.disk_folder,
                             .limit_bytes = options.disk_bytes,
                             .encrypt = options.disk_encryption,
+                            .cached_bytes = PageCacheBytes(options, arena.bytes()),
                             .scope_secret = options.scope_secret,
                             .log = options.log},
-                           view);
+                           arena.view());
   if (disk || options.disk_required) return disk;
   options.log("KV is not kept on disk: " + disk.error().message);
   return nullptr;
@@ -410,7 +420,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& options,
   QUIRE_TRY(EngineOptions resolved, WithDefaults(options, model->config()));
   QUIRE_TRY(KvArena arena,
             KvArena::Create(model->kv_shape(resolved.kv_format), resolved.kv_memory_bytes));
-  QUIRE_TRY(auto disk, OpenDisk(resolved, arena.view()));
+  QUIRE_TRY(auto disk, OpenDisk(resolved, arena));
   return std::unique_ptr<Engine>(
       new Engine(std::make_unique<Impl>(resolved, std::move(model), std::move(tokenizer),
                                         std::move(pool), std::move(arena), std::move(disk))));

@@ -63,7 +63,8 @@ struct EngineOptions {
   std::string disk_folder;
   uint64_t disk_bytes = 0;
   bool disk_encryption = true;
-  bool disk_required = false;  // a folder that cannot be used is an error; else served without
+  bool disk_page_cache = true;  // what was written last stays in the system's memory too
+  bool disk_required = false;   // a folder that cannot be used is an error; else served without
   std::function<void(std::string_view line)> log = [](std::string_view) {};  // warnings; any thread
 };
 

@@ -52,17 +52,21 @@ def segments(data):
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("encryption", ["on", "off"])
-def test_a_restart_reads_nothing_twice(tmp_path, how, encryption):
-    first = start(tmp_path, "--disk-encryption", encryption)
+@pytest.mark.parametrize("encryption,page_cache", [("on", "on"), ("off", "on"), ("on", "off")])
+def test_a_restart_reads_nothing_twice(tmp_path, how, encryption, page_cache):
+    flags = "--disk-encryption", encryption, "--disk-page-cache", page_cache
+    first = start(tmp_path, *flags)
     cold = ask(first)
     assert "KV on disk" in first.log()
     prompt = cold["usage"]["prompt_tokens"]
     if how == signal.SIGKILL:
         wait_until_written(first)
     stop(first, how)
-    second = start(tmp_path, "--disk-encryption", encryption)
+    second = start(tmp_path, *flags)
     warm = ask(second)
+    from_memory = second.metric("quire_tier_page_cache_bytes_total")
+    assert from_memory == 0 or page_cache == "on"
+    assert ("past the page cache" in second.log()) == (page_cache == "off")
     stop(second)
     assert warm["quire"]["logit_hash"] == cold["quire"]["logit_hash"]
     assert warm["choices"][0]["text"] == cold["choices"][0]["text"]

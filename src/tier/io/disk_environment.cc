@@ -1,10 +1,14 @@
 #include "tier/io/disk_environment.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include "tier/io/thread_queue.h"
 #include "tier/io/uring_queue.h"
@@ -19,9 +23,24 @@ int OpenRetrying(const std::string& path, int flags) {
   }
 }
 
+// By mincore, since RWF_NOWAIT alone makes the system read ahead what it has not. Nothing of the
+// mapping is ever touched. False too where the offset is not that of a page.
+bool IsInMemory(int fd, uint64_t offset, size_t bytes) {
+  void* const at = mmap(nullptr, bytes, PROT_NONE, MAP_SHARED, fd, static_cast<off_t>(offset));
+  if (at == MAP_FAILED) return false;
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> pages((bytes + page - 1) / page);
+  const bool told = mincore(at, bytes, pages.data()) == 0;
+  munmap(at, bytes);
+  return told && std::ranges::all_of(pages, [](unsigned char one) { return (one & 1) != 0; });
+}
+
 }  // namespace
 
-OpenFile::~OpenFile() { close(fd_); }
+OpenFile::~OpenFile() {
+  close(fd_);
+  if (cached_fd_ >= 0) close(cached_fd_);
+}
 
 std::unique_ptr<IoQueue> DiskEnvironment::MakeQueue(uint32_t depth) {
   auto queue = MakeUringQueue(depth);
@@ -39,7 +58,9 @@ std::shared_ptr<OpenFile> DiskEnvironment::Open(const std::string& path, Mode mo
     // A file system without direct I/O may have made the file before it refused.
     fd = OpenRetrying(path, mode == Mode::kCreate ? O_RDWR | O_CREAT : flags);
   }
-  return fd < 0 ? nullptr : std::make_shared<OpenFile>(fd, direct);
+  if (fd < 0) return nullptr;
+  const int cached = direct ? OpenRetrying(path, mode == Mode::kRead ? O_RDONLY : O_RDWR) : -1;
+  return std::make_shared<OpenFile>(fd, direct, cached);
 }
 
 int64_t DiskEnvironment::ReadAt(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset) {
@@ -59,6 +80,21 @@ int64_t DiskEnvironment::WriteAt(const OpenFile& file, std::span<const std::byte
   }
 }
 
+bool DiskEnvironment::ReadCached(const OpenFile& file, std::span<std::byte> bytes,
+                                 uint64_t offset) {
+  if (!IsInMemory(file.cached_fd(), offset, bytes.size())) return false;
+  while (!bytes.empty()) {
+    const iovec into{bytes.data(), bytes.size()};
+    const ssize_t read =
+        preadv2(file.cached_fd(), &into, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+    if (read < 0 && errno == EINTR) continue;
+    if (read <= 0) return false;
+    bytes = bytes.subspan(static_cast<size_t>(read));
+    offset += static_cast<uint64_t>(read);
+  }
+  return true;
+}
+
 bool DiskEnvironment::Truncate(const OpenFile& file, uint64_t bytes) {
   return ftruncate(file.fd(), static_cast<off_t>(bytes)) == 0;
 }
@@ -66,6 +102,22 @@ bool DiskEnvironment::Truncate(const OpenFile& file, uint64_t bytes) {
 bool DiskEnvironment::PunchHole(const OpenFile& file, const Range& range) {
   return fallocate(file.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                    static_cast<off_t>(range.offset), static_cast<off_t>(range.bytes)) == 0;
+}
+
+int64_t DiskEnvironment::WaitWritten(const OpenFile& file, const Range& range) {
+  constexpr unsigned kAll =
+      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  for (;;) {
+    const int error = sync_file_range(file.cached_fd(), static_cast<off_t>(range.offset),
+                                      static_cast<off_t>(range.bytes), kAll);
+    if (error == 0 || errno == ENOSYS || errno == EOPNOTSUPP) return 0;
+    if (errno != EINTR) return -errno;
+  }
+}
+
+void DiskEnvironment::Uncache(const OpenFile& file, const Range& range) {
+  (void)posix_fadvise(file.cached_fd(), static_cast<off_t>(range.offset),
+                      static_cast<off_t>(range.bytes), POSIX_FADV_DONTNEED);
 }
 
 std::optional<uint64_t> DiskEnvironment::FreeBytes(const std::string& folder) {

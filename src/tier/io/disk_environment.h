@@ -18,16 +18,20 @@ namespace quire {
 // An open file; closed when nobody needs it any more, which may be after it was deleted.
 class OpenFile {
  public:
-  OpenFile(int fd, bool direct) : fd_(fd), direct_(direct) {}
+  // `cached_fd`: the same file by way of the page cache; -1: none.
+  OpenFile(int fd, bool direct, int cached_fd = -1)
+      : fd_(fd), direct_(direct), cached_fd_(cached_fd) {}
   ~OpenFile();
   OpenFile(const OpenFile&) = delete;
   OpenFile& operator=(const OpenFile&) = delete;
   int fd() const { return fd_; }
   bool direct() const { return direct_; }  // past the page cache
+  int cached_fd() const { return cached_fd_ >= 0 ? cached_fd_ : fd_; }
 
  private:
   const int fd_;
   const bool direct_;
+  const int cached_fd_;
 };
 
 class DiskEnvironment {
@@ -45,6 +49,10 @@ class DiskEnvironment {
   virtual int64_t ReadAt(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset);
   virtual int64_t WriteAt(const OpenFile& file, std::span<const std::byte> bytes, uint64_t offset);
 
+  // Reads what the system has in memory, all of it or none: false. Waits for no disk, and makes it
+  // read nothing. `offset` is that of a page.
+  virtual bool ReadCached(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset);
+
   virtual bool Truncate(const OpenFile& file, uint64_t bytes);
   // Gives the bytes back to the file system; they read as zeros. False where it cannot.
   struct Range {
@@ -52,6 +60,10 @@ class DiskEnvironment {
     uint64_t bytes = 0;
   };
   virtual bool PunchHole(const OpenFile& file, const Range& range);
+  // Waits until what was written there by way of the page cache is with the disk. 0 or -errno.
+  virtual int64_t WaitWritten(const OpenFile& file, const Range& range);
+  // The system need not keep this in memory any more.
+  virtual void Uncache(const OpenFile& file, const Range& range);
 
   virtual std::optional<uint64_t> FreeBytes(const std::string& folder);  // for ordinary users
 };

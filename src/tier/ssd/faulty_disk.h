@@ -24,6 +24,8 @@ struct DiskFaults {
   std::optional<uint64_t> free_bytes;
   bool threads = false;  // io_uring is refused
   bool holes = true;
+  int64_t write_back = 0;               // of what went by way of the page cache: 0 or -errno
+  std::function<bool()> cached_result;  // false: it is not in memory, or not all of it
 };
 
 class FaultyQueue : public IoQueue {
@@ -63,6 +65,14 @@ class FaultyDisk : public DiskEnvironment {
   }
   std::optional<uint64_t> FreeBytes(const std::string& folder) override {
     return faults_->free_bytes ? faults_->free_bytes : DiskEnvironment::FreeBytes(folder);
+  }
+  bool ReadCached(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset) override {
+    if (faults_->cached_result && !faults_->cached_result()) return false;
+    return DiskEnvironment::ReadCached(file, bytes, offset);
+  }
+  int64_t WaitWritten(const OpenFile& file, const Range& range) override {
+    return faults_->write_back != 0 ? faults_->write_back
+                                    : DiskEnvironment::WaitWritten(file, range);
   }
   bool PunchHole(const OpenFile& file, const Range& range) override {
     return faults_->holes && DiskEnvironment::PunchHole(file, range);

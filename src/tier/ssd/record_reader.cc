@@ -161,11 +161,21 @@ void RecordReader::Begin(ReadPiece piece, AlignedBuffer buffer) {
   }
   free->failed = false;
   free->blocks_at.clear();
+  free->cached_bytes = 0;
   free->file = std::move(file);
   free->buffer = std::move(buffer);
   free->piece = std::move(piece);
   const auto slot = static_cast<uint32_t>(free - flights_.data());
   free->piece.layers.size() == options_.shape.layers ? BeginWhole(slot) : BeginLayers(slot);
+  if (free->pending == 0) PassOn(slot);
+}
+
+void RecordReader::PassOn(uint32_t slot) {
+  {
+    const std::lock_guard lock(mutex_);
+    read_.push_back(slot);
+  }
+  prove_.notify_one();
 }
 
 void RecordReader::BeginWhole(uint32_t slot) {
@@ -182,8 +192,8 @@ void RecordReader::BeginWhole(uint32_t slot) {
     flight.blocks_at.push_back(first + i * block_bytes);
   }
   const std::span<std::byte> bytes = flight.buffer.span();
-  if (apart) Submit(slot, piece.offset, bytes.first(header));
-  Submit(slot, piece.offset + start, bytes.subspan(apart ? header : 0, end - start));
+  if (apart) Read(slot, piece.offset, bytes.first(header));
+  Read(slot, piece.offset + start, bytes.subspan(apart ? header : 0, end - start));
 }
 
 void RecordReader::BeginLayers(uint32_t slot) {
@@ -191,7 +201,7 @@ void RecordReader::BeginLayers(uint32_t slot) {
   const ReadPiece& piece = flight.piece;
   const BlockShape& shape = options_.shape;
   const std::span<std::byte> bytes = flight.buffer.span();
-  Submit(slot, piece.offset, bytes.first(piece.header_bytes));
+  Read(slot, piece.offset, bytes.first(piece.header_bytes));
   uint64_t at = piece.header_bytes;  // aligned, as all that follow
   for (uint32_t i = 0; i < piece.names.size(); ++i) {
     const uint64_t block = piece.header_bytes + (piece.block + i) * shape.block_bytes();
@@ -199,13 +209,18 @@ void RecordReader::BeginLayers(uint32_t slot) {
     const uint64_t start = AlignDown(begin);
     const uint64_t end = AlignUp(block + uint64_t{piece.layers.end} * shape.layer_bytes);
     flight.blocks_at.push_back(at + begin - start);
-    Submit(slot, piece.offset + start, bytes.subspan(at, end - start));
+    Read(slot, piece.offset + start, bytes.subspan(at, end - start));
     at += end - start;
   }
 }
 
-void RecordReader::Submit(uint32_t slot, uint64_t offset, std::span<std::byte> bytes) {
+void RecordReader::Read(uint32_t slot, uint64_t offset, std::span<std::byte> bytes) {
   Flight& flight = flights_[slot];
+  if (options_.page_cache && disk_.ReadCached(*flight.file, bytes, offset)) {
+    busy_with_memory_ = true;
+    flight.cached_bytes += bytes.size();
+    return;
+  }
   const uint64_t operation = slot * operations_ + flight.pending++;
   wanted_bytes_[operation] = bytes.size();
   QUIRE_CHECK(queue_->Submit({.kind = IoRequest::Kind::kRead,
@@ -223,12 +238,7 @@ void RecordReader::Reap() {
     Flight& flight = flights_[result.tag / operations_];
     if (result.result != static_cast<int64_t>(wanted_bytes_[result.tag])) flight.failed = true;
     if (result.result > 0) busy_bytes_ += static_cast<uint64_t>(result.result);
-    if (--flight.pending > 0) continue;
-    {
-      const std::lock_guard lock(mutex_);
-      read_.push_back(static_cast<uint32_t>(result.tag / operations_));
-    }
-    prove_.notify_one();
+    if (--flight.pending == 0) PassOn(static_cast<uint32_t>(result.tag / operations_));
   }
 }
 
@@ -247,6 +257,7 @@ void RecordReader::Finish(Flight& flight) {
   flight.file.reset();
   if (done.count > 0) {
     const std::lock_guard lock(state_.mutex);
+    state_.counts.cached_read_bytes += flight.cached_bytes;
     state_.counts.read_bytes +=
         uint64_t{done.count} * flight.piece.layers.size() * options_.shape.layer_bytes;
     state_.index.NoteUsed(flight.piece.sequence);
@@ -317,15 +328,17 @@ void RecordReader::Forget(const ReadPiece& piece, DiskTrouble trouble) {
   (void)state_.index.Remove(piece.sequence);
 }
 
-// What reading yields while there is something to read, waiting for buffers included.
+// What reading from the disk yields while there is something to read, waiting for buffers included.
 void RecordReader::MeasureBusy(bool busy) {
   if (busy && busy_since_ < 0) {
     busy_since_ = Seconds();
     busy_bytes_ = 0;
+    busy_with_memory_ = false;
   }
   if (busy || busy_since_ < 0) return;
   const double seconds = Seconds() - std::exchange(busy_since_, -1);
-  if (static_cast<double>(busy_bytes_) < kLeastMeasuredBytes || seconds <= 0) return;
+  if (busy_with_memory_ || seconds <= 0) return;
+  if (static_cast<double>(busy_bytes_) < kLeastMeasuredBytes) return;
   const double rate = static_cast<double>(busy_bytes_) / seconds;
   const std::lock_guard lock(state_.mutex);
   double& mean = state_.counts.read_bytes_per_second;

@@ -72,6 +72,7 @@ class RecordReader {
     Cipher cipher = Cipher::kNone;  // kNone: unsealed records are taken; else only sealed ones
     uint64_t most_record_bytes = 0;
     uint32_t most_run_blocks = 0;  // of a piece
+    bool page_cache = false;       // what the system has in memory is taken from there
     std::function<void()> notify;  // a piece is done; on any thread
   };
   // All outlive it.
@@ -97,7 +98,8 @@ class RecordReader {
     AlignedBuffer buffer;
     std::shared_ptr<OpenFile> file;
     std::vector<uint64_t> blocks_at;  // where in the buffer each begins
-    uint32_t pending = 0;
+    uint32_t pending = 0;             // operations of the queue
+    uint64_t cached_bytes = 0;        // that took none
     bool failed = false;
     int error = 0;
   };
@@ -107,8 +109,9 @@ class RecordReader {
   void Begin(ReadPiece piece, AlignedBuffer buffer);
   void BeginWhole(uint32_t slot);
   void BeginLayers(uint32_t slot);
-  void Submit(uint32_t slot, uint64_t offset, std::span<std::byte> bytes);
+  void Read(uint32_t slot, uint64_t offset, std::span<std::byte> bytes);
   void Reap();
+  void PassOn(uint32_t slot);
   void Finish(Flight& flight);
   uint32_t Prove(Flight& flight, ReadBlocks& done);
   void Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffer);
@@ -126,6 +129,7 @@ class RecordReader {
   std::vector<uint64_t> wanted_bytes_;  // by operation: [operations_ * kReadBuffers]
   double busy_since_ = -1;
   uint64_t busy_bytes_ = 0;
+  bool busy_with_memory_ = false;  // part of it was no work of the disk
 
   std::mutex mutex_;
   std::condition_variable work_;

@@ -33,7 +33,8 @@ RecordWriter::RecordWriter(const Options& options, DiskEnvironment& disk,
       folder_(folder),
       state_(state),
       queue_(disk.MakeQueue(1)),
-      scratch_(options.most_record_bytes) {
+      scratch_(options.most_record_bytes),
+      cached_(disk, folder, options.cached_bytes) {
   for (const SegmentContents& one : segments) {
     segments_[one.segment] = {.bytes = one.file_bytes};
     total_bytes_ += one.file_bytes;
@@ -241,14 +242,20 @@ void RecordWriter::CloseSegment() {
   footer_blocks_ = 0;
 }
 
+// Once it is with the disk, as trouble is to be known before anything is in the index.
 int64_t RecordWriter::WriteNow(std::span<std::byte> bytes, uint64_t offset) {
   QUIRE_CHECK(queue_->Submit({.kind = IoRequest::Kind::kWrite,
-                              .fd = file_->fd(),
+                              .fd = cached_.is_kept() ? file_->cached_fd() : file_->fd(),
                               .offset = offset,
                               .bytes = bytes,
                               .tag = 0}));
   IoResult result;
   QUIRE_CHECK(queue_->Wait({&result, 1}) == 1);
+  if (!cached_.is_kept() || result.result <= 0) return result.result;
+  const DiskEnvironment::Range range{offset, static_cast<uint64_t>(result.result)};
+  const int64_t error = disk_.WaitWritten(*file_, range);
+  if (error != 0) return error;
+  cached_.Add(segment_, range);
   return result.result;
 }
 

@@ -30,6 +30,7 @@
 #include "tier/io/aligned_buffer.h"
 #include "tier/io/io_queue.h"
 #include "tier/ssd/block_owner.h"
+#include "tier/ssd/cached_tail.h"
 #include "tier/ssd/record_seal.h"
 #include "tier/ssd/segment_folder.h"
 #include "tier/ssd/tier_state.h"
@@ -55,7 +56,8 @@ class RecordWriter {
     uint64_t segment_bytes = 0;
     uint64_t floor_bytes = 0;
     uint64_t most_record_bytes = 0;
-    uint64_t most_blocks = 0;  // in the index: bounds its memory
+    uint64_t most_blocks = 0;   // in the index: bounds its memory
+    uint64_t cached_bytes = 0;  // of what was written last, that stay in the page cache
     std::function<void(std::string_view)> log;
     std::function<void()> notify;  // a buffer is free again; on the writer's thread
   };
@@ -122,6 +124,7 @@ class RecordWriter {
   std::vector<PlacedRecord> written_;
   uint64_t last_sequence_ = 0;
   AlignedBuffer scratch_;  // for a record that moves
+  CachedTail cached_;
   double pause_seconds_ = 0;
   bool pause_is_known_ = false;
 

@@ -78,6 +78,7 @@ SsdTier::SsdTier(const SsdTierOptions& options, std::unique_ptr<DiskEnvironment>
                             .floor_bytes = options.floor_bytes,
                             .most_record_bytes = LargestRecord(options.shape),
                             .most_blocks = kMostIndexedBlocks,
+                            .cached_bytes = options.cached_bytes,
                             .log = options.log,
                             .notify = options.notify},
       *disk_, folder_, state_, segments);
@@ -86,6 +87,7 @@ SsdTier::SsdTier(const SsdTierOptions& options, std::unique_ptr<DiskEnvironment>
                             .cipher = cipher_,
                             .most_record_bytes = LargestRecord(options.shape),
                             .most_run_blocks = most_run_blocks,
+                            .page_cache = options.cached_bytes > 0,
                             .notify = options.notify},
       *disk_, folder_, state_);
 }
@@ -228,9 +230,13 @@ DiskCounts SsdTier::counts() const {
 
 std::string SsdTier::Describe() const {
   const DiskCounts now = counts();
-  return fmt::format("{}: {} in {} blocks, {} at most, {}, {}", options_.folder,
+  const std::string cached =
+      options_.cached_bytes == 0
+          ? "past the page cache"
+          : fmt::format("the newest {} in the page cache too", FormatSize(options_.cached_bytes));
+  return fmt::format("{}: {} in {} blocks, {} at most, {}, {}, {}", options_.folder,
                      FormatSize(now.disk_bytes), now.blocks, FormatSize(now.limit_bytes),
-                     CipherName(cipher_), reader_->io_name());
+                     CipherName(cipher_), reader_->io_name(), cached);
 }
 
 }  // namespace quire

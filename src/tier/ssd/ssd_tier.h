@@ -40,6 +40,9 @@ struct SsdTierOptions {
   uint64_t floor_bytes = 0;  // of free space that others keep
   BlockShape shape;
   bool encrypt = true;
+  // Of what was written last, that the system is to keep in its page cache, where it outlives the
+  // process. 0: all is read and written past it.
+  uint64_t cached_bytes = 0;
   std::function<void(std::string_view)> log = [](std::string_view) {};
   // Something can be taken, or begun again; on a thread of the tier. Must only wake somebody.
   std::function<void()> notify = [] {};

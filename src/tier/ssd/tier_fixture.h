@@ -69,6 +69,7 @@ class TierFixture : public testing::Test {
                                  .floor_bytes = 0,
                                  .shape = TestShape(),
                                  .encrypt = encrypt,
+                                 .cached_bytes = cached_bytes,
                                  .log = [this](std::string_view line) { lines.emplace_back(line); },
                                  .notify = [this] { Notify(); }},
                                 std::make_unique<FaultyDisk>(faults));
@@ -117,6 +118,7 @@ class TierFixture : public testing::Test {
   }
 
   std::string folder;
+  uint64_t cached_bytes = 0;  // as SsdTierOptions, of the next Open
   std::shared_ptr<DiskFaults> faults = std::make_shared<DiskFaults>();
   std::unique_ptr<SsdTier> tier;
   std::vector<std::string> lines;
