@@ -35,7 +35,7 @@ DiskMetrics::DiskMetrics(prometheus::Registry& registry)
       written_(
           Follow(registry, "quire_tier_write_bytes_total", "Bytes of KV written, by tier", {})),
       cached_(Follow(registry, "quire_tier_page_cache_bytes_total",
-                     "Bytes read from a tier's files that the system still had in memory", {})),
+                     "Bytes of KV read that the system still had in its page cache, by tier", {})),
       troubles_{Trouble(registry, DiskTrouble::kIo), Trouble(registry, DiskTrouble::kFull),
                 Trouble(registry, DiskTrouble::kCorrupt), Trouble(registry, DiskTrouble::kGone)},
       loaded_(Spans(registry, "load")),

@@ -64,6 +64,13 @@ uint64_t PageCacheBytes(const EngineOptions& options, uint64_t arena_bytes) {
   return std::min(arena_bytes, spare / 2);
 }
 
+// What a server left on disk is asked for again soon, and somebody would wait for its memory.
+uint64_t BytesToTouch(const KvArena& arena, const KvDisk* disk) {
+  if (disk == nullptr) return 0;
+  const uint64_t wanted = disk->counts().tier.blocks * arena.view().shape.block_bytes();
+  return std::min({wanted, arena.bytes(), AvailableMemory() / 2});
+}
+
 // Null: there is none, or it cannot be used and need not be.
 Result<std::unique_ptr<KvDisk>> OpenDisk(const EngineOptions& options, const KvArena& arena) {
   if (options.disk_folder.empty() || options.disk_bytes == 0) return nullptr;
@@ -95,6 +102,7 @@ struct Engine::Impl {
 
   StepLoopOptions MakeLoopOptions();
   void TryWarmUp(std::unique_lock<std::mutex>& lock);
+  void TouchArena(std::unique_lock<std::mutex>& lock);
   bool HasNews() const;
   void ThreadMain();
   bool WaitForWork();
@@ -119,6 +127,8 @@ struct Engine::Impl {
   EngineMetrics metrics;
   StepLoop loop;  // these two: of the engine thread alone
   WarmUp warm_up;
+  uint64_t touched_bytes = 0;         // of the arena, ahead of need
+  const uint64_t bytes_to_touch = 0;  // what was on disk at the start
   KvCourier courier;
 
   // Something came that may make the step at hand pointless: set with it, under the mutex, so that
@@ -173,6 +183,7 @@ Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> m
           metrics),
       warm_up(std::min<uint64_t>(
           {options.step_tokens + uint64_t{1}, limits.kv_tokens, options.context_tokens})),
+      bytes_to_touch(BytesToTouch(arena, disk.get())),
       courier(CourierParts()),
       stats(loop.stats()),
       door({.queue_limit = options.queue_limit,
@@ -260,6 +271,15 @@ void Engine::Impl::TryWarmUp(std::unique_lock<std::mutex>& lock) {
   lock.lock();
 }
 
+// Between looks for something to do: one who comes now waits no longer than a step's yield.
+void Engine::Impl::TouchArena(std::unique_lock<std::mutex>& lock) {
+  while (touched_bytes < bytes_to_touch && lookers.empty() && !HasNews()) {
+    lock.unlock();
+    touched_bytes = arena.Touch(touched_bytes, bytes_to_touch);
+    lock.lock();
+  }
+}
+
 void Engine::Impl::Publish(const EngineStats& snapshot) {
   const std::lock_guard lock(mutex);
   stats = snapshot;
@@ -326,6 +346,7 @@ void Engine::Impl::Sleep(std::unique_lock<std::mutex>& lock) {
   const auto ready = [&] { return (busy && !waits_for_disk) || !lookers.empty() || HasNews(); };
   for (bool checked = false;;) {
     if (!warm_up.is_over() && !busy && !waits_for_disk && !HasNews()) TryWarmUp(lock);
+    if (!busy && !waits_for_disk) TouchArena(lock);
     if (waits_for_disk) {
       work.wait_for(lock, kDiskPatience, ready);
     } else if (checked) {

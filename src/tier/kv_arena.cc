@@ -18,7 +18,8 @@ namespace quire {
 namespace {
 
 constexpr uint64_t kHugePage = 2 * kMiB;
-constexpr uint32_t kMaxBlocks = 0x7fffffff;  // ids are 32 bits, one value means "none"
+constexpr uint64_t kTouchBytes = 2 * kHugePage;  // a few milliseconds where it takes long
+constexpr uint32_t kMaxBlocks = 0x7fffffff;      // ids are 32 bits, one value means "none"
 
 uint64_t RoundUp(uint64_t value, uint64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -83,6 +84,14 @@ Result<KvArena> KvArena::Create(const KvShape& shape, uint64_t bytes) {
   arena.huge_pages_ = advised && HugePagesEnabled() ? HugePages::kAdvised : HugePages::kUnavailable;
   arena.view_ = {.base = base, .shape = shape, .num_blocks = static_cast<uint32_t>(num_blocks)};
   return arena;
+}
+
+uint64_t KvArena::Touch(uint64_t from, uint64_t until) const {
+  QUIRE_CHECK(from <= until && until <= bytes_);
+  from = from / kHugePage * kHugePage;
+  const uint64_t to = std::min(from + kTouchBytes, RoundUp(until, kHugePage));
+  if (madvise(view_.base + from, to - from, MADV_POPULATE_WRITE) != 0) return until;
+  return std::min(to, until);
 }
 
 KvArena::KvArena(KvArena&& other) noexcept { *this = std::move(other); }

@@ -2,7 +2,7 @@
 //
 // One anonymous mapping, laid out as kernels/kv_view.h says, on huge pages where the system gives
 // them: attention over a long context then misses the TLB 512 times less often. Zeroed, and taken
-// from the system only as blocks are first written.
+// from the system only as blocks are first written, or ahead of that by Touch.
 //
 // Threads  immutable after Create; who may touch which bytes is decided by whoever owns the blocks.
 // Errors   kInvalidArgument with the arithmetic if the size cannot hold one block, or exceeds the
@@ -37,6 +37,11 @@ class KvArena {
   uint32_t num_blocks() const { return view_.num_blocks; }
   uint64_t bytes() const { return bytes_; }  // used by blocks
   HugePages huge_pages() const { return huge_pages_; }
+
+  // Takes some of the memory from byte `from` on from the system, which for virtual machines takes
+  // long, without changing what is there. Returns up to where, at most `until`; that where the
+  // system does not do it ahead. For blocks of any owner, while they are used.
+  uint64_t Touch(uint64_t from, uint64_t until) const;
 
   // "1.5 GiB: 4096 blocks of 384 KiB (65536 tokens), huge pages".
   std::string Describe() const;

@@ -1,6 +1,7 @@
 #include "tier/kv_arena.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -8,6 +9,7 @@
 #include <set>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "base/machine.h"
 #include "base/size.h"
@@ -52,6 +54,30 @@ TEST(KvArena, IsZeroedAlignedAndWritableToItsLastByte) {
   for (uint64_t i = 0; i < arena->bytes(); ++i) ASSERT_EQ(base[i], std::byte{0});
   std::memset(base, 0x5a, arena->bytes());
   EXPECT_EQ(base[arena->bytes() - 1], std::byte{0x5a});
+}
+
+TEST(KvArena, TouchedMemoryIsThereAndUnchanged) {
+  const auto arena = KvArena::Create(kShape, 64 * kMiB);
+  ASSERT_TRUE(arena);
+  std::byte* base = arena->view().base;
+  base[5] = std::byte{7};
+  const uint64_t until = 33 * kMiB + 1;
+  uint64_t at = 0;
+  for (uint32_t steps = 0; at < until; ++steps) {
+    const uint64_t next = arena->Touch(at, until);
+    ASSERT_GT(next, at);
+    ASSERT_LT(steps, 100u);
+    at = next;
+  }
+  EXPECT_EQ(at, until);
+  EXPECT_EQ(base[5], std::byte{7});
+  std::vector<unsigned char> pages(64 * kMiB / 4096);
+  ASSERT_EQ(mincore(base, pages.size() * 4096, pages.data()), 0);
+  const auto is_there = [&](uint64_t byte) { return (pages[byte / 4096] & 1) != 0; };
+  EXPECT_TRUE(is_there(0));
+  EXPECT_TRUE(is_there(20 * kMiB));
+  EXPECT_TRUE(is_there(33 * kMiB));
+  EXPECT_FALSE(is_there(40 * kMiB)) << "more than was wanted";
 }
 
 // Every (layer, block, head) has its own keys and values, all inside the arena.

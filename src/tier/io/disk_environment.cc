@@ -3,13 +3,12 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <vector>
 
+#include "tier/io/aligned_buffer.h"
 #include "tier/io/thread_queue.h"
 #include "tier/io/uring_queue.h"
 
@@ -23,16 +22,12 @@ int OpenRetrying(const std::string& path, int flags) {
   }
 }
 
-// By mincore, since RWF_NOWAIT alone makes the system read ahead what it has not. Nothing of the
-// mapping is ever touched. False too where the offset is not that of a page.
-bool IsInMemory(int fd, uint64_t offset, size_t bytes) {
-  void* const at = mmap(nullptr, bytes, PROT_NONE, MAP_SHARED, fd, static_cast<off_t>(offset));
-  if (at == MAP_FAILED) return false;
-  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  std::vector<unsigned char> pages((bytes + page - 1) / page);
-  const bool told = mincore(at, bytes, pages.data()) == 0;
-  munmap(at, bytes);
-  return told && std::ranges::all_of(pages, [](unsigned char one) { return (one & 1) != 0; });
+int64_t ReadRetrying(int fd, std::span<std::byte> bytes, uint64_t offset) {
+  for (;;) {
+    const ssize_t read = pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (read >= 0) return read;
+    if (errno != EINTR) return -errno;
+  }
 }
 
 }  // namespace
@@ -64,11 +59,12 @@ std::shared_ptr<OpenFile> DiskEnvironment::Open(const std::string& path, Mode mo
 }
 
 int64_t DiskEnvironment::ReadAt(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset) {
-  for (;;) {
-    const ssize_t read = pread(file.fd(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (read >= 0) return read;
-    if (errno != EINTR) return -errno;
-  }
+  return ReadRetrying(file.fd(), bytes, offset);
+}
+
+int64_t DiskEnvironment::ReadCached(const OpenFile& file, std::span<std::byte> bytes,
+                                    uint64_t offset) {
+  return ReadRetrying(file.cached_fd(), bytes, offset);
 }
 
 int64_t DiskEnvironment::WriteAt(const OpenFile& file, std::span<const std::byte> bytes,
@@ -80,23 +76,28 @@ int64_t DiskEnvironment::WriteAt(const OpenFile& file, std::span<const std::byte
   }
 }
 
-bool DiskEnvironment::ReadCached(const OpenFile& file, std::span<std::byte> bytes,
-                                 uint64_t offset) {
-  if (!IsInMemory(file.cached_fd(), offset, bytes.size())) return false;
-  while (!bytes.empty()) {
-    const iovec into{bytes.data(), bytes.size()};
-    const ssize_t read =
-        preadv2(file.cached_fd(), &into, 1, static_cast<off_t>(offset), RWF_NOWAIT);
-    if (read < 0 && errno == EINTR) continue;
-    if (read <= 0) return false;
-    bytes = bytes.subspan(static_cast<size_t>(read));
-    offset += static_cast<uint64_t>(read);
-  }
-  return true;
-}
-
 bool DiskEnvironment::Truncate(const OpenFile& file, uint64_t bytes) {
   return ftruncate(file.fd(), static_cast<off_t>(bytes)) == 0;
+}
+
+// By mincore, since RWF_NOWAIT makes the system read ahead what it has not. Nothing of the mapping
+// is ever touched.
+std::vector<bool> DiskEnvironment::PagesInMemory(const OpenFile& file, const Range& range) {
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const uint64_t begin = range.offset / page * page;
+  const uint64_t bytes = range.offset + range.bytes - begin;
+  void* const at =
+      mmap(nullptr, bytes, PROT_NONE, MAP_SHARED, file.cached_fd(), static_cast<off_t>(begin));
+  if (at == MAP_FAILED) return {};
+  std::vector<unsigned char> told((bytes + page - 1) / page);
+  const bool tells = mincore(at, bytes, told.data()) == 0;
+  munmap(at, bytes);
+  std::vector<bool> pages;
+  for (uint64_t one = AlignDown(range.offset); tells && one < range.offset + range.bytes;
+       one += kIoAlign) {
+    pages.push_back((told[(one - begin) / page] & 1) != 0);
+  }
+  return pages;
 }
 
 bool DiskEnvironment::PunchHole(const OpenFile& file, const Range& range) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "tier/io/io_queue.h"
 
@@ -49,16 +50,17 @@ class DiskEnvironment {
   virtual int64_t ReadAt(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset);
   virtual int64_t WriteAt(const OpenFile& file, std::span<const std::byte> bytes, uint64_t offset);
 
-  // Reads what the system has in memory, all of it or none: false. Waits for no disk, and makes it
-  // read nothing. `offset` is that of a page.
-  virtual bool ReadCached(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset);
-
   virtual bool Truncate(const OpenFile& file, uint64_t bytes);
-  // Gives the bytes back to the file system; they read as zeros. False where it cannot.
   struct Range {
     uint64_t offset = 0;
     uint64_t bytes = 0;
   };
+  // Which pages of kIoAlign bytes the system has in memory, from the first that the range touches
+  // to the last: a hint, as it may drop them at any time. Empty where it does not tell.
+  virtual std::vector<bool> PagesInMemory(const OpenFile& file, const Range& range);
+  // Blocking, by way of the page cache. Bytes or -errno.
+  virtual int64_t ReadCached(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset);
+  // Gives the bytes back to the file system; they read as zeros. False where it cannot.
   virtual bool PunchHole(const OpenFile& file, const Range& range);
   // Waits until what was written there by way of the page cache is with the disk. 0 or -errno.
   virtual int64_t WaitWritten(const OpenFile& file, const Range& range);

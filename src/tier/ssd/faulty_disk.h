@@ -24,8 +24,9 @@ struct DiskFaults {
   std::optional<uint64_t> free_bytes;
   bool threads = false;  // io_uring is refused
   bool holes = true;
-  int64_t write_back = 0;               // of what went by way of the page cache: 0 or -errno
-  std::function<bool()> cached_result;  // false: it is not in memory, or not all of it
+  int64_t write_back = 0;           // of what went by way of the page cache: 0 or -errno
+  std::function<bool()> in_memory;  // false: it is not, or not all of it
+  std::function<int64_t(int64_t)> cached_result;  // what a read by way of the page cache gave
 };
 
 class FaultyQueue : public IoQueue {
@@ -66,9 +67,16 @@ class FaultyDisk : public DiskEnvironment {
   std::optional<uint64_t> FreeBytes(const std::string& folder) override {
     return faults_->free_bytes ? faults_->free_bytes : DiskEnvironment::FreeBytes(folder);
   }
-  bool ReadCached(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset) override {
-    if (faults_->cached_result && !faults_->cached_result()) return false;
-    return DiskEnvironment::ReadCached(file, bytes, offset);
+  std::vector<bool> PagesInMemory(const OpenFile& file, const Range& range) override {
+    std::vector<bool> pages = DiskEnvironment::PagesInMemory(file, range);
+    for (size_t i = 0; i < pages.size() && faults_->in_memory; ++i) {
+      if (!faults_->in_memory()) pages[i] = false;
+    }
+    return pages;
+  }
+  int64_t ReadCached(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset) override {
+    const int64_t result = DiskEnvironment::ReadCached(file, bytes, offset);
+    return faults_->cached_result ? faults_->cached_result(result) : result;
   }
   int64_t WaitWritten(const OpenFile& file, const Range& range) override {
     return faults_->write_back != 0 ? faults_->write_back

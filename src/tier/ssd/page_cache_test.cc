@@ -20,8 +20,7 @@ class PageCacheTest : public TierFixture {
     std::ofstream(path) << std::string(kIoAlign, 'x');
     DiskEnvironment disk;
     const auto file = disk.Open(path, DiskEnvironment::Mode::kRead);
-    std::vector<std::byte> bytes(kIoAlign);
-    return file != nullptr && disk.ReadCached(*file, bytes, 0);
+    return file != nullptr && disk.PagesInMemory(*file, {0, kIoAlign}) == std::vector{true};
   }
   uint64_t CachedBytes() const { return tier->counts().cached_read_bytes; }
 };
@@ -88,12 +87,37 @@ TEST_F(PageCacheTest, WhatDoesNotReachTheDiskIsNotInTheIndex) {
 TEST_F(PageCacheTest, WhatTheSystemCannotGiveIsReadFromTheDisk) {
   ASSERT_TRUE(Open());
   ASSERT_TRUE(Write(1, 0, 16, TestOwner(1)));
-  faults->cached_result = [] { return false; };
+  faults->in_memory = [] { return false; };
   EXPECT_EQ(Read(1, 0, 16, TestOwner(1)), 16u);
   EXPECT_EQ(CachedBytes(), 0u);
 }
 
-// Half of a piece may be in memory, and bits may flip there too: what comes back is right.
+TEST_F(PageCacheTest, OnlyBlocksThatAreNotInMemoryAreReadFromTheDisk) {
+  if (!CanAsk()) GTEST_SKIP() << "this file system does not tell";
+  ASSERT_TRUE(Open());
+  ASSERT_TRUE(Write(1, 0, 16, TestOwner(1)));
+  uint32_t pages = 0;
+  faults->in_memory = [&pages] { return ++pages != 5; };  // in one or two blocks
+  uint64_t asked = 0;
+  faults->before = [&asked](const IoRequest& request) { asked += request.bytes.size(); };
+  EXPECT_EQ(Read(1, 0, 16, TestOwner(1)), 16u);
+  EXPECT_GE(CachedBytes(), 14 * TestShape().block_bytes());
+  EXPECT_LT(CachedBytes(), 16 * TestShape().block_bytes());
+  EXPECT_GT(asked, 0u);
+  EXPECT_LE(asked, 2 * (TestShape().block_bytes() + 2 * kIoAlign));
+}
+
+TEST_F(PageCacheTest, WhatIsDroppedMeanwhileAndCannotBeReadIsAMiss) {
+  if (!CanAsk()) GTEST_SKIP() << "this file system does not tell";
+  ASSERT_TRUE(Open());
+  ASSERT_TRUE(Write(1, 0, 16, TestOwner(1)));
+  uint32_t reads = 0;
+  faults->cached_result = [&reads](int64_t result) { return ++reads < 6 ? result : -EIO; };
+  EXPECT_EQ(Read(1, 0, 16, TestOwner(1)), 4u) << "the header and four blocks were read";
+  EXPECT_EQ(tier->counts().troubles[static_cast<size_t>(DiskTrouble::kIo)], 1u);
+  EXPECT_FALSE(tier->Contains(TestName(1, 0)));
+}
+
 TEST_F(PageCacheTest, DamageInMemoryIsAMiss) {
   ASSERT_TRUE(Open());
   ASSERT_TRUE(Write(1, 0, 4, TestOwner(1)));

@@ -23,6 +23,10 @@ double Seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+bool IsAny(const std::vector<bool>& of) {
+  return std::ranges::any_of(of, [](bool one) { return one; });
+}
+
 bool IsZero(std::span<const std::byte> bytes) {
   return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
 }
@@ -161,13 +165,45 @@ void RecordReader::Begin(ReadPiece piece, AlignedBuffer buffer) {
   }
   free->failed = false;
   free->blocks_at.clear();
-  free->cached_bytes = 0;
   free->file = std::move(file);
   free->buffer = std::move(buffer);
   free->piece = std::move(piece);
   const auto slot = static_cast<uint32_t>(free - flights_.data());
+  free->in_memory = BlocksInMemory(*free);
+  if (IsAny(free->in_memory)) return BeginRest(slot);
   free->piece.layers.size() == options_.shape.layers ? BeginWhole(slot) : BeginLayers(slot);
-  if (free->pending == 0) PassOn(slot);
+}
+
+std::vector<bool> RecordReader::BlocksInMemory(const Flight& flight) const {
+  const ReadPiece& piece = flight.piece;
+  const uint64_t block_bytes = options_.shape.block_bytes();
+  std::vector<bool> blocks(piece.names.size());
+  if (!options_.page_cache) return blocks;
+  const uint64_t first = piece.offset + piece.header_bytes + piece.block * block_bytes;
+  const auto pages = disk_.PagesInMemory(*flight.file, {first, blocks.size() * block_bytes});
+  if (pages.empty()) return blocks;
+  const auto page_of = [&](uint64_t offset) {
+    return static_cast<ptrdiff_t>((AlignDown(offset) - AlignDown(first)) / kIoAlign);
+  };
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const uint64_t at = first + i * block_bytes;
+    const uint64_t begin = at + uint64_t{piece.layers.first} * options_.shape.layer_bytes;
+    const uint64_t last = at + uint64_t{piece.layers.end} * options_.shape.layer_bytes - 1;
+    blocks[i] = std::all_of(pages.begin() + page_of(begin), pages.begin() + page_of(last) + 1,
+                            [](bool here) { return here; });
+  }
+  return blocks;
+}
+
+// The disk is asked for those blocks alone that are not in memory.
+void RecordReader::BeginRest(uint32_t slot) {
+  Flight& flight = flights_[slot];
+  const auto header = flight.buffer.span().first(flight.piece.header_bytes);
+  busy_with_memory_ = true;
+  flight.failed = disk_.ReadCached(*flight.file, header, flight.piece.offset) !=
+                  static_cast<int64_t>(header.size());
+  BeginLayers(slot);
+  if (flight.pending == 0) PassOn(slot);
 }
 
 void RecordReader::PassOn(uint32_t slot) {
@@ -192,8 +228,8 @@ void RecordReader::BeginWhole(uint32_t slot) {
     flight.blocks_at.push_back(first + i * block_bytes);
   }
   const std::span<std::byte> bytes = flight.buffer.span();
-  if (apart) Read(slot, piece.offset, bytes.first(header));
-  Read(slot, piece.offset + start, bytes.subspan(apart ? header : 0, end - start));
+  if (apart) Submit(slot, piece.offset, bytes.first(header));
+  Submit(slot, piece.offset + start, bytes.subspan(apart ? header : 0, end - start));
 }
 
 void RecordReader::BeginLayers(uint32_t slot) {
@@ -201,7 +237,8 @@ void RecordReader::BeginLayers(uint32_t slot) {
   const ReadPiece& piece = flight.piece;
   const BlockShape& shape = options_.shape;
   const std::span<std::byte> bytes = flight.buffer.span();
-  Read(slot, piece.offset, bytes.first(piece.header_bytes));
+  const bool has_header = IsAny(flight.in_memory);
+  if (!has_header) Submit(slot, piece.offset, bytes.first(piece.header_bytes));
   uint64_t at = piece.header_bytes;  // aligned, as all that follow
   for (uint32_t i = 0; i < piece.names.size(); ++i) {
     const uint64_t block = piece.header_bytes + (piece.block + i) * shape.block_bytes();
@@ -209,18 +246,13 @@ void RecordReader::BeginLayers(uint32_t slot) {
     const uint64_t start = AlignDown(begin);
     const uint64_t end = AlignUp(block + uint64_t{piece.layers.end} * shape.layer_bytes);
     flight.blocks_at.push_back(at + begin - start);
-    Read(slot, piece.offset + start, bytes.subspan(at, end - start));
+    if (!flight.in_memory[i]) Submit(slot, piece.offset + start, bytes.subspan(at, end - start));
     at += end - start;
   }
 }
 
-void RecordReader::Read(uint32_t slot, uint64_t offset, std::span<std::byte> bytes) {
+void RecordReader::Submit(uint32_t slot, uint64_t offset, std::span<std::byte> bytes) {
   Flight& flight = flights_[slot];
-  if (options_.page_cache && disk_.ReadCached(*flight.file, bytes, offset)) {
-    busy_with_memory_ = true;
-    flight.cached_bytes += bytes.size();
-    return;
-  }
   const uint64_t operation = slot * operations_ + flight.pending++;
   wanted_bytes_[operation] = bytes.size();
   QUIRE_CHECK(queue_->Submit({.kind = IoRequest::Kind::kRead,
@@ -244,22 +276,22 @@ void RecordReader::Reap() {
 
 void RecordReader::Finish(Flight& flight) {
   ReadBlocks done;
+  if (!flight.failed) done.count = Prove(flight, done);
   if (flight.failed) {
     Forget(flight.piece, DiskTrouble::kIo);
-  } else {
-    done.count = Prove(flight, done);
-    if (done.count < flight.piece.names.size()) {
-      const bool gone = IsZero(flight.buffer.span().first(kIoAlign));
-      done.corrupt = !gone;
-      Forget(flight.piece, gone ? DiskTrouble::kGone : DiskTrouble::kCorrupt);
-    }
+  } else if (done.count < flight.piece.names.size()) {
+    const bool gone = IsZero(flight.buffer.span().first(kIoAlign));
+    done.corrupt = !gone;
+    Forget(flight.piece, gone ? DiskTrouble::kGone : DiskTrouble::kCorrupt);
   }
   flight.file.reset();
   if (done.count > 0) {
     const std::lock_guard lock(state_.mutex);
-    state_.counts.cached_read_bytes += flight.cached_bytes;
-    state_.counts.read_bytes +=
-        uint64_t{done.count} * flight.piece.layers.size() * options_.shape.layer_bytes;
+    const uint64_t bytes = uint64_t{flight.piece.layers.size()} * options_.shape.layer_bytes;
+    const auto cached =
+        std::count(flight.in_memory.begin(), flight.in_memory.begin() + done.count, true);
+    state_.counts.read_bytes += done.count * bytes;
+    state_.counts.cached_read_bytes += static_cast<uint64_t>(cached) * bytes;
     state_.index.NoteUsed(flight.piece.sequence);
   }
   ReadPiece piece = std::move(flight.piece);
@@ -289,19 +321,46 @@ uint32_t RecordReader::Prove(Flight& flight, ReadBlocks& done) {
   done.root_tag = head->root_tag;
   done.notes.resize(size_t{asked} * options_.shape.note_bytes);
   const uint64_t bytes = uint64_t{piece.layers.size()} * options_.shape.layer_bytes;
+  const std::span<std::byte> buffer = flight.buffer.span();
   std::vector<std::span<const std::byte>> stored;
   for (uint32_t i = 0; i < asked; ++i) {
-    const std::span<std::byte> here = flight.buffer.span().subspan(flight.blocks_at[i], bytes);
-    stored.push_back(here);
+    const std::span<std::byte> here = buffer.subspan(flight.blocks_at[i], bytes);
     done.blocks.push_back(piece.places.empty() ? here : std::span(piece.places[i], bytes));
+    stored.push_back(flight.in_memory[i] ? done.blocks.back() : here);
   }
-  return OpenRecord(*head, piece.owner->key,
-                    {.header = header,
-                     .first = piece.block,
-                     .layers = piece.layers,
-                     .stored = stored,
-                     .opened = done.blocks,
-                     .notes = done.notes});
+  const RecordPart part{.header = header,
+                        .first = piece.block,
+                        .layers = piece.layers,
+                        .stored = stored,
+                        .opened = done.blocks,
+                        .notes = done.notes};
+  return IsAny(flight.in_memory) ? OpenEach(flight, *head, part)
+                                 : OpenRecord(*head, piece.owner->key, part);
+}
+
+// Those in memory are opened where they were copied to, while they are in the core's cache.
+uint32_t RecordReader::OpenEach(Flight& flight, const RecordHead& head, RecordPart part) {
+  const ReadPiece& piece = flight.piece;
+  const BlockShape& shape = options_.shape;
+  const auto stored = part.stored;
+  const auto opened = part.opened;
+  const auto notes = part.notes;
+  for (uint32_t i = 0; i < stored.size(); ++i) {
+    const uint64_t block = piece.header_bytes + (piece.block + i) * shape.block_bytes();
+    const uint64_t layers = uint64_t{piece.layers.first} * shape.layer_bytes;
+    const auto bytes = static_cast<int64_t>(opened[i].size());
+    if (flight.in_memory[i] &&
+        disk_.ReadCached(*flight.file, opened[i], piece.offset + block + layers) != bytes) {
+      flight.failed = true;
+      return i;
+    }
+    part.first = piece.block + i;
+    part.stored = stored.subspan(i, 1);
+    part.opened = opened.subspan(i, 1);
+    part.notes = notes.subspan(uint64_t{i} * shape.note_bytes, shape.note_bytes);
+    if (OpenRecord(head, piece.owner->key, part) == 0) return i;
+  }
+  return static_cast<uint32_t>(stored.size());
 }
 
 void RecordReader::Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffer) {

@@ -98,8 +98,8 @@ class RecordReader {
     AlignedBuffer buffer;
     std::shared_ptr<OpenFile> file;
     std::vector<uint64_t> blocks_at;  // where in the buffer each begins
-    uint32_t pending = 0;             // operations of the queue
-    uint64_t cached_bytes = 0;        // that took none
+    std::vector<bool> in_memory;      // [block]: not read, for a prover to take from the page cache
+    uint32_t pending = 0;
     bool failed = false;
     int error = 0;
   };
@@ -109,11 +109,14 @@ class RecordReader {
   void Begin(ReadPiece piece, AlignedBuffer buffer);
   void BeginWhole(uint32_t slot);
   void BeginLayers(uint32_t slot);
-  void Read(uint32_t slot, uint64_t offset, std::span<std::byte> bytes);
+  void Submit(uint32_t slot, uint64_t offset, std::span<std::byte> bytes);
   void Reap();
   void PassOn(uint32_t slot);
   void Finish(Flight& flight);
+  void BeginRest(uint32_t slot);
+  std::vector<bool> BlocksInMemory(const Flight& flight) const;
   uint32_t Prove(Flight& flight, ReadBlocks& done);
+  uint32_t OpenEach(Flight& flight, const RecordHead& head, RecordPart part);
   void Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffer);
   void Forget(const ReadPiece& piece, DiskTrouble trouble);
   void MeasureBusy(bool busy);

@@ -27,7 +27,7 @@ constexpr std::string_view DiskTroubleName(DiskTrouble trouble) {
 
 struct DiskCounts {
   uint64_t read_bytes = 0;
-  uint64_t cached_read_bytes = 0;  // that came from the page cache, headers too
+  uint64_t cached_read_bytes = 0;  // of those, from the system's page cache
   uint64_t write_bytes = 0;
   std::array<uint64_t, kDiskTroubles> troubles{};
   uint64_t dropped_blocks = 0;  // not written, because of trouble or for want of time
