@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include "base/check.h"
@@ -276,7 +277,11 @@ void RecordReader::Reap() {
 
 void RecordReader::Finish(Flight& flight) {
   ReadBlocks done;
-  if (!flight.failed) done.count = Prove(flight, done);
+  try {
+    if (!flight.failed) done.count = Prove(flight, done);
+  } catch (const std::bad_alloc&) {
+    flight.failed = true;
+  }
   if (flight.failed) {
     Forget(flight.piece, DiskTrouble::kIo);
   } else if (done.count < flight.piece.names.size()) {
@@ -328,39 +333,30 @@ uint32_t RecordReader::Prove(Flight& flight, ReadBlocks& done) {
     done.blocks.push_back(piece.places.empty() ? here : std::span(piece.places[i], bytes));
     stored.push_back(flight.in_memory[i] ? done.blocks.back() : here);
   }
-  const RecordPart part{.header = header,
-                        .first = piece.block,
-                        .layers = piece.layers,
-                        .stored = stored,
-                        .opened = done.blocks,
-                        .notes = done.notes};
-  return IsAny(flight.in_memory) ? OpenEach(flight, *head, part)
-                                 : OpenRecord(*head, piece.owner->key, part);
+  RecordPart part{.header = header,
+                  .first = piece.block,
+                  .layers = piece.layers,
+                  .stored = stored,
+                  .opened = done.blocks,
+                  .notes = done.notes,
+                  .bring = {}};
+  if (IsAny(flight.in_memory)) {
+    part.bring = [&](uint32_t i) {
+      if (!flight.in_memory[i] || BringFromMemory(flight, i, done.blocks[i])) return true;
+      flight.failed = true;
+      return false;
+    };
+  }
+  return OpenRecord(*head, piece.owner->key, part);
 }
 
-// Those in memory are opened where they were copied to, while they are in the core's cache.
-uint32_t RecordReader::OpenEach(Flight& flight, const RecordHead& head, RecordPart part) {
+// To where it is opened: it is then in the core's cache.
+bool RecordReader::BringFromMemory(const Flight& flight, uint32_t i, std::span<std::byte> to) {
   const ReadPiece& piece = flight.piece;
-  const BlockShape& shape = options_.shape;
-  const auto stored = part.stored;
-  const auto opened = part.opened;
-  const auto notes = part.notes;
-  for (uint32_t i = 0; i < stored.size(); ++i) {
-    const uint64_t block = piece.header_bytes + (piece.block + i) * shape.block_bytes();
-    const uint64_t layers = uint64_t{piece.layers.first} * shape.layer_bytes;
-    const auto bytes = static_cast<int64_t>(opened[i].size());
-    if (flight.in_memory[i] &&
-        disk_.ReadCached(*flight.file, opened[i], piece.offset + block + layers) != bytes) {
-      flight.failed = true;
-      return i;
-    }
-    part.first = piece.block + i;
-    part.stored = stored.subspan(i, 1);
-    part.opened = opened.subspan(i, 1);
-    part.notes = notes.subspan(uint64_t{i} * shape.note_bytes, shape.note_bytes);
-    if (OpenRecord(head, piece.owner->key, part) == 0) return i;
-  }
-  return static_cast<uint32_t>(stored.size());
+  const uint64_t block = (piece.block + i) * options_.shape.block_bytes();
+  const uint64_t layers = uint64_t{piece.layers.first} * options_.shape.layer_bytes;
+  const uint64_t at = piece.offset + piece.header_bytes + block + layers;
+  return disk_.ReadCached(*flight.file, to, at) == static_cast<int64_t>(to.size());
 }
 
 void RecordReader::Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffer) {

@@ -116,7 +116,7 @@ class RecordReader {
   void BeginRest(uint32_t slot);
   std::vector<bool> BlocksInMemory(const Flight& flight) const;
   uint32_t Prove(Flight& flight, ReadBlocks& done);
-  uint32_t OpenEach(Flight& flight, const RecordHead& head, RecordPart part);
+  bool BringFromMemory(const Flight& flight, uint32_t i, std::span<std::byte> to);
   void Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffer);
   void Forget(const ReadPiece& piece, DiskTrouble trouble);
   void MeasureBusy(bool busy);

@@ -1,10 +1,14 @@
 #include "tier/ssd/record_seal.h"
 
+#include <openssl/evp.h>
 #include <sodium.h>
 #include <xxhash.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <memory>
+#include <new>
 
 #include "base/check.h"
 #include "tier/ssd/little_endian.h"
@@ -24,48 +28,90 @@ const unsigned char* Raw(const std::byte* bytes) {
 }
 unsigned char* Raw(std::byte* bytes) { return reinterpret_cast<unsigned char*>(bytes); }
 
+// AES-256-GCM with one key. OpenSSL's is more than twice as fast as libsodium's, and what a disk
+// gives waits for it.
+class AesGcm {
+ public:
+  explicit AesGcm(const unsigned char* key) : context_(EVP_CIPHER_CTX_new()) {
+    static const EVP_CIPHER* const kKind = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
+    if (kKind == nullptr || context_ == nullptr ||
+        EVP_CipherInit_ex2(context_.get(), kKind, key, nullptr, 0, nullptr) != 1) {
+      throw std::bad_alloc();  // nothing else can go wrong
+    }
+  }
+
+  // `nonce`: 12 bytes. `from` and `to` may be the same.
+  void Seal(std::span<const std::byte> from, std::byte* to, std::span<const std::byte> about,
+            const unsigned char* nonce, std::byte* tag) const {
+    QUIRE_CHECK(
+        Run(true, from, to, about, nonce) && Finish() &&
+        EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_GET_TAG, kAeadTagBytes, Raw(tag)) == 1);
+  }
+  bool Open(std::span<const std::byte> from, std::byte* to, std::span<const std::byte> about,
+            const unsigned char* nonce, const std::byte* tag) const {
+    std::array<std::byte, kAeadTagBytes> wanted;
+    std::memcpy(wanted.data(), tag, wanted.size());
+    return Run(false, from, to, about, nonce) &&
+           EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_SET_TAG, kAeadTagBytes,
+                               wanted.data()) == 1 &&
+           Finish();
+  }
+
+ private:
+  struct Free {
+    void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
+  };
+
+  bool Run(bool seal, std::span<const std::byte> from, std::byte* to,
+           std::span<const std::byte> about, const unsigned char* nonce) const {
+    int bytes = 0;
+    return EVP_CipherInit_ex2(context_.get(), nullptr, nullptr, nonce, seal ? 1 : 0, nullptr) ==
+               1 &&
+           EVP_CipherUpdate(context_.get(), nullptr, &bytes, Raw(about.data()),
+                            static_cast<int>(about.size())) == 1 &&
+           EVP_CipherUpdate(context_.get(), Raw(to), &bytes, Raw(from.data()),
+                            static_cast<int>(from.size())) == 1;
+  }
+  // GCM holds nothing back: this makes or compares the tag.
+  bool Finish() const {
+    std::array<unsigned char, EVP_MAX_BLOCK_LENGTH> none;
+    int bytes = 0;
+    return EVP_CipherFinal_ex(context_.get(), none.data(), &bytes) == 1;
+  }
+
+  std::unique_ptr<EVP_CIPHER_CTX, Free> context_;
+};
+
 // The key of one record, ready for use.
 class RecordCipher {
  public:
-  RecordCipher(const RecordHead& head, const std::string& owner_key) : cipher_(head.cipher) {
-    QUIRE_CHECK(cipher_ != Cipher::kNone && owner_key.size() == kOwnerKeyBytes);
+  RecordCipher(const RecordHead& head, const std::string& owner_key) {
+    QUIRE_CHECK(head.cipher != Cipher::kNone && owner_key.size() == kOwnerKeyBytes);
     crypto_generichash(key_.data(), key_.size(), Raw(head.salt.data()), head.salt.size(),
                        reinterpret_cast<const unsigned char*>(owner_key.data()), owner_key.size());
-    if (cipher_ == Cipher::kAesGcm) crypto_aead_aes256gcm_beforenm(&aes_, key_.data());
+    if (head.cipher == Cipher::kAesGcm) aes_.emplace(key_.data());
   }
-  ~RecordCipher() {
-    sodium_memzero(key_.data(), key_.size());
-    sodium_memzero(&aes_, sizeof(aes_));
-  }
+  ~RecordCipher() { sodium_memzero(key_.data(), key_.size()); }
   RecordCipher(const RecordCipher&) = delete;
   RecordCipher& operator=(const RecordCipher&) = delete;
 
   // In place.
   void Seal(std::span<std::byte> text, std::span<const std::byte> about, uint64_t nonce,
             std::byte* tag) const {
-    unsigned long long tag_bytes = 0;
     const auto n = Nonce(nonce);
-    if (cipher_ == Cipher::kAesGcm) {
-      crypto_aead_aes256gcm_encrypt_detached_afternm(
-          Raw(text.data()), Raw(tag), &tag_bytes, Raw(text.data()), text.size(), Raw(about.data()),
-          about.size(), nullptr, n.data(), &aes_);
-    } else {
-      crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
-          Raw(text.data()), Raw(tag), &tag_bytes, Raw(text.data()), text.size(), Raw(about.data()),
-          about.size(), nullptr, n.data(), key_.data());
-    }
+    if (aes_) return aes_->Seal(text, text.data(), about, n.data(), tag);
+    unsigned long long tag_bytes = 0;
+    crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
+        Raw(text.data()), Raw(tag), &tag_bytes, Raw(text.data()), text.size(), Raw(about.data()),
+        about.size(), nullptr, n.data(), key_.data());
     QUIRE_CHECK(tag_bytes == kAeadTagBytes);
   }
 
-  // `text`: likewise, or elsewhere.
+  // `text`: likewise, or elsewhere. Undefined if this fails.
   bool Open(std::span<const std::byte> sealed, std::span<std::byte> text,
             std::span<const std::byte> about, uint64_t nonce, const std::byte* tag) const {
     const auto n = Nonce(nonce);
-    if (cipher_ == Cipher::kAesGcm) {
-      return crypto_aead_aes256gcm_decrypt_detached_afternm(
-                 Raw(text.data()), nullptr, Raw(sealed.data()), sealed.size(), Raw(tag),
-                 Raw(about.data()), about.size(), n.data(), &aes_) == 0;
-    }
+    if (aes_) return aes_->Open(sealed, text.data(), about, n.data(), tag);
     return crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
                Raw(text.data()), nullptr, Raw(sealed.data()), sealed.size(), Raw(tag),
                Raw(about.data()), about.size(), n.data(), key_.data()) == 0;
@@ -80,9 +126,8 @@ class RecordCipher {
     return nonce;
   }
 
-  const Cipher cipher_;
   std::array<unsigned char, kOwnerKeyBytes> key_{};
-  crypto_aead_aes256gcm_state aes_{};
+  std::optional<AesGcm> aes_;  // none: XChaCha20-Poly1305
 };
 
 // The block's name and the layer: what layer of what block the bytes are.
@@ -197,6 +242,7 @@ uint32_t OpenRecord(const RecordHead& head, const std::string& owner_key, const 
   if (head.cipher == Cipher::kAesGcm && FastestCipher() != Cipher::kAesGcm) return 0;
   if (sealed) cipher.emplace(head, owner_key);
   for (uint32_t i = 0; i < count; ++i) {
+    if (part.bring && !part.bring(i)) return i;
     if (cipher) {
       if (!OpenBlock(head, layout, *cipher, part, i)) return i;
       continue;

@@ -10,11 +10,12 @@
 // layers and notes of the record. Salts would have to collide, at 2^-96 for 2^48 records.
 //
 // Threads  any, on different buffers.
-// Errors   Open answers how many blocks from the start are what they should be.
+// Errors   Open answers how many blocks from the start are what they should be. std::bad_alloc.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -43,6 +44,8 @@ struct RecordPart {
   std::span<const std::span<const std::byte>> stored;
   std::span<const std::span<std::byte>> opened;
   std::span<std::byte> notes;  // [block][note_bytes]: filled
+  // If set, brings what is stored of a block just before that is looked at. False: it cannot.
+  std::function<bool(uint32_t)> bring;
 };
 
 // Returns how many blocks from `part.first` on are proven, as far as they are there; what they are
