@@ -56,14 +56,6 @@ Door::Arriving CountOf(const std::vector<Arrival>& arrivals) {
 
 uint32_t NumChoices(const std::vector<Arrival>& arrivals) { return CountOf(arrivals).choices; }
 
-// As much as memory holds, so that a restart finds what was there; from half of what nobody needs.
-uint64_t PageCacheBytes(const EngineOptions& options, uint64_t arena_bytes) {
-  if (!options.disk_page_cache) return 0;
-  const uint64_t available = AvailableMemory();
-  const uint64_t spare = available > arena_bytes ? available - arena_bytes : 0;
-  return std::min(arena_bytes, spare / 2);
-}
-
 // What a server left on disk is asked for again soon, and somebody would wait for its memory.
 uint64_t BytesToTouch(const KvArena& arena, const KvDisk* disk) {
   if (disk == nullptr) return 0;

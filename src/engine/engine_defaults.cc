@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/machine.h"
 #include "kernels/kv_view.h"
 
 namespace quire {
@@ -69,6 +70,13 @@ StepLoopOptions LoopOptions(const EngineOptions& options, const Model& model,
           .model_digest = model.digest(),
           .kv_format = std::string(KvFormatName(options.kv_format)),
           .scope_secret = options.scope_secret};
+}
+
+uint64_t PageCacheBytes(const EngineOptions& options, uint64_t arena_bytes) {
+  if (!options.disk_page_cache) return 0;
+  const uint64_t available = AvailableMemory();
+  const uint64_t spare = available > arena_bytes ? available - arena_bytes : 0;
+  return std::min(arena_bytes, spare / 2);
 }
 
 ForwardLimits LimitsOf(const EngineOptions& options) {

@@ -20,4 +20,8 @@ StepBudget BudgetOf(const EngineOptions& options);
 ForwardLimits LimitsOf(const EngineOptions& options);
 StepLoopOptions LoopOptions(const EngineOptions& options, const Model& model, const KvArena& arena);
 
+// What the system may keep of the disk's files: as much as the arena holds, so that a restart finds
+// what was there, from half of the memory that nobody needs now.
+uint64_t PageCacheBytes(const EngineOptions& options, uint64_t arena_bytes);
+
 }  // namespace quire
