@@ -95,6 +95,7 @@ struct Engine::Impl {
   void Publish(const EngineStats& snapshot);
   void Describe(std::span<const Tenant> tenants);
   Door::Arriving Arriving() const;
+  static Status Closed() { return Refuse(ErrorCode::kUnavailable, "the server is shutting down"); }
   void Post(std::vector<std::function<void()>>& queue, std::function<void()> task);
   KvCourier::Parts CourierParts();
 
@@ -432,9 +433,7 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
     return refuse(status.error());
   }
   std::unique_lock lock(impl.mutex);
-  if (!impl.admitting) {
-    return refuse({ErrorCode::kUnavailable, "the server is shutting down", {}});
-  }
+  if (!impl.admitting) return refuse(Impl::Closed().error());
   // What may find no memory comes before the door counts the request.
   if (impl.arrivals.size() == impl.arrivals.capacity()) {
     impl.arrivals.reserve(2 * impl.arrivals.size() + 16);
@@ -449,6 +448,18 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
   lock.unlock();
   impl.work.notify_one();
   return id;
+}
+
+Status Engine::Check(GenerationRequest& request) {
+  Impl& impl = *impl_;
+  Status verdict = CheckRequest(impl.limits, request);
+  if (verdict) {
+    const std::lock_guard lock(impl.mutex);
+    verdict =
+        impl.admitting ? impl.door.Check(request, impl.Arriving(), SteadySeconds()) : impl.Closed();
+  }
+  if (!verdict) impl.metrics.Rejected(verdict.error().code, request.tenant);
+  return verdict;
 }
 
 void Engine::Cancel(RequestId id) {

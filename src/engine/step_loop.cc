@@ -171,10 +171,13 @@ void StepLoop::Start(Arrival arrival) {
   const std::shared_ptr<EventQueue> events = arrival.events;
   const uint32_t choices = arrival.request.choices;
   GenerationRequest origin;  // all but its prompt
+  Receipt receipt;
+  receipt.prompt_tokens = static_cast<uint32_t>(arrival.request.prompt.size());
   Status started;
   try {
     origin.tenant = arrival.request.tenant;
     origin.choices = choices;
+    origin.on_end = arrival.request.on_end;
     const SparePermit none(SpareUse::kNone);
     started = Enqueue(std::make_unique<ActiveRequest>(std::move(arrival), tokenizer_));
   } catch (const std::exception& failure) {
@@ -189,7 +192,9 @@ void StepLoop::Start(Arrival arrival) {
   }
   metrics_.NotStarted(origin.tenant);
   if (ended_) ended_(origin);
-  events->Push(DoneEvent{{}, std::move(started.error())});
+  const auto& on_end = origin.on_end ? origin.on_end : arrival.request.on_end;
+  if (on_end) on_end(receipt);
+  events->Push(DoneEvent{receipt, std::move(started.error())});
 }
 
 Status StepLoop::Enqueue(std::unique_ptr<ActiveRequest> request) {
