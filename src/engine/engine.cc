@@ -92,6 +92,7 @@ struct Engine::Impl {
   void Sleep(std::unique_lock<std::mutex>& lock);
   void ShowLookers(std::unique_lock<std::mutex>& lock);
   bool ShouldLeaveStep();
+  bool IsInVain() const;
   void Publish(const EngineStats& snapshot);
   void Describe(std::span<const Tenant> tenants);
   Door::Arriving Arriving() const;
@@ -158,7 +159,10 @@ Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> m
           MakeLoopOptions(), *tokenizer,
           [this](std::span<const BatchItem> batch) {
             return forward.RunUnless(
-                [this](uint32_t layer) { return !loop.AwaitLayer(layer) || ShouldLeaveStep(); },
+                [this](uint32_t layer) {
+                  return !loop.AwaitLayer(layer, [this] { return IsInVain(); }) ||
+                         ShouldLeaveStep();
+                },
                 batch);
           },
           metrics),
@@ -396,6 +400,13 @@ bool Engine::Impl::ShouldLeaveStep() {
          std::ranges::any_of(arrivals, [this](const Arrival& arrival) {
            return loop.IsWorthLeavingFor(arrival.request);
          });
+}
+
+// While a step waits for KV from the disk: nobody wants what it computes.
+bool Engine::Impl::IsInVain() const {
+  if (!news.load(std::memory_order_relaxed)) return false;
+  const std::lock_guard lock(mutex);
+  return stopping || loop.IsMostlyFor(cancels);
 }
 
 Result<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& options,

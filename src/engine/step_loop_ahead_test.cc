@@ -45,9 +45,12 @@ class DiskServer {
              .model_digest = "fake",
              .kv_format = "f16",
              .scope_secret = std::string(32, 's'),
-             .disk = disk_.get()},
+             .disk = disk_.get(),
+             .clock = [this] { return SteadySeconds() + late_seconds_; }},
             *tokenizer_, [this](std::span<const BatchItem> batch) { return Run(batch); },
-            metrics_) {}
+            metrics_) {
+    loop.OnEnd([this](const GenerationRequest&) { reads_at_end = gate_->ended(); });
+  }
 
   Story RunToEnd(GenerationRequest request) {
     auto events = std::make_shared<EventQueue>();
@@ -62,10 +65,21 @@ class DiskServer {
   }
   KvDisk& disk() { return *disk_; }
 
-  bool is_late = false;  // layers after the first come only once a step was left
+  bool is_late = false;     // layers after the first come only once a step was left
+  bool is_in_vain = false;  // waiting for them is
+  bool seems_long = false;  // they come at once, but by the clock after a year
   uint32_t left_in_layer = kAheadShape.layers;  // where it was left, or none
+  uint32_t reads_at_end = 0;                    // that had ended when the request did
 
  private:
+  // Asked while a layer is waited for.
+  bool WaitsInVain() {
+    if (seems_long && late_seconds_ == 0) {
+      late_seconds_ = 365.0 * 24 * 3600;
+      gate_->Open(UINT32_MAX);
+    }
+    return is_in_vain;
+  }
   TokenId& Slot(const BatchItem& item, uint32_t layer, uint32_t p) {
     const KvView& view = arena_.view();
     std::byte* const keys = view.keys(layer, item.table[p / kBlockTokens], 0);
@@ -73,7 +87,7 @@ class DiskServer {
   }
 
   std::optional<std::span<const float>> Run(std::span<const BatchItem> batch) {
-    if (disk_->ahead() && !is_late) gate_->Open(UINT32_MAX);
+    if (disk_->ahead() && !is_late && !seems_long) gate_->Open(UINT32_MAX);
     std::vector<std::vector<uint64_t>> hashes(batch.size());
     for (uint32_t layer = 0; layer < kAheadShape.layers; ++layer) {
       for (const BatchItem& item : batch) {
@@ -81,7 +95,7 @@ class DiskServer {
           Slot(item, layer, item.first_position + i) = item.tokens[i];
         }
       }
-      if (!loop.AwaitLayer(layer)) {
+      if (!loop.AwaitLayer(layer, [this] { return WaitsInVain(); })) {
         left_in_layer = layer;
         gate_->Open(UINT32_MAX);
         return std::nullopt;
@@ -108,6 +122,7 @@ class DiskServer {
   }
 
   const std::shared_ptr<Gate> gate_;
+  double late_seconds_ = 0;
   KvArena arena_;
   std::unique_ptr<KvDisk> disk_;
   std::unique_ptr<Tokenizer> tokenizer_;
@@ -141,9 +156,13 @@ class StepLoopAhead : public testing::Test {
     gate->Open(kReadsOfGroup);
     DiskServer server(folder_, gate);
     server.is_late = is_late;
+    server.is_in_vain = is_in_vain;
+    server.seems_long = seems_long;
     const Story story = server.RunToEnd(request);
     left_in_layer = server.left_in_layer;
     ahead_spans = server.disk().counts().onboard.ahead_spans;
+    reads_at_end = server.reads_at_end;
+    seconds_per_token = server.loop.load().seconds_per_token;
     EXPECT_GE(story.done.at(0).receipt.queue_ms, 0);
     if (!story.done.at(0).error) {
       EXPECT_EQ(story.tokens, computed.tokens);
@@ -155,8 +174,12 @@ class StepLoopAhead : public testing::Test {
   GenerationRequest request = Ask(Prompt(170, 1), 5);
   Story computed;
   bool is_late = false;
+  bool is_in_vain = false;
+  bool seems_long = false;
   uint32_t left_in_layer = 0;
   uint64_t ahead_spans = 0;
+  uint32_t reads_at_end = 0;
+  double seconds_per_token = 0;
 
  private:
   std::string folder_;
@@ -186,12 +209,36 @@ TEST_F(StepLoopAhead, LeavesTheStepWhoseLaterLayersAreDamaged) {
 
 TEST_F(StepLoopAhead, GoesOnOnceLayersHaveComeThatWereLate) {
   is_late = true;
+  request.want_timeline = true;
   const Story story = Again(0, kAsItIs);
   EXPECT_EQ(left_in_layer, 2u);
   EXPECT_EQ(ahead_spans, 0u);
   EXPECT_EQ(story.done[0].receipt.onboarded_tokens, 160u);
   EXPECT_EQ(story.done[0].receipt.computed_tokens, 10u);
   EXPECT_EQ(story.done[0].receipt.preemptions, 1u);
+  // It was one wait for the disk, which a step that came to nothing does not divide.
+  const auto& onboards = story.done[0].receipt.timeline->onboards;
+  ASSERT_EQ(onboards.size(), 1u);
+  EXPECT_EQ(onboards[0].tokens, 160u);
+}
+
+// As it is late, but nobody waits until it is.
+TEST_F(StepLoopAhead, LeavesTheStepThatIsInVain) {
+  is_late = is_in_vain = true;
+  const Story story = Again(0, kAsItIs);
+  EXPECT_EQ(left_in_layer, 2u);
+  EXPECT_EQ(story.done[0].receipt.onboarded_tokens, 160u);
+  EXPECT_EQ(story.done[0].receipt.computed_tokens, 10u);
+}
+
+// Or the disk would count as the model's time, and make all that follows seem slow.
+TEST_F(StepLoopAhead, TimeWaitedForLayersIsNotThePace) {
+  seems_long = true;
+  Again(0, kAsItIs);
+  EXPECT_EQ(left_in_layer, kAheadShape.layers);
+  EXPECT_EQ(ahead_spans, 1u);
+  EXPECT_GT(seconds_per_token, 0);
+  EXPECT_LT(seconds_per_token, 10'000) << "of a year";
 }
 
 TEST_F(StepLoopAhead, SeveralChoicesGoAheadTogether) {
@@ -214,6 +261,7 @@ TEST_F(StepLoopAhead, WhoIsRefusedAfterItsReadIsGone) {
   const Story story = Again(0, kAsItIs);
   ASSERT_TRUE(story.done[0].error);
   EXPECT_EQ(story.done[0].error->code, ErrorCode::kNeverFits);
+  EXPECT_EQ(reads_at_end, kReadsOfGroup) << "it did not wait for the others: it had gone ahead";
 }
 
 TEST_F(StepLoopAhead, LeavesTheStepWhoseLaterLayersCannotBeRead) {

@@ -85,12 +85,7 @@ void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
   request.NoteOnboarded(tokens, seconds);
   Status admitted;
   try {
-    auto leader = scheduler_.Submit(SpecOf(request.request()));
-    if (leader) {
-      AddPlaces(std::move(requests_.at(id)), *leader);
-    } else {
-      admitted = std::unexpected(std::move(leader.error()));
-    }
+    admitted = SubmitSequences(request, SpecOf(request.request()));
   } catch (const std::exception& failure) {
     admitted = std::unexpected(ErrorOf(failure));
   }
@@ -100,10 +95,10 @@ void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
   Settle();
 }
 
-bool StepLoop::AwaitLayer(uint32_t layer) {
+bool StepLoop::AwaitLayer(uint32_t layer, const std::function<bool()>& in_vain) {
   if (!IsAhead()) return true;
   const double begin = options_.clock();
-  const bool there = options_.disk->AwaitLayer(layer);
+  const bool there = options_.disk->AwaitLayer(layer, in_vain);
   waited_seconds_ += options_.clock() - begin;
   return there;
 }

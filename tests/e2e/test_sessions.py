@@ -381,7 +381,7 @@ def test_a_feed_faster_than_the_model_computes_each_token_twice_at_most(tmp_path
                 fed += 32
                 piece = [(fed * 31 + i * i) % 2000 + 300 for i in range(32)]
                 call(server, f"/{session}/append", {"tokens": piece})
-            most = max(most, sum(server.metric(f"vllm:num_requests_{state}")
+            most = max(most, sum(server.metric(f"quire_requests_{state}")
                                  for state in ("running", "waiting")))
             if burst % 2 == 1:
                 server.wait_until_free(seconds=60)

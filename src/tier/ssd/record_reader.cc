@@ -222,14 +222,19 @@ void RecordReader::Reap() {
   for (const IoResult& result : std::span(results).first(count)) {
     Flight& flight = flights_[result.tag / operations_];
     if (result.result != static_cast<int64_t>(wanted_bytes_[result.tag])) flight.failed = true;
-    if (result.result > 0) busy_bytes_ += static_cast<uint64_t>(result.result);
     if (--flight.pending > 0) continue;
+    if (!flight.failed) busy_bytes_ += flight.piece.names.size() * BytesOfEach(flight.piece);
     {
       const std::lock_guard lock(mutex_);
       read_.push_back(static_cast<uint32_t>(result.tag / operations_));
     }
     prove_.notify_one();
   }
+}
+
+// Of a block, that are wanted.
+uint64_t RecordReader::BytesOfEach(const ReadPiece& piece) const {
+  return uint64_t{piece.layers.size()} * options_.shape.layer_bytes;
 }
 
 void RecordReader::Finish(Flight& flight) {
@@ -247,8 +252,7 @@ void RecordReader::Finish(Flight& flight) {
   flight.file.reset();
   if (done.count > 0) {
     const std::lock_guard lock(state_.mutex);
-    state_.counts.read_bytes +=
-        uint64_t{done.count} * flight.piece.layers.size() * options_.shape.layer_bytes;
+    state_.counts.read_bytes += done.count * BytesOfEach(flight.piece);
     state_.index.NoteUsed(flight.piece.sequence);
   }
   ReadPiece piece = std::move(flight.piece);
@@ -277,7 +281,7 @@ uint32_t RecordReader::Prove(Flight& flight, ReadBlocks& done) {
   done.parent = head->ParentOf(piece.block);
   done.root_tag = head->root_tag;
   done.notes.resize(size_t{asked} * options_.shape.note_bytes);
-  const uint64_t bytes = uint64_t{piece.layers.size()} * options_.shape.layer_bytes;
+  const uint64_t bytes = BytesOfEach(piece);
   std::vector<std::span<const std::byte>> stored;
   for (uint32_t i = 0; i < asked; ++i) {
     const std::span<std::byte> here = flight.buffer.span().subspan(flight.blocks_at[i], bytes);

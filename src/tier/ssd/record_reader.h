@@ -99,7 +99,6 @@ class RecordReader {
     std::vector<uint64_t> blocks_at;  // where in the buffer each begins
     uint32_t pending = 0;
     bool failed = false;
-    int error = 0;
   };
 
   void ThreadMain();
@@ -109,6 +108,7 @@ class RecordReader {
   void BeginLayers(uint32_t slot);
   void Submit(uint32_t slot, uint64_t offset, std::span<std::byte> bytes);
   void Reap();
+  uint64_t BytesOfEach(const ReadPiece& piece) const;
   void Finish(Flight& flight);
   uint32_t Prove(Flight& flight, ReadBlocks& done);
   void Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffer);
