@@ -5,134 +5,16 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "base/size.h"
-#include "engine/disk/gated_disk.h"
-#include "engine/disk/kv_disk.h"
-#include "engine/step_loop.h"
-#include "tests/engine/fake_model.h"
-#include "tier/kv_arena.h"
+#include "tests/engine/disk_server.h"
 
 namespace quire {
 namespace {
 
 using test::Ask;
-using test::FakeModel;
+using test::DiskServer;
+using test::kAheadShape;
 using test::Prompt;
 using test::Story;
-
-constexpr KvShape kAheadShape{.layers = 8, .kv_heads = 1, .head_dim = 16, .format = KvFormat::kF16};
-constexpr uint32_t kAheadBlocks = 32;
-
-// A process with a disk below it. In each layer the KV of a token is the token, and logits follow
-// from what all layers hold.
-class DiskServer {
- public:
-  DiskServer(const std::string& folder, const std::shared_ptr<Gate>& gate)
-      : gate_(gate),
-        arena_(KvArena::Create(kAheadShape, kAheadBlocks * kAheadShape.block_bytes()).value()),
-        disk_(KvDisk::Open({.folder = folder,
-                            .limit_bytes = 256 * kMiB,
-                            .scope_secret = std::string(32, 's'),
-                            .least_part_bytes = kAheadShape.block_bytes() / 4,
-                            .environment = [gate] { return std::make_unique<GatedDisk>(gate); }},
-                           arena_.view())
-                  .value()),
-        tokenizer_(test::LoadTinyTokenizer()),
-        loop(
-            {.budget = {},
-             .num_blocks = kAheadBlocks,
-             .block_bytes = kAheadShape.block_bytes(),
-             .model_digest = "fake",
-             .kv_format = "f16",
-             .scope_secret = std::string(32, 's'),
-             .disk = disk_.get(),
-             .clock = [this] { return SteadySeconds() + late_seconds_; }},
-            *tokenizer_, [this](std::span<const BatchItem> batch) { return Run(batch); },
-            metrics_) {
-    loop.OnEnd([this](const GenerationRequest&) { reads_at_end = gate_->ended(); });
-  }
-
-  Story RunToEnd(GenerationRequest request) {
-    auto events = std::make_shared<EventQueue>();
-    loop.Start({RequestId{++last_}, std::move(request), events, SteadySeconds()});
-    while (loop.Step() || loop.WaitsForDisk()) {
-      loop.CheckInvariants();
-      if (disk_->num_waiting() == 0) gate_->Open(UINT32_MAX);
-    }
-    Story story;
-    story.Read(*events);
-    return story;
-  }
-  KvDisk& disk() { return *disk_; }
-
-  bool is_late = false;     // layers after the first come only once a step was left
-  bool is_in_vain = false;  // waiting for them is
-  bool seems_long = false;  // they come at once, but by the clock after a year
-  uint32_t left_in_layer = kAheadShape.layers;  // where it was left, or none
-  uint32_t reads_at_end = 0;                    // that had ended when the request did
-
- private:
-  // Asked while a layer is waited for.
-  bool WaitsInVain() {
-    if (seems_long && late_seconds_ == 0) {
-      late_seconds_ = 365.0 * 24 * 3600;
-      gate_->Open(UINT32_MAX);
-    }
-    return is_in_vain;
-  }
-  TokenId& Slot(const BatchItem& item, uint32_t layer, uint32_t p) {
-    const KvView& view = arena_.view();
-    std::byte* const keys = view.keys(layer, item.table[p / kBlockTokens], 0);
-    return reinterpret_cast<TokenId*>(keys)[p % kBlockTokens];
-  }
-
-  std::optional<std::span<const float>> Run(std::span<const BatchItem> batch) {
-    if (disk_->ahead() && !is_late && !seems_long) gate_->Open(UINT32_MAX);
-    std::vector<std::vector<uint64_t>> hashes(batch.size());
-    for (uint32_t layer = 0; layer < kAheadShape.layers; ++layer) {
-      for (const BatchItem& item : batch) {
-        for (uint32_t i = 0; i < item.tokens.size(); ++i) {
-          Slot(item, layer, item.first_position + i) = item.tokens[i];
-        }
-      }
-      if (!loop.AwaitLayer(layer, [this] { return WaitsInVain(); })) {
-        left_in_layer = layer;
-        gate_->Open(UINT32_MAX);
-        return std::nullopt;
-      }
-      for (size_t i = 0; i < batch.size(); ++i) AddLayer(batch[i], layer, hashes[i]);
-    }
-    logits_.clear();
-    for (const auto& rows : hashes) {
-      for (const uint64_t hash : rows) {
-        logits_.resize(logits_.size() + tokenizer_->vocab_size());
-        FakeModel::FillRow(hash, std::span(logits_).last(tokenizer_->vocab_size()));
-      }
-    }
-    return logits_;
-  }
-  void AddLayer(const BatchItem& item, uint32_t layer, std::vector<uint64_t>& hashes) {
-    hashes.resize(item.num_logit_rows, 1);
-    const uint32_t end = item.first_position + static_cast<uint32_t>(item.tokens.size());
-    for (uint32_t row = 0; row < item.num_logit_rows; ++row) {
-      for (uint32_t p = 0; p <= end - item.num_logit_rows + row; ++p) {
-        hashes[row] = FakeModel::Extend(hashes[row], Slot(item, layer, p));
-      }
-    }
-  }
-
-  const std::shared_ptr<Gate> gate_;
-  double late_seconds_ = 0;
-  KvArena arena_;
-  std::unique_ptr<KvDisk> disk_;
-  std::unique_ptr<Tokenizer> tokenizer_;
-  EngineMetrics metrics_;
-  std::vector<float> logits_;
-  uint64_t last_ = 0;
-
- public:
-  StepLoop loop;
-};
 
 class StepLoopAhead : public testing::Test {
  protected:
@@ -162,9 +44,9 @@ class StepLoopAhead : public testing::Test {
     left_in_layer = server.left_in_layer;
     ahead_spans = server.disk().counts().onboard.ahead_spans;
     reads_at_end = server.reads_at_end;
-    seconds_per_token = server.loop.load().seconds_per_token;
+    tokens_per_second = server.loop.load().tokens_per_second;
     EXPECT_GE(story.done.at(0).receipt.queue_ms, 0);
-    if (!story.done.at(0).error) {
+    if (!story.done.at(0).error && !computed.tokens.empty()) {
       EXPECT_EQ(story.tokens, computed.tokens);
     }
     EXPECT_EQ(server.loop.stats().live_blocks, 0u);
@@ -179,7 +61,7 @@ class StepLoopAhead : public testing::Test {
   uint32_t left_in_layer = 0;
   uint64_t ahead_spans = 0;
   uint32_t reads_at_end = 0;
-  double seconds_per_token = 0;
+  double tokens_per_second = 0;
 
  private:
   std::string folder_;
@@ -234,11 +116,13 @@ TEST_F(StepLoopAhead, LeavesTheStepThatIsInVain) {
 // Or the disk would count as the model's time, and make all that follows seem slow.
 TEST_F(StepLoopAhead, TimeWaitedForLayersIsNotThePace) {
   seems_long = true;
+  const std::vector<TokenId> more = Prompt(40, 2);  // fewer say nothing of the pace
+  request.prompt.insert(request.prompt.end(), more.begin(), more.end());
+  computed.tokens.clear();  // of less
   Again(0, kAsItIs);
   EXPECT_EQ(left_in_layer, kAheadShape.layers);
   EXPECT_EQ(ahead_spans, 1u);
-  EXPECT_GT(seconds_per_token, 0);
-  EXPECT_LT(seconds_per_token, 10'000) << "of a year";
+  EXPECT_GT(tokens_per_second, 1e-3) << "a few tokens in a year";
 }
 
 TEST_F(StepLoopAhead, SeveralChoicesGoAheadTogether) {

@@ -2,6 +2,7 @@
 #include <new>
 #include <utility>
 
+#include "base/spare_memory.h"
 #include "engine/disk/kv_disk.h"
 #include "engine/step_loop.h"
 
@@ -85,6 +86,7 @@ void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
   request.NoteOnboarded(tokens, seconds);
   Status admitted;
   try {
+    const SparePermit none(SpareUse::kNone);
     admitted = SubmitSequences(request, SpecOf(request.request()));
   } catch (const std::exception& failure) {
     admitted = std::unexpected(ErrorOf(failure));
