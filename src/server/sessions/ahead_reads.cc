@@ -20,7 +20,7 @@ bool GoesOnWith(const std::vector<TokenId>& one, const std::vector<TokenId>& oth
 
 }  // namespace
 
-void AheadReads::Want(Engine& engine, const std::string& name, std::deque<Text> texts) {
+void AheadReads::Want(Engine& engine, const std::string& name, std::deque<Text> texts) try {
   const std::lock_guard lock(mutex_);
   Session& session = sessions_[name];
   session.engine = &engine;
@@ -31,6 +31,7 @@ void AheadReads::Want(Engine& engine, const std::string& name, std::deque<Text> 
                       });
   if (session.reading && !of_use) Stop(session, false);
   GoOn(name);
+} catch (const std::exception&) {  // no memory, after what was appended was kept: no error of that
 }
 
 AheadReads::Rest AheadReads::MakeWay(const std::string& name, const std::vector<TokenId>& prompt,
