@@ -54,6 +54,7 @@ class ActiveRequest {
     onboarded_tokens_ -= tokens;
     onboard_seconds_ = 0;
     started_ = -1;
+    if (timeline_ != nullptr) timeline_->TakeBackOnboarded();
   }
   uint32_t onboarded_tokens() const { return onboarded_tokens_; }
   // A read that lost nothing says nothing of one before it.

@@ -141,12 +141,14 @@ void Door::NoteEnded(const std::string& tenant, uint32_t choices) {
   if (found->second == 0) present_.erase(found);
 }
 
+Status Door::Check(const GenerationRequest& request, const Arriving& arriving, double now) {
+  if (const Status status = CheckTenant(request, now); !status) return status;
+  return CheckQueue(request, arriving);
+}
+
 Result<Forecast> Door::Enter(const GenerationRequest& request, const Arriving& arriving,
                              double now) {
-  if (const Status status = CheckTenant(request, now); !status) {
-    return std::unexpected(status.error());
-  }
-  if (const Status status = CheckQueue(request, arriving); !status) {
+  if (const Status status = Check(request, arriving, now); !status) {
     return std::unexpected(status.error());
   }
   present_[request.tenant] += request.choices;

@@ -68,6 +68,8 @@ class Door {
     uint32_t choices = 0;
     uint64_t tokens = 0;
   };
+  // What Enter would say now.
+  Status Check(const GenerationRequest& request, const Arriving& arriving, double now);
   Result<Forecast> Enter(const GenerationRequest& request, const Arriving& arriving, double now);
 
   // Where max_tokens is no wish (cut_max_tokens): cuts it to what the tenant may use in a request.

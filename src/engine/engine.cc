@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "base/check.h"
-#include "base/machine.h"
 #include "base/spare_memory.h"
 #include "base/worker_pool.h"
 #include "engine/disk/kv_disk.h"
@@ -56,23 +55,10 @@ Door::Arriving CountOf(const std::vector<Arrival>& arrivals) {
 
 uint32_t NumChoices(const std::vector<Arrival>& arrivals) { return CountOf(arrivals).choices; }
 
-// What a server left on disk is asked for again soon, and somebody would wait for its memory.
-uint64_t BytesToTouch(const KvArena& arena, const KvDisk* disk) {
-  if (disk == nullptr) return 0;
-  const uint64_t wanted = disk->counts().tier.blocks * arena.view().shape.block_bytes();
-  return std::min({wanted, arena.bytes(), AvailableMemory() / 2});
-}
-
 // Null: there is none, or it cannot be used and need not be.
 Result<std::unique_ptr<KvDisk>> OpenDisk(const EngineOptions& options, const KvArena& arena) {
   if (options.disk_folder.empty() || options.disk_bytes == 0) return nullptr;
-  auto disk = KvDisk::Open({.folder = options.disk_folder,
-                            .limit_bytes = options.disk_bytes,
-                            .encrypt = options.disk_encryption,
-                            .cached_bytes = PageCacheBytes(options, arena.bytes()),
-                            .scope_secret = options.scope_secret,
-                            .log = options.log},
-                           arena.view());
+  auto disk = KvDisk::Open(DiskOptions(options, arena.bytes()), arena.view());
   if (disk || options.disk_required) return disk;
   options.log("KV is not kept on disk: " + disk.error().message);
   return nullptr;
@@ -102,9 +88,11 @@ struct Engine::Impl {
   void Sleep(std::unique_lock<std::mutex>& lock);
   void ShowLookers(std::unique_lock<std::mutex>& lock);
   bool ShouldLeaveStep();
+  bool IsInVain() const;
   void Publish(const EngineStats& snapshot);
   void Describe(std::span<const Tenant> tenants);
   Door::Arriving Arriving() const;
+  static Status Closed() { return Refuse(ErrorCode::kUnavailable, "the server is shutting down"); }
   void Post(std::vector<std::function<void()>>& queue, std::function<void()> task);
   KvCourier::Parts CourierParts();
 
@@ -169,13 +157,16 @@ Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> m
           MakeLoopOptions(), *tokenizer,
           [this](std::span<const BatchItem> batch) {
             return forward.RunUnless(
-                [this](uint32_t layer) { return !loop.AwaitLayer(layer) || ShouldLeaveStep(); },
+                [this](uint32_t layer) {
+                  return !loop.AwaitLayer(layer, [this] { return IsInVain(); }) ||
+                         ShouldLeaveStep();
+                },
                 batch);
           },
           metrics),
       warm_up(std::min<uint64_t>(
           {options.step_tokens + uint64_t{1}, limits.kv_tokens, options.context_tokens})),
-      bytes_to_touch(BytesToTouch(arena, disk.get())),
+      bytes_to_touch(disk == nullptr ? 0 : BytesToTouch(arena, disk->counts().tier.blocks)),
       courier(CourierParts()),
       stats(loop.stats()),
       door({.queue_limit = options.queue_limit,
@@ -420,6 +411,13 @@ bool Engine::Impl::ShouldLeaveStep() {
          });
 }
 
+// While a step waits for KV from the disk: nobody wants what it computes.
+bool Engine::Impl::IsInVain() const {
+  if (!news.load(std::memory_order_relaxed)) return false;
+  const std::lock_guard lock(mutex);
+  return stopping || loop.IsMostlyFor(cancels);
+}
+
 Result<std::unique_ptr<Engine>> Engine::Create(const EngineOptions& options,
                                                std::shared_ptr<const Model> model,
                                                std::shared_ptr<const Tokenizer> tokenizer,
@@ -455,9 +453,7 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
     return refuse(status.error());
   }
   std::unique_lock lock(impl.mutex);
-  if (!impl.admitting) {
-    return refuse({ErrorCode::kUnavailable, "the server is shutting down", {}});
-  }
+  if (!impl.admitting) return refuse(Impl::Closed().error());
   // What may find no memory comes before the door counts the request.
   if (impl.arrivals.size() == impl.arrivals.capacity()) {
     impl.arrivals.reserve(2 * impl.arrivals.size() + 16);
@@ -472,6 +468,18 @@ Result<RequestId> Engine::Submit(GenerationRequest request, std::shared_ptr<Even
   lock.unlock();
   impl.work.notify_one();
   return id;
+}
+
+Status Engine::Check(GenerationRequest& request) {
+  Impl& impl = *impl_;
+  Status verdict = CheckRequest(impl.limits, request);
+  if (verdict) {
+    const std::lock_guard lock(impl.mutex);
+    verdict =
+        impl.admitting ? impl.door.Check(request, impl.Arriving(), SteadySeconds()) : impl.Closed();
+  }
+  if (!verdict) impl.metrics.Rejected(verdict.error().code, request.tenant);
+  return verdict;
 }
 
 void Engine::Cancel(RequestId id) {

@@ -105,6 +105,9 @@ class Engine {
   Result<RequestId> Submit(GenerationRequest request, std::shared_ptr<EventQueue> events,
                            Forecast* forecast = nullptr);
 
+  // What Submit would say of it now.
+  Status Check(GenerationRequest& request);
+
   // Takes effect before the next step; idempotent; unknown ids are ignored. The request still gets
   // its ChoiceEndEvents and its DoneEvent.
   void Cancel(RequestId id);

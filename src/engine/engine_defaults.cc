@@ -72,11 +72,33 @@ StepLoopOptions LoopOptions(const EngineOptions& options, const Model& model,
           .scope_secret = options.scope_secret};
 }
 
+namespace {
+
+// What the system may keep of the disk's files: as much as the arena holds, so that a restart finds
+// what was there, from half of the memory that nobody needs now.
 uint64_t PageCacheBytes(const EngineOptions& options, uint64_t arena_bytes) {
   if (!options.disk_page_cache) return 0;
   const uint64_t available = AvailableMemory();
   const uint64_t spare = available > arena_bytes ? available - arena_bytes : 0;
   return std::min(arena_bytes, spare / 2);
+}
+
+}  // namespace
+
+KvDiskOptions DiskOptions(const EngineOptions& options, uint64_t arena_bytes) {
+  KvDiskOptions made;
+  made.folder = options.disk_folder;
+  made.limit_bytes = options.disk_bytes;
+  made.encrypt = options.disk_encryption;
+  made.cached_bytes = PageCacheBytes(options, arena_bytes);
+  made.scope_secret = options.scope_secret;
+  made.log = options.log;
+  return made;
+}
+
+uint64_t BytesToTouch(const KvArena& arena, uint64_t blocks_on_disk) {
+  const uint64_t wanted = blocks_on_disk * arena.view().shape.block_bytes();
+  return std::min({wanted, arena.bytes(), AvailableMemory() / 2});
 }
 
 ForwardLimits LimitsOf(const EngineOptions& options) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "engine/disk/kv_disk.h"
 #include "engine/engine.h"
 #include "engine/step_loop.h"
 #include "model/forward.h"
@@ -20,8 +21,11 @@ StepBudget BudgetOf(const EngineOptions& options);
 ForwardLimits LimitsOf(const EngineOptions& options);
 StepLoopOptions LoopOptions(const EngineOptions& options, const Model& model, const KvArena& arena);
 
-// What the system may keep of the disk's files: as much as the arena holds, so that a restart finds
-// what was there, from half of the memory that nobody needs now.
-uint64_t PageCacheBytes(const EngineOptions& options, uint64_t arena_bytes);
+// `arena_bytes`: that blocks take.
+KvDiskOptions DiskOptions(const EngineOptions& options, uint64_t arena_bytes);
+
+// Of an arena, before anybody asks: what a server left on disk is asked for again soon, and
+// somebody would wait for its memory.
+uint64_t BytesToTouch(const KvArena& arena, uint64_t blocks_on_disk);
 
 }  // namespace quire

@@ -171,10 +171,13 @@ void StepLoop::Start(Arrival arrival) {
   const std::shared_ptr<EventQueue> events = arrival.events;
   const uint32_t choices = arrival.request.choices;
   GenerationRequest origin;  // all but its prompt
+  Receipt receipt;
+  receipt.prompt_tokens = static_cast<uint32_t>(arrival.request.prompt.size());
   Status started;
   try {
     origin.tenant = arrival.request.tenant;
     origin.choices = choices;
+    origin.on_end = arrival.request.on_end;
     const SparePermit none(SpareUse::kNone);
     started = Enqueue(std::make_unique<ActiveRequest>(std::move(arrival), tokenizer_));
   } catch (const std::exception& failure) {
@@ -189,12 +192,13 @@ void StepLoop::Start(Arrival arrival) {
   }
   metrics_.NotStarted(origin.tenant);
   if (ended_) ended_(origin);
-  events->Push(DoneEvent{{}, std::move(started.error())});
+  const auto& on_end = origin.on_end ? origin.on_end : arrival.request.on_end;
+  if (on_end) on_end(receipt);
+  events->Push(DoneEvent{receipt, std::move(started.error())});
 }
 
 Status StepLoop::Enqueue(std::unique_ptr<ActiveRequest> request) {
   const RequestId id = request->id();
-  const uint32_t sequences = NumSequences(request->request());
   SequenceSpec spec = SpecOf(request->request());
   // It is ours before the disk knows it: its prompt is read from there until Cancel.
   ActiveRequest& kept = *requests_.emplace(id, std::move(request)).first->second;
@@ -204,20 +208,35 @@ Status StepLoop::Enqueue(std::unique_ptr<ActiveRequest> request) {
     requests_.erase(id);
     throw;
   }
-  request = std::move(requests_.extract(id).mapped());
-  QUIRE_TRY(const SequenceId leader, scheduler_.Submit(std::move(spec)));
+  Status submitted;
   try {
-    AddPlaces(std::move(request), leader);
+    submitted = SubmitSequences(kept, std::move(spec));
   } catch (...) {
-    const SparePermit permit(SpareUse::kAll);
-    for (uint32_t i = 0; i < sequences; ++i) {
-      const SequenceId sequence{static_cast<uint64_t>(leader) + i};
-      places_.erase(sequence);
-      scheduler_.Cancel(sequence);
-    }
     requests_.erase(id);
     throw;
   }
+  if (!submitted) requests_.erase(id);
+  return submitted;
+}
+
+// Of a request that is ours. All of them have a place, or there are none.
+Status StepLoop::SubmitSequences(ActiveRequest& request, SequenceSpec spec) {
+  QUIRE_TRY(const SequenceId leader, scheduler_.Submit(std::move(spec)));
+  const uint32_t sequences = NumSequences(request.request());
+  const auto sequence = [leader](uint32_t i) {
+    return SequenceId{static_cast<uint64_t>(leader) + i};
+  };
+  try {
+    for (uint32_t i = 0; i < sequences; ++i) places_[sequence(i)] = {&request, i};
+  } catch (...) {
+    const SparePermit permit(SpareUse::kAll);
+    for (uint32_t i = 0; i < sequences; ++i) {
+      places_.erase(sequence(i));
+      scheduler_.Cancel(sequence(i));
+    }
+    throw;
+  }
+  request.SetLeader(leader);
   return {};
 }
 
@@ -236,15 +255,6 @@ void StepLoop::UnpinExpired() {
 
 // KV that is placed while a step is prepared may have set the clock of the cache beyond its start.
 TickMs StepLoop::Now() const { return std::max(cache_.now(), TickOf(step_started_)); }
-
-void StepLoop::AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader) {
-  ActiveRequest& active = *request;
-  active.SetLeader(leader);
-  requests_.insert_or_assign(active.id(), std::move(request));
-  for (uint32_t i = 0; i < NumSequences(active.request()); ++i) {
-    places_[SequenceId{static_cast<uint64_t>(leader) + i}] = {&active, i};
-  }
-}
 
 void StepLoop::FillBatch(std::span<const PlanItem> plan) {
   batch_.clear();

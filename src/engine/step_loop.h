@@ -103,8 +103,9 @@ class StepLoop {
   bool IsWorthLeavingFor(const GenerationRequest& newcomer) const;
 
   // While the model runs, before it attends in `layer`: waits until KV that is read from the disk
-  // has this layer. False if that fails: then the step is to be left.
-  [[nodiscard]] bool AwaitLayer(uint32_t layer);
+  // has this layer. False if that fails, or is `in_vain` meanwhile: then the step is to be left.
+  [[nodiscard]] bool AwaitLayer(
+      uint32_t layer, const std::function<bool()>& in_vain = [] { return false; });
   // Somebody's KV still lacks layers: the step is to be left for nobody.
   bool IsAhead() const;
 
@@ -155,7 +156,7 @@ class StepLoop {
   Scope ScopeOf(const GenerationRequest& request, const TenantAccounts::Account& account) const;
   BlockNames::PublicPrefix PublicPrefixOf(const GenerationRequest& request) const;
   Status Enqueue(std::unique_ptr<ActiveRequest> request);
-  void AddPlaces(std::unique_ptr<ActiveRequest> request, SequenceId leader);
+  Status SubmitSequences(ActiveRequest& request, SequenceSpec spec);
   bool HoldForDisk(ActiveRequest& request, const SequenceSpec& spec);
   bool FetchFromDisk(const Sequence& sequence, uint32_t found_tokens);
   TickMs Now() const;

@@ -2,6 +2,7 @@
 #include <new>
 #include <utility>
 
+#include "base/spare_memory.h"
 #include "engine/disk/kv_disk.h"
 #include "engine/step_loop.h"
 
@@ -85,12 +86,8 @@ void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
   request.NoteOnboarded(tokens, seconds);
   Status admitted;
   try {
-    auto leader = scheduler_.Submit(SpecOf(request.request()));
-    if (leader) {
-      AddPlaces(std::move(requests_.at(id)), *leader);
-    } else {
-      admitted = std::unexpected(std::move(leader.error()));
-    }
+    const SparePermit none(SpareUse::kNone);
+    admitted = SubmitSequences(request, SpecOf(request.request()));
   } catch (const std::exception& failure) {
     admitted = std::unexpected(ErrorOf(failure));
   }
@@ -100,10 +97,10 @@ void StepLoop::AdmitFromDisk(RequestId id, uint32_t tokens, double seconds) {
   Settle();
 }
 
-bool StepLoop::AwaitLayer(uint32_t layer) {
+bool StepLoop::AwaitLayer(uint32_t layer, const std::function<bool()>& in_vain) {
   if (!IsAhead()) return true;
   const double begin = options_.clock();
-  const bool there = options_.disk->AwaitLayer(layer);
+  const bool there = options_.disk->AwaitLayer(layer, in_vain);
   waited_seconds_ += options_.clock() - begin;
   return there;
 }

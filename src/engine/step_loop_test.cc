@@ -454,6 +454,19 @@ TEST(StepLoop, AFailureInsideOneRequestEndsOnlyThatOne) {
   EXPECT_EQ(harness.loop.stats().live_blocks, 0u);
 }
 
+// Whoever listens for the end of a request hears it, also if there is no room for it after all.
+TEST(StepLoop, ARequestThatCannotBeginHasAnEnd) {
+  LoopHarness harness(4);
+  GenerationRequest request = Ask(Prompt(200, 1), 1);
+  std::vector<Receipt> heard;
+  request.on_end = [&](const Receipt& receipt) { heard.push_back(receipt); };
+  const Story story = harness.RunToEnd(request);
+  EXPECT_EQ(story.done.at(0).error->code, ErrorCode::kNeverFits);
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_EQ(heard[0].prompt_tokens, 200u);
+  EXPECT_EQ(heard[0].computed_tokens, 0u);
+}
+
 // What each request is told when it is alone in a fresh engine.
 Story Alone(const GenerationRequest& request) {
   LoopHarness harness(64);

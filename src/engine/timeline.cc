@@ -24,6 +24,10 @@ void TimelineRecorder::Onboarded(uint32_t tokens, double begin, double end) {
   if (!Add(timeline_->onboards, {begin, end, tokens})) ++timeline_->untold;
 }
 
+void TimelineRecorder::TakeBackOnboarded() {
+  if (!timeline_->onboards.empty()) timeline_->onboards.pop_back();
+}
+
 void TimelineRecorder::NotePreempted(uint32_t choice, uint32_t preemptions, double until) {
   Choice& state = choices_[choice];
   if (std::exchange(state.preemptions, preemptions) == preemptions || state.ran < 0) return;

@@ -47,6 +47,7 @@ class TimelineRecorder {
   TimelineRecorder(double arrived, uint32_t choices);
 
   void Onboarded(uint32_t tokens, double begin, double end);
+  void TakeBackOnboarded();  // the last one was not: it goes on, and will be told as a whole
   // A choice had a part in a step: a chunk, or one token. `preemptions`: of it, so far.
   struct Part {
     uint32_t choice = 0;

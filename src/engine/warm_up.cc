@@ -1,6 +1,7 @@
 #include "engine/warm_up.h"
 
 #include <algorithm>
+#include <new>
 #include <numeric>
 #include <vector>
 
@@ -20,7 +21,7 @@ WarmUp::WarmUp(uint64_t most_tokens)
   QUIRE_CHECK(most_tokens >= 2, "a prefill and a decode have a token each");
 }
 
-void WarmUp::Try(bool blocks_in_use, const Run& run) {
+void WarmUp::Try(bool blocks_in_use, const Run& run) try {
   if (over_ || blocks_in_use) {
     over_ = true;
     return;
@@ -37,6 +38,9 @@ void WarmUp::Try(bool blocks_in_use, const Run& run) {
                          .table = table,
                          .num_logit_rows = 1};
   over_ = run(std::span(&prefill, 1)) && run(std::span(&decode, 1));
+} catch (const std::bad_alloc&) {
+  over_ = true;
+  throw;
 }
 
 }  // namespace quire

@@ -3,7 +3,8 @@
 //   due --a pass while nothing is to be done; a step; blocks that came from elsewhere--> over
 //
 // The pass is one prefill and one decode, in blocks that nobody owns: where any are in use there is
-// none. If it is left for work, it is still due, and begins anew.
+// none. If it is left for work, it is still due, and begins anew. Where there is no memory for it,
+// it is over, and std::bad_alloc leaves Try: the next try would end as soon.
 //
 // Threads  the engine's, but for is_over().
 #pragma once

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -60,6 +61,14 @@ TEST(WarmUp, TouchesNothingThatIsInUse) {
   WarmUp warm_up(1000);
   EXPECT_EQ(Tried(warm_up, true), Passes{});
   EXPECT_TRUE(warm_up.is_over());
+}
+
+TEST(WarmUp, IsNotTriedAgainWhereThereIsNoMemoryForIt) {
+  WarmUp warm_up(1000);
+  const WarmUp::Run fails = [](std::span<const BatchItem>) -> bool { throw std::bad_alloc(); };
+  EXPECT_THROW(warm_up.Try(false, fails), std::bad_alloc);
+  EXPECT_TRUE(warm_up.is_over());
+  EXPECT_EQ(Tried(warm_up), Passes{});
 }
 
 TEST(WarmUp, AStepDoesTheSame) {

@@ -369,6 +369,33 @@ def test_a_stream_begins_anew_with_what_is_kept_and_its_summary_read_ahead(kept)
         call(server, "", {"stream": {"window_tokens": 512, "summary": summary}}, 400)
 
 
+def test_a_feed_faster_than_the_model_computes_each_token_twice_at_most(tmp_path):
+    """In little memory: what waits to be read must not push out what was read."""
+    with ServerProcess("--kv-memory", "16MiB", "--context", "512", "--disk", "0",
+                       "--data", str(tmp_path / "data"),
+                       "--master-key-file", str(tmp_path / "key")) as server:
+        session = new(server, seed=1, stream={"sink_tokens": 8, "window_tokens": 256})
+        fed, most = 0, 0
+        for burst in (1, 12, 2, 9, 1, 1, 15, 3, 12, 2, 2):
+            for _ in range(burst):
+                fed += 32
+                piece = [(fed * 31 + i * i) % 2000 + 300 for i in range(32)]
+                call(server, f"/{session}/append", {"tokens": piece})
+            most = max(most, sum(server.metric(f"quire_requests_{state}")
+                                 for state in ("running", "waiting")))
+            if burst % 2 == 1:
+                server.wait_until_free(seconds=60)
+        answer = call(server, f"/{session}/generate",
+                      {**SAMPLED, "max_tokens": 2, "temperature": 0})
+        context = ids(server, session)[:-2]
+        server.wait_until_free(seconds=60)
+        assert answer["session"]["dropped_tokens"] > 0
+        assert most <= 1, "of a session one text is read at a time"
+        assert server.metric("quire_prompt_tokens_total", source="computed") <= 2 * fed
+        told = cold(server, context, max_tokens=2, temperature=0)["quire"]["logit_hash"]
+        assert told == answer["quire"]["logit_hash"]
+
+
 def test_a_client_that_leaves_ends_the_summary_that_it_waits_for(kept):
     server = kept.server
     asked = {"prompt": "\nIn short:", "max_tokens": 400}

@@ -13,6 +13,7 @@
 
 #include "tier/io/disk_environment.h"
 #include "tier/io/io_queue.h"
+#include "tier/io/thread_queue.h"
 
 namespace quire {
 
@@ -33,6 +34,11 @@ class Gate {
     spoil_ = std::move(result);
   }
 
+  uint32_t ended() const {
+    const std::lock_guard lock(mutex_);
+    return ended_;
+  }
+
   bool MayEnd(bool wait) {
     std::unique_lock lock(mutex_);
     if (wait) opened_.wait(lock, [&] { return ended_ < open_; });
@@ -44,7 +50,7 @@ class Gate {
   }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable opened_;
   uint32_t open_ = UINT32_MAX;
   uint32_t ended_ = 0;
@@ -105,13 +111,16 @@ class GatedQueue : public IoQueue {
 
 class GatedDisk : public DiskEnvironment {
  public:
-  explicit GatedDisk(std::shared_ptr<Gate> gate) : gate_(std::move(gate)) {}
+  explicit GatedDisk(std::shared_ptr<Gate> gate, bool has_uring = true)
+      : gate_(std::move(gate)), has_uring_(has_uring) {}
   std::unique_ptr<IoQueue> MakeQueue(uint32_t depth) override {
-    return std::make_unique<GatedQueue>(DiskEnvironment::MakeQueue(depth), gate_);
+    auto queue = has_uring_ ? DiskEnvironment::MakeQueue(depth) : MakeThreadQueue(depth);
+    return std::make_unique<GatedQueue>(std::move(queue), gate_);
   }
 
  private:
   const std::shared_ptr<Gate> gate_;
+  const bool has_uring_;
 };
 
 }  // namespace quire

@@ -104,14 +104,14 @@ std::vector<Onboarder::Ready> KvDisk::Work(double now, bool busy, bool alone) {
   return onboarder_->Work(*cache_, now, busy, alone && fetches_.idle());
 }
 
-bool KvDisk::AwaitLayer(uint32_t layer) {
+bool KvDisk::AwaitLayer(uint32_t layer, const InVain& in_vain) {
   for (;;) {
     const Onboarder::LayerState state = onboarder_->StateOf(*cache_, layer);
     if (state != Onboarder::LayerState::kReading) return state == Onboarder::LayerState::kThere;
-    if (patience_seconds_ <= 0) return false;
+    if (patience_seconds_ <= 0 || in_vain()) return false;
     const double begin = Seconds();
     std::unique_lock lock(news_->mutex);
-    // Something may have come between the two: hence the bound.
+    // Something may have come between the two, or it may be in vain now: hence the bound.
     news_->came.wait_for(lock, std::chrono::milliseconds(1));
     patience_seconds_ -= Seconds() - begin;
   }

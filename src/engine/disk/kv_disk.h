@@ -62,7 +62,7 @@ class KvDisk : private CommitListener {
     RequestId request{};
     OwnerId owner = kFirstOwner;
     BlockNames names;
-    std::span<const TokenId> prompt;  // outlives the request
+    std::span<const TokenId> prompt;  // outlives the entry: until the request is ready, or Cancel
     bool alone = false;               // nothing else is to be computed
   };
   Onboarder::Wanted Want(const Wish& wish, double prefill_rate, double now);
@@ -79,8 +79,10 @@ class KvDisk : private CommitListener {
   // last layers of its blocks, for as long as the next step takes.
   std::vector<Onboarder::Ready> Work(double now, bool busy, bool alone);
   // In that step, before the model attends in `layer`: waits until all blocks have it. False if
-  // that fails, or takes too long: then the step is to be left.
-  [[nodiscard]] bool AwaitLayer(uint32_t layer);
+  // that fails, or takes too long, or is `in_vain`, which is asked over and over: then the step is
+  // to be left.
+  using InVain = std::function<bool()>;
+  [[nodiscard]] bool AwaitLayer(uint32_t layer, const InVain& in_vain = [] { return false; });
   // Behind it: who is still ahead, if the step was left. That is to be given up once nobody uses
   // its blocks.
   std::optional<Onboarder::Ahead> ahead() const { return onboarder_->ahead(); }

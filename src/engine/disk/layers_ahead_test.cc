@@ -1,5 +1,6 @@
 // A request that goes ahead of the last layers of its blocks.
 #include <cerrno>
+#include <filesystem>
 #include <utility>
 
 #include "engine/disk/gated_disk.h"
@@ -26,7 +27,7 @@ class LayersAhead : public KvDiskTest {
             .limit_bytes = 256 * kMiB,
             .scope_secret = std::string(32, 's'),
             .least_part_bytes = kLayered.block_bytes() / 4,
-            .environment = [this] { return std::make_unique<GatedDisk>(gate); }};
+            .environment = [this] { return std::make_unique<GatedDisk>(gate, has_uring); }};
   }
 
   // Whether the request goes ahead, within some seconds, or else is ready.
@@ -42,6 +43,7 @@ class LayersAhead : public KvDiskTest {
   const std::vector<TokenId> text = Text(1, 170);
   // One for each life: it counts the reads.
   std::shared_ptr<Gate> gate = std::make_shared<Gate>();
+  bool has_uring = true;
 };
 
 TEST_F(LayersAhead, EachLayerIsThereWhenItIsReached) {
@@ -63,6 +65,92 @@ TEST_F(LayersAhead, EachLayerIsThereWhenItIsReached) {
   EXPECT_EQ(memory.disk().counts().onboard.ahead_spans, 1u);
   EXPECT_EQ(memory.disk().counts().onboard.loaded_blocks, 10u);
   EXPECT_EQ(memory.cache.pool().num_live(), 0u);
+  EXPECT_EQ(memory.Serve(text), 160u);
+}
+
+// Wherever the groups come from: by threads where the system refuses io_uring, and as they were
+// written without a seal.
+TEST_F(LayersAhead, GroupsAreTheSameByThreadsAndUnsealed) {
+  for (const bool encrypt : {true, false}) {
+    for (const bool uring : {true, false}) {
+      SCOPED_TRACE(testing::Message() << (encrypt ? "sealed" : "unsealed") << ", uring " << uring);
+      has_uring = uring;
+      KvDiskOptions options = Options();
+      options.encrypt = encrypt;
+      options.folder = folder + (encrypt ? "/sealed" : "/unsealed");
+      std::filesystem::create_directories(options.folder);
+      gate = std::make_shared<Gate>();
+      {
+        Memory before(options, kLayered);
+        before.Serve(text);
+        before.disk().Flush();
+      }
+      gate = std::make_shared<Gate>();
+      gate->Open(kReadsOfGroup);
+      Memory memory(options, kLayered);
+      EXPECT_EQ(memory.disk().Describe().find("io_uring") != std::string::npos, uring);
+      ASSERT_TRUE(memory.Want(text, 1, 0, true));
+      ASSERT_TRUE(GoesAhead(memory));
+      memory.CheckLayer(text, 0);
+      gate->Open(UINT32_MAX);
+      for (uint32_t layer = 0; layer < kLayered.layers; ++layer) {
+        ASSERT_TRUE(memory.disk().AwaitLayer(layer));
+        memory.CheckLayer(text, layer);
+      }
+      EXPECT_EQ(memory.disk().counts().onboard.ahead_spans, 1u);
+      EXPECT_EQ(memory.Serve(text), 160u);
+    }
+  }
+}
+
+// Whoever waits in vain does not wait for as long as it may take.
+TEST_F(LayersAhead, AWaitEndsOnceItIsInVain) {
+  Memory memory(Options(), kLayered);
+  gate->Open(kReadsOfGroup);
+  ASSERT_TRUE(memory.Want(text, 1, 0, true));
+  ASSERT_TRUE(GoesAhead(memory));
+  uint32_t asked = 0;
+  EXPECT_FALSE(memory.disk().AwaitLayer(5, [&] { return ++asked == 3; }));
+  EXPECT_EQ(asked, 3u);
+  ASSERT_TRUE(memory.disk().ahead());
+  gate->Open(UINT32_MAX);
+  EXPECT_TRUE(memory.disk().AwaitLayer(9)) << "patience was left";
+}
+
+// However long the layers of one step were waited for, in the next one there is patience.
+TEST_F(LayersAhead, PatienceIsOfAStep) {
+  Memory memory(Options(), kLayered);
+  gate->Open(kReadsOfGroup);
+  ASSERT_TRUE(memory.Want(text, 1, 0, true));
+  ASSERT_TRUE(GoesAhead(memory));
+  EXPECT_FALSE(memory.disk().AwaitLayer(5)) << "it takes too long";
+  bool asked = false;
+  EXPECT_FALSE(memory.disk().AwaitLayer(5, [&] { return asked = true; }));
+  EXPECT_FALSE(asked) << "none is left in this step";
+  EXPECT_TRUE(memory.disk().Work(2, false, false).empty());
+  const auto comes = [&] {
+    gate->Open(UINT32_MAX);
+    return false;
+  };
+  EXPECT_TRUE(memory.disk().AwaitLayer(5, comes));
+}
+
+// It had gone ahead, was given up, and waits again: then it leaves.
+TEST_F(LayersAhead, WhoWasGivenUpMayStillLeave) {
+  Memory memory(Options(), kLayered);
+  gate->Open(kReadsOfGroup + 1);
+  ASSERT_TRUE(memory.Want(text, 1, 0, true));
+  ASSERT_TRUE(GoesAhead(memory));
+  memory.disk().GiveUp();
+  memory.disk().Cancel(RequestId{1});
+  EXPECT_FALSE(memory.disk().ahead());
+  EXPECT_FALSE(memory.disk().IsWanted(RequestId{1}));
+  EXPECT_EQ(memory.cache.pool().num_live(), 10u) << "the disk still writes to them";
+  gate->Open(UINT32_MAX);
+  for (double now = 2; memory.cache.pool().num_live() > 0; now += 1e-6) {
+    EXPECT_TRUE(memory.disk().Work(now, false, true).empty());
+  }
+  EXPECT_EQ(memory.Onboard(text, 2), 160u);
   EXPECT_EQ(memory.Serve(text), 160u);
 }
 

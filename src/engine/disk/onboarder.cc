@@ -258,28 +258,21 @@ bool Onboarder::MayGoAhead(const KvCache& cache, const Entry& entry) const {
 
 // As Finish, of blocks of which the first layers are there. Returns their tokens.
 uint32_t Onboarder::GoAhead(KvCache& cache, Entry& entry) {
-  entry.ahead = true;
+  ahead_ = entry.wish.request;
   const uint32_t tokens = (entry.first + entry.asked()) * cache.block_tokens();
   cache.Commit(entry.wish.names, entry.wish.prompt, tokens, entry.table);
   return entry.asked() * cache.block_tokens();
 }
 
-Onboarder::Entries::iterator Onboarder::FindAhead() {
-  return std::ranges::find_if(entries_, [](const auto& item) { return item.second.ahead; });
-}
-
 std::optional<Onboarder::Ahead> Onboarder::ahead() const {
-  for (const auto& [request, entry] : entries_) {
-    if (entry.ahead) return Ahead{request, entry.asked() * kBlockTokens};
-  }
-  return std::nullopt;
+  if (!ahead_) return std::nullopt;
+  return Ahead{*ahead_, entries_.at(*ahead_).asked() * kBlockTokens};
 }
 
 Onboarder::LayerState Onboarder::StateOf(KvCache& cache, uint32_t layer) {
-  const auto found = FindAhead();
-  if (found == entries_.end()) return LayerState::kThere;
+  if (!ahead_) return LayerState::kThere;
   TakeArrived(cache);
-  Entry& entry = found->second;
+  Entry& entry = entries_.at(*ahead_);
   for (const Group& group : entry.groups) {
     if (group.good < group.accounted) return LayerState::kFailed;
     if (group.layers.first <= layer && group.accounted < entry.asked()) {
@@ -290,22 +283,24 @@ Onboarder::LayerState Onboarder::StateOf(KvCache& cache, uint32_t layer) {
     counts_.loaded_blocks += entry.asked();
     ++counts_.ahead_spans;
     cache.Release(entry.table);
-    entries_.erase(found);
+    entries_.erase(*std::exchange(ahead_, std::nullopt));
   }
   return LayerState::kThere;
 }
 
 void Onboarder::GiveUp(KvCache& cache) {
-  const auto found = FindAhead();
-  if (found == entries_.end()) return;
-  found->second.ahead = false;
-  found->second.wish.alone = false;  // there is a sequence now that waits for it
-  cache.Forget(found->second.table, found->second.first);
+  if (!ahead_) return;
+  Entry& entry = entries_.at(*std::exchange(ahead_, std::nullopt));
+  entry.wish.alone = false;  // there is a sequence now that waits for it
+  cache.Forget(entry.table, entry.first);
 }
 
 void Onboarder::Leave(KvCache& cache, Entries::iterator it) {
   Entry& entry = it->second;
-  if (entry.ahead) cache.Forget(entry.table, entry.first);
+  if (ahead_ == it->first) {
+    cache.Forget(entry.table, entry.first);
+    ahead_.reset();
+  }
   const uint32_t to_come = entry.reading ? entry.to_come() : 0;
   if (to_come > 0) {
     remains_.push_back({entry.ticket, std::move(entry.table), to_come});

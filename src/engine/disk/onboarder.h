@@ -129,7 +129,6 @@ class Onboarder {
     TierLoss loss;       // if it ends as things are
     std::vector<Group> groups;
     std::vector<uint32_t> arrived;  // by block that is read: groups of it
-    bool ahead = false;
 
     uint32_t asked() const { return static_cast<uint32_t>(arrived.size()); }
     uint32_t to_come() const;  // blocks of all groups
@@ -157,12 +156,12 @@ class Onboarder {
   uint32_t Finish(KvCache& cache, Entry& entry);
   bool MayGoAhead(const KvCache& cache, const Entry& entry) const;
   uint32_t GoAhead(KvCache& cache, Entry& entry);
-  Entries::iterator FindAhead();
 
   const KvView view_;
   SsdTier& tier_;
   const uint64_t least_part_bytes_;
   Entries entries_;
+  std::optional<RequestId> ahead_;  // whose entry is ahead: one at most
   std::vector<Remains> remains_;
   OnboardCounts counts_;
   std::function<void(const ReadBlocks&)> others_;

@@ -7,6 +7,7 @@
 
 #include "server/ledger/ledger_entry.h"
 #include "server/ready_model.h"
+#include "server/sessions/ahead_reads.h"
 #include "server/sessions/stop_signal.h"
 #include "session/session_store.h"
 
@@ -26,13 +27,17 @@ struct SessionCall {
   std::string signing_key = {};  // of exports of this tenant
   int64_t now_ms = 0;
   uint64_t most_file_bytes = 0;  // of an export: as much as may be sent back
-  Peers* peers = nullptr;        // null: there are none
+  std::shared_ptr<AheadReads> reads = {};
+  Peers* peers = nullptr;  // null: there are none
   // Nobody waits for the answer any more: the client has left, or the server is being stopped.
   std::shared_ptr<StopSignal> stop = std::make_shared<StopSignal>();
 };
 
 // "?force=true": the operator's word that the server which does not answer is gone for good.
 bool IsForced(const SessionCall& call);
+
+// Names the session among those of all tenants.
+std::string NameOf(const SessionSpace& space, const std::string& id);
 
 // Names the pins of a session to the engine.
 uint64_t PinGroupOf(const SessionSpace& space, const std::string& id);

@@ -37,6 +37,7 @@ Result<std::string> CloseSession(const SessionCall& call) {
   const Status closed = forced ? call.store.EndInDoubt(call.space, call.id, call.now_ms)
                                : call.store.Close(call.space, call.id, call.now_ms);
   if (!closed) return std::unexpected(closed.error());
+  call.reads->Forget(NameOf(call.space, call.id));
   call.model->engine->Unpin(PinGroupOf(call.space, call.id));
   JsonWriter json;
   json.BeginObject().Field("id", call.id).Field("object", "session").Field("deleted", true);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <random>
 #include <utility>
 
@@ -45,19 +46,15 @@ void PinAlong(const SessionCall& call, const Session& session, GenerationRequest
   request.pin_group = PinGroupOf(call.space, session.id);
 }
 
-// Has the KV of `tokens` computed; nobody waits for it. What cannot be is refused.
-Result<std::optional<RequestId>> Ingest(const SessionCall& call, const Session& session,
-                                        std::vector<TokenId> tokens) {
-  if (tokens.empty()) return std::nullopt;
+// Has the KV of `tokens` computed.
+GenerationRequest ReadOf(const SessionCall& call, const Session& session,
+                         std::vector<TokenId> tokens) {
   GenerationRequest request;
   request.prompt = std::move(tokens);
   request.max_tokens = 0;
   request.tenant = call.space.tenant;
   PinAlong(call, session, request);
-  if (call.entry != nullptr) call.entry->Follow(request, *call.model->engine);
-  QUIRE_TRY(const RequestId id,
-            call.model->engine->Submit(std::move(request), std::make_shared<EventQueue>()));
-  return std::optional(id);
+  return request;
 }
 
 // What an append adds to a log, and to its state.
@@ -191,9 +188,13 @@ ReceiptNotes NotesOf(const SessionCall& call, const GenerationFields& fields) {
 
 }  // namespace
 
+std::string NameOf(const SessionSpace& space, const std::string& id) {
+  return space.tenant + '\n' + id;
+}
+
 uint64_t PinGroupOf(const SessionSpace& space, const std::string& id) {
   uint64_t group = 0;
-  const std::string name = space.tenant + '\n' + id;
+  const std::string name = NameOf(space, id);
   crypto_generichash(reinterpret_cast<unsigned char*>(&group), sizeof(group),
                      reinterpret_cast<const unsigned char*>(name.data()), name.size(), nullptr, 0);
   return group | 1;  // 0 is no group
@@ -283,18 +284,23 @@ Result<std::string> AppendTo(const SessionCall& call) {
     if (!kept) return std::unexpected(kept.error());
   }
   QUIRE_TRY(tokens, Fit(call, content, 0, std::move(tokens), change));
-  std::vector<TokenId> next = NextContext(change.state, tokens);
-  QUIRE_TRY(const auto ingest, Ingest(call, content.session, std::move(tokens)));
-  const auto session = call.store.Write(call.space, call.id, change, call.now_ms);
-  if (!session) {
-    if (ingest) call.model->engine->Cancel(*ingest);
-    return std::unexpected(session.error());
+  std::deque<AheadReads::Text> texts;
+  if (!tokens.empty()) {
+    std::vector<TokenId> next = NextContext(change.state, tokens);
+    texts.push_back({ReadOf(call, content.session, std::move(tokens)), call.entry});
+    // Of the next one it does not matter for this answer whether there is room.
+    if (const Status fits = call.model->engine->Check(texts.front().request); !fits) {
+      return std::unexpected(fits.error());
+    }
+    if (!next.empty()) {
+      texts.push_back({ReadOf(call, content.session, std::move(next)), call.entry});
+    }
   }
-  // Ahead of need: whether there is room for it now is no matter of this answer.
-  [[maybe_unused]] const auto ahead = Ingest(call, content.session, std::move(next));
+  QUIRE_TRY(const Session session, call.store.Write(call.space, call.id, change, call.now_ms));
+  call.reads->Want(*call.model->engine, NameOf(call.space, call.id), std::move(texts));
   JsonWriter json;
   json.BeginObject();
-  WriteSessionFields(*session, json);
+  WriteSessionFields(session, json);
   json.Field("appended", more.size()).EndObject();
   return json.Take();
 }
@@ -315,6 +321,7 @@ Result<std::string> TruncateTo(const SessionCall& call) {
   CutStreamParts(length, change.state);
   if (truncation.messages) ends.resize(std::min<size_t>(ends.size(), *truncation.messages));
   QUIRE_TRY(const Session session, call.store.Write(call.space, call.id, change, call.now_ms));
+  call.reads->Forget(NameOf(call.space, call.id));
   return SessionJson(session);
 }
 
@@ -333,8 +340,12 @@ Result<std::string> PinSession(const SessionCall& call) {
   }
   content.session.pinned_until_ms = call.now_ms + seconds * kMsPerSecond;
   call.model->engine->Unpin(PinGroupOf(call.space, call.id));  // this pin replaces those before
-  QUIRE_TRY([[maybe_unused]] const auto ingest,
-            Ingest(call, content.session, std::move(content.tokens)));
+  if (!content.tokens.empty()) {
+    GenerationRequest request = ReadOf(call, content.session, std::move(content.tokens));
+    if (call.entry != nullptr) call.entry->Follow(request, *call.model->engine);
+    QUIRE_TRY([[maybe_unused]] const RequestId id,
+              call.model->engine->Submit(std::move(request), std::make_shared<EventQueue>()));
+  }
   QUIRE_TRY(const Session session,
             call.store.Pin(call.space, call.id, content.session.pinned_until_ms, call.now_ms));
   return SessionJson(session);
@@ -342,6 +353,7 @@ Result<std::string> PinSession(const SessionCall& call) {
 
 Result<std::string> UnpinSession(const SessionCall& call) {
   QUIRE_TRY(const Session session, call.store.Pin(call.space, call.id, 0, call.now_ms));
+  call.reads->Unpin(NameOf(call.space, call.id));
   call.model->engine->Unpin(PinGroupOf(call.space, call.id));
   return SessionJson(session);
 }
@@ -427,6 +439,8 @@ Result<SessionTurn> PrepareTurn(const SessionCall& call) {
   QUIRE_TRY(GenerationRequest request, FinishGeneration(*call.model, fields, std::move(prompt)));
   request.answer_tokens = turn.opens ? 0 : state.answer_tokens;
   PinAlong(call, session, request);
+  turn.rest = call.reads->MakeWay(NameOf(call.space, call.id), request.prompt,
+                                  state.rebases != session.state.rebases);
   SessionAnswer::Facts facts{fields.stream, NotesOf(call, fields)};
   auto answer = std::make_unique<SessionAnswer>(std::move(facts));
   turn.answer = answer.get();

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -44,6 +45,7 @@ struct SessionTurn {
   SessionAnswer* answer = nullptr;  // of `generation`
   SessionStore::Change change;      // all but the answer
   bool opens = false;               // an answer to a message begins
+  std::optional<AheadReads::Rest> rest;
 };
 Result<SessionTurn> PrepareTurn(const SessionCall& call);
 // Once the answer is complete: keeps it. Another server's change meanwhile is kConflict.

@@ -69,7 +69,7 @@ const Sessions::Action Sessions::kActions[] = {
 class Sessions::Busy {
  public:
   Busy(std::set<std::string>& all, const SessionCall& call, bool wanted) : all_(all) {
-    if (wanted) std::tie(taken_, is_free_) = all.insert(call.space.tenant + '\n' + call.id);
+    if (wanted) std::tie(taken_, is_free_) = all.insert(NameOf(call.space, call.id));
     held_ = wanted && is_free_;
   }
   ~Busy() {
@@ -127,6 +127,7 @@ std::vector<SessionStore::TenantCount> Sessions::counts() const {
 }
 
 void Sessions::Purge(std::vector<std::pair<std::string, uint64_t>> generations) {
+  reads_->ForgetWanted();
   asio::post(pool_, [this, generations = std::move(generations)] {
     const SparePermit permit(SpareUse::kAll);
     for (const auto& [tenant, generation] : generations) {
@@ -163,6 +164,7 @@ SessionCall Sessions::CallOf(Exchange& exchange, const Context& context, std::st
   call.signing_key = SignatureOf(signing_secret_, context.space.tenant);
   call.now_ms = NowMs();
   call.most_file_bytes = context.max_body_bytes;
+  call.reads = reads_;
   call.peers = peers_;
   return call;
 }

@@ -23,6 +23,7 @@
 #include "server/ledger/ledger_entry.h"
 #include "server/running_requests.h"
 #include "server/server_metrics.h"
+#include "server/sessions/ahead_reads.h"
 #include "server/sessions/kept_responses.h"
 #include "server/sessions/session_call.h"
 #include "server/sessions/session_work.h"
@@ -99,7 +100,8 @@ class Sessions {
   const std::string signing_secret_;
   const std::function<void(std::string_view)> log_;
   Peers* const peers_;
-  std::set<std::string> busy_;  // tenant, newline, id
+  const std::shared_ptr<AheadReads> reads_ = std::make_shared<AheadReads>();
+  std::set<std::string> busy_;  // by NameOf
   mutable std::mutex counts_mutex_;
   std::vector<SessionStore::TenantCount> counts_;
   boost::asio::thread_pool pool_{2};  // waits for the disk alone

@@ -270,9 +270,15 @@ void RecordReader::Reap() {
   for (const IoResult& result : std::span(results).first(count)) {
     Flight& flight = flights_[result.tag / operations_];
     if (result.result != static_cast<int64_t>(wanted_bytes_[result.tag])) flight.failed = true;
-    if (result.result > 0) busy_bytes_ += static_cast<uint64_t>(result.result);
-    if (--flight.pending == 0) PassOn(static_cast<uint32_t>(result.tag / operations_));
+    if (--flight.pending > 0) continue;
+    if (!flight.failed) busy_bytes_ += flight.piece.names.size() * BytesOfEach(flight.piece);
+    PassOn(static_cast<uint32_t>(result.tag / operations_));
   }
+}
+
+// Of a block, that are wanted.
+uint64_t RecordReader::BytesOfEach(const ReadPiece& piece) const {
+  return uint64_t{piece.layers.size()} * options_.shape.layer_bytes;
 }
 
 void RecordReader::Finish(Flight& flight) {
@@ -292,11 +298,10 @@ void RecordReader::Finish(Flight& flight) {
   flight.file.reset();
   if (done.count > 0) {
     const std::lock_guard lock(state_.mutex);
-    const uint64_t bytes = uint64_t{flight.piece.layers.size()} * options_.shape.layer_bytes;
     const auto cached =
         std::count(flight.in_memory.begin(), flight.in_memory.begin() + done.count, true);
-    state_.counts.read_bytes += done.count * bytes;
-    state_.counts.cached_read_bytes += static_cast<uint64_t>(cached) * bytes;
+    state_.counts.read_bytes += done.count * BytesOfEach(flight.piece);
+    state_.counts.cached_read_bytes += static_cast<uint64_t>(cached) * BytesOfEach(flight.piece);
     state_.index.NoteUsed(flight.piece.sequence);
   }
   ReadPiece piece = std::move(flight.piece);
@@ -325,7 +330,7 @@ uint32_t RecordReader::Prove(Flight& flight, ReadBlocks& done) {
   done.parent = head->ParentOf(piece.block);
   done.root_tag = head->root_tag;
   done.notes.resize(size_t{asked} * options_.shape.note_bytes);
-  const uint64_t bytes = uint64_t{piece.layers.size()} * options_.shape.layer_bytes;
+  const uint64_t bytes = BytesOfEach(piece);
   const std::span<std::byte> buffer = flight.buffer.span();
   std::vector<std::span<const std::byte>> stored;
   for (uint32_t i = 0; i < asked; ++i) {

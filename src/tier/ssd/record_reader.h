@@ -101,7 +101,6 @@ class RecordReader {
     std::vector<bool> in_memory;      // [block]: not read, for a prover to take from the page cache
     uint32_t pending = 0;
     bool failed = false;
-    int error = 0;
   };
 
   void ThreadMain();
@@ -109,12 +108,13 @@ class RecordReader {
   void Begin(ReadPiece piece, AlignedBuffer buffer);
   void BeginWhole(uint32_t slot);
   void BeginLayers(uint32_t slot);
+  void BeginRest(uint32_t slot);
+  std::vector<bool> BlocksInMemory(const Flight& flight) const;
   void Submit(uint32_t slot, uint64_t offset, std::span<std::byte> bytes);
   void Reap();
   void PassOn(uint32_t slot);
+  uint64_t BytesOfEach(const ReadPiece& piece) const;
   void Finish(Flight& flight);
-  void BeginRest(uint32_t slot);
-  std::vector<bool> BlocksInMemory(const Flight& flight) const;
   uint32_t Prove(Flight& flight, ReadBlocks& done);
   bool BringFromMemory(const Flight& flight, uint32_t i, std::span<std::byte> to);
   void Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffer);

@@ -150,9 +150,9 @@ uint32_t SsdTier::Load(uint64_t ticket, const BlockOwnerPtr& owner,
                        std::span<const BlockName> names, std::span<const LayerRange> groups,
                        std::span<std::byte* const> places) {
   QUIRE_CHECK(places.empty() || places.size() == names.size());
-  QUIRE_CHECK(groups.empty() || groups.front().first == 0);
   const LayerRange all{0, options_.shape.layers};
-  std::list<ReadPiece> pieces;
+  if (groups.empty()) groups = std::span(&all, 1);
+  std::list<ReadPiece> pieces;  // of all layers, first
   uint32_t count = 0;
   {
     const std::lock_guard lock(state_.mutex);
@@ -172,7 +172,7 @@ uint32_t SsdTier::Load(uint64_t ticket, const BlockOwnerPtr& owner,
                           .header_bytes = record.header_bytes,
                           .block = place->block,
                           .names = {},
-                          .layers = groups.empty() ? all : groups.front(),
+                          .layers = all,
                           .places = {},
                           .owner = owner});
       }
@@ -180,19 +180,17 @@ uint32_t SsdTier::Load(uint64_t ticket, const BlockOwnerPtr& owner,
       if (!places.empty()) pieces.back().places.push_back(places[count]);
     }
   }
-  const size_t per_group = pieces.size();
-  for (size_t group = 1; group < groups.size(); ++group) {
-    auto first = pieces.begin();
-    for (size_t i = 0; i < per_group; ++i) {
-      ReadPiece piece = *first++;
-      piece.layers = groups[group];
+  std::list<ReadPiece> wanted;
+  for (const LayerRange& layers : groups) {
+    for (const ReadPiece& whole : pieces) {
+      ReadPiece& piece = wanted.emplace_back(whole);
+      piece.layers = layers;
       for (std::byte*& place : piece.places) {
-        place += uint64_t{piece.layers.first} * options_.shape.layer_bytes;
+        place += uint64_t{layers.first} * options_.shape.layer_bytes;
       }
-      pieces.push_back(std::move(piece));
     }
   }
-  reader_->Push(std::move(pieces));
+  reader_->Push(std::move(wanted));
   return count;
 }
 

@@ -38,7 +38,7 @@ struct DiskCounts {
   uint64_t blocks = 0;
   uint64_t segments = 0;
   bool paused = false;  // since a write failed and until one does not, tried in between or not
-  double read_bytes_per_second = 0;  // while reading; 0: not measured yet
+  double read_bytes_per_second = 0;  // of KV, while reading; 0: not measured yet
 };
 
 struct TierState {
