@@ -53,8 +53,6 @@ Door::Arriving CountOf(const std::vector<Arrival>& arrivals) {
   return count;
 }
 
-uint32_t NumChoices(const std::vector<Arrival>& arrivals) { return CountOf(arrivals).choices; }
-
 // Null: there is none, or it cannot be used and need not be.
 Result<std::unique_ptr<KvDisk>> OpenDisk(const EngineOptions& options, const KvArena& arena) {
   if (options.disk_folder.empty() || options.disk_bytes == 0) return nullptr;
