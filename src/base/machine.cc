@@ -37,6 +37,16 @@ uint64_t NumberIn(const std::string& path, uint64_t fallback) {
   return in >> value ? value : fallback;
 }
 
+// Of a cgroup: pages of files that were not used of late.
+uint64_t InactiveFileBytes(const std::string& folder) {
+  std::ifstream in(folder + "/memory.stat");
+  std::string name;
+  for (uint64_t value = 0; in >> name >> value;) {
+    if (name == "inactive_file") return value;
+  }
+  return 0;
+}
+
 uint64_t LeastMemoryLimit() {
   // Version 1 of the interface knows a limit of its own.
   uint64_t limit = NumberIn(std::string(kCgroups) + "/memory/memory.limit_in_bytes", UINT64_MAX);
@@ -73,8 +83,10 @@ uint64_t AvailableMemory() {
   for (const std::string& folder : OwnCgroups()) {
     const uint64_t limit = NumberIn(folder + "/memory.max", UINT64_MAX);
     if (limit == UINT64_MAX) continue;
-    available =
-        std::min(available, limit - std::min(limit, NumberIn(folder + "/memory.current", 0)));
+    const uint64_t current = NumberIn(folder + "/memory.current", 0);
+    // Pages of files that were not used of late go before anything is refused.
+    const uint64_t used = current - std::min(current, InactiveFileBytes(folder));
+    available = std::min(available, limit - std::min(limit, used));
   }
   return available;
 }

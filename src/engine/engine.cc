@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/spare_memory.h"
 #include "base/worker_pool.h"
+#include "engine/arena_touch.h"
 #include "engine/disk/kv_disk.h"
 #include "engine/engine_defaults.h"
 #include "engine/metrics.h"
@@ -78,7 +79,7 @@ struct Engine::Impl {
 
   StepLoopOptions MakeLoopOptions();
   void TryWarmUp(std::unique_lock<std::mutex>& lock);
-  void TouchArena(std::unique_lock<std::mutex>& lock);
+  bool TouchArena(std::unique_lock<std::mutex>& lock);
   bool HasNews() const;
   void ThreadMain();
   bool WaitForWork();
@@ -105,8 +106,7 @@ struct Engine::Impl {
   EngineMetrics metrics;
   StepLoop loop;  // these two: of the engine thread alone
   WarmUp warm_up;
-  uint64_t touched_bytes = 0;         // of the arena, ahead of need
-  const uint64_t bytes_to_touch = 0;  // what was on disk at the start
+  ArenaTouch touch;
   KvCourier courier;
 
   // Something came that may make the step at hand pointless: set with it, under the mutex, so that
@@ -164,7 +164,7 @@ Engine::Impl::Impl(const EngineOptions& resolved, std::shared_ptr<const Model> m
           metrics),
       warm_up(std::min<uint64_t>(
           {options.step_tokens + uint64_t{1}, limits.kv_tokens, options.context_tokens})),
-      bytes_to_touch(disk == nullptr ? 0 : BytesToTouch(arena, disk->counts().tier.blocks)),
+      touch(arena, disk == nullptr ? 0 : disk->counts().tier.blocks),
       courier(CourierParts()),
       stats(loop.stats()),
       door({.queue_limit = options.queue_limit,
@@ -252,13 +252,15 @@ void Engine::Impl::TryWarmUp(std::unique_lock<std::mutex>& lock) {
   lock.lock();
 }
 
-// Between looks for something to do: one who comes now waits no longer than a step's yield.
-void Engine::Impl::TouchArena(std::unique_lock<std::mutex>& lock) {
-  while (touched_bytes < bytes_to_touch && lookers.empty() && !HasNews()) {
-    lock.unlock();
-    touched_bytes = arena.Touch(touched_bytes, bytes_to_touch);
-    lock.lock();
-  }
+// A piece, between two looks for something to do. False: nothing more, or something else comes
+// first.
+bool Engine::Impl::TouchArena(std::unique_lock<std::mutex>& lock) {
+  if (touch.is_over() || !lookers.empty() || HasNews()) return false;
+  lock.unlock();
+  touch.Some();
+  if (loop.SecondsToUnpin() <= 0) loop.UnpinExpired();
+  lock.lock();
+  return true;
 }
 
 void Engine::Impl::Publish(const EngineStats& snapshot) {
@@ -327,7 +329,7 @@ void Engine::Impl::Sleep(std::unique_lock<std::mutex>& lock) {
   const auto ready = [&] { return (busy && !waits_for_disk) || !lookers.empty() || HasNews(); };
   for (bool checked = false;;) {
     if (!warm_up.is_over() && !busy && !waits_for_disk && !HasNews()) TryWarmUp(lock);
-    if (!busy && !waits_for_disk) TouchArena(lock);
+    if (!busy && !waits_for_disk && TouchArena(lock)) continue;
     if (waits_for_disk) {
       work.wait_for(lock, kDiskPatience, ready);
     } else if (checked) {
@@ -566,7 +568,7 @@ std::vector<Engine::TenantUsage> Engine::tenant_usage() const {
 EngineStats Engine::stats() const {
   const std::lock_guard lock(impl_->mutex);
   EngineStats stats = impl_->stats;
-  stats.waiting += NumChoices(impl_->arrivals);
+  stats.waiting += CountOf(impl_->arrivals).choices;
   return stats;
 }
 

@@ -90,15 +90,11 @@ KvDiskOptions DiskOptions(const EngineOptions& options, uint64_t arena_bytes) {
   made.folder = options.disk_folder;
   made.limit_bytes = options.disk_bytes;
   made.encrypt = options.disk_encryption;
+  made.page_cache = options.disk_page_cache;
   made.cached_bytes = PageCacheBytes(options, arena_bytes);
   made.scope_secret = options.scope_secret;
   made.log = options.log;
   return made;
-}
-
-uint64_t BytesToTouch(const KvArena& arena, uint64_t blocks_on_disk) {
-  const uint64_t wanted = blocks_on_disk * arena.view().shape.block_bytes();
-  return std::min({wanted, arena.bytes(), AvailableMemory() / 2});
 }
 
 ForwardLimits LimitsOf(const EngineOptions& options) {

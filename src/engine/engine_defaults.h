@@ -24,8 +24,4 @@ StepLoopOptions LoopOptions(const EngineOptions& options, const Model& model, co
 // `arena_bytes`: that blocks take.
 KvDiskOptions DiskOptions(const EngineOptions& options, uint64_t arena_bytes);
 
-// Of an arena, before anybody asks: what a server left on disk is asked for again soon, and
-// somebody would wait for its memory.
-uint64_t BytesToTouch(const KvArena& arena, uint64_t blocks_on_disk);
-
 }  // namespace quire

@@ -46,6 +46,7 @@ Result<std::unique_ptr<KvDisk>> KvDisk::Open(const KvDiskOptions& options, const
                                       .floor_bytes = kFloorBytes,
                                       .shape = BlockShapeOf(view.shape),
                                       .encrypt = options.encrypt,
+                                      .page_cache = options.page_cache,
                                       .cached_bytes = options.cached_bytes,
                                       .log = options.log,
                                       .notify = [news] { news->Tell(); }},

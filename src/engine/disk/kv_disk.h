@@ -27,7 +27,8 @@ struct KvDiskOptions {
   std::string folder;
   uint64_t limit_bytes = 0;
   bool encrypt = true;
-  uint64_t cached_bytes = 0;   // as SsdTierOptions
+  bool page_cache = false;  // these two as SsdTierOptions
+  uint64_t cached_bytes = 0;
   std::string scope_secret;  // 32 bytes
   // Less of a block is not read at once: small reads cost a disk its rate.
   uint64_t least_part_bytes = 64 * 1024;

@@ -1,7 +1,9 @@
 #include "tier/io/disk_environment.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -83,6 +85,7 @@ bool DiskEnvironment::Truncate(const OpenFile& file, uint64_t bytes) {
 // By mincore, since RWF_NOWAIT makes the system read ahead what it has not. Nothing of the mapping
 // is ever touched.
 std::vector<bool> DiskEnvironment::PagesInMemory(const OpenFile& file, const Range& range) {
+  if (!file.has_cached()) return {};
   const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   const uint64_t begin = range.offset / page * page;
   const uint64_t bytes = range.offset + range.bytes - begin;
@@ -108,7 +111,16 @@ bool DiskEnvironment::PunchHole(const OpenFile& file, const Range& range) {
 int64_t DiskEnvironment::WaitWritten(const OpenFile& file, const Range& range) {
   constexpr unsigned kAll =
       SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  struct statfs system{};
+  // On an overlay sync_file_range sees none of the pages.
+  const bool is_overlay =
+      fstatfs(file.cached_fd(), &system) == 0 && system.f_type == OVERLAYFS_SUPER_MAGIC;
   for (;;) {
+    if (is_overlay) {
+      if (fdatasync(file.cached_fd()) == 0) return 0;
+      if (errno != EINTR) return -errno;
+      continue;
+    }
     const int error = sync_file_range(file.cached_fd(), static_cast<off_t>(range.offset),
                                       static_cast<off_t>(range.bytes), kAll);
     if (error == 0 || errno == ENOSYS || errno == EOPNOTSUPP) return 0;

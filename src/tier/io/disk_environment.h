@@ -27,6 +27,7 @@ class OpenFile {
   OpenFile& operator=(const OpenFile&) = delete;
   int fd() const { return fd_; }
   bool direct() const { return direct_; }  // past the page cache
+  bool has_cached() const { return cached_fd_ >= 0 || !direct_; }  // else cached_fd() is direct too
   int cached_fd() const { return cached_fd_ >= 0 ? cached_fd_ : fd_; }
 
  private:

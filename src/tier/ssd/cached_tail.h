@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 
+#include "base/check.h"
 #include "tier/io/disk_environment.h"
 #include "tier/ssd/segment_folder.h"
 
@@ -24,8 +25,8 @@ class CachedTail {
 
   // In the order of segments, and of offsets in each.
   void Add(uint64_t segment, const DiskEnvironment::Range& range) {
-    bytes_ += range.bytes;
     written_.push_back({segment, range});
+    bytes_ += range.bytes;
     while (bytes_ > most_bytes_) GiveUpOldest();
   }
 
@@ -38,6 +39,7 @@ class CachedTail {
   // By its path: an open file would keep the space of one that was deleted. With all that was given
   // up before: the system drops nothing of a folio that is not given up as a whole.
   void GiveUpOldest() {
+    QUIRE_CHECK(!written_.empty());
     const Written oldest = written_.front();
     written_.pop_front();
     bytes_ -= oldest.range.bytes;

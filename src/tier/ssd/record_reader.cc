@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <functional>
 #include <iterator>
 #include <new>
 #include <utility>
@@ -180,9 +181,10 @@ std::vector<bool> RecordReader::BlocksInMemory(const Flight& flight) const {
   const uint64_t block_bytes = options_.shape.block_bytes();
   std::vector<bool> blocks(piece.names.size());
   if (!options_.page_cache) return blocks;
+  const auto header = disk_.PagesInMemory(*flight.file, {piece.offset, piece.header_bytes});
   const uint64_t first = piece.offset + piece.header_bytes + piece.block * block_bytes;
   const auto pages = disk_.PagesInMemory(*flight.file, {first, blocks.size() * block_bytes});
-  if (pages.empty()) return blocks;
+  if (pages.empty() || !std::ranges::all_of(header, std::identity{})) return blocks;
   const auto page_of = [&](uint64_t offset) {
     return static_cast<ptrdiff_t>((AlignDown(offset) - AlignDown(first)) / kIoAlign);
   };
@@ -283,12 +285,15 @@ uint64_t RecordReader::BytesOfEach(const ReadPiece& piece) const {
 
 void RecordReader::Finish(Flight& flight) {
   ReadBlocks done;
+  bool lacks_memory = false;
   try {
     if (!flight.failed) done.count = Prove(flight, done);
   } catch (const std::bad_alloc&) {
-    flight.failed = true;
+    lacks_memory = true;  // which is no fault of the record
   }
-  if (flight.failed) {
+  if (lacks_memory) {
+    done.count = 0;
+  } else if (flight.failed) {
     Forget(flight.piece, DiskTrouble::kIo);
   } else if (done.count < flight.piece.names.size()) {
     const bool gone = IsZero(flight.buffer.span().first(kIoAlign));

@@ -33,10 +33,20 @@ unsigned char* Raw(std::byte* bytes) { return reinterpret_cast<unsigned char*>(b
 class AesGcm {
  public:
   explicit AesGcm(const unsigned char* key) : context_(EVP_CIPHER_CTX_new()) {
-    static const EVP_CIPHER* const kKind = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
-    if (kKind == nullptr || context_ == nullptr ||
-        EVP_CipherInit_ex2(context_.get(), kKind, key, nullptr, 0, nullptr) != 1) {
-      throw std::bad_alloc();  // nothing else can go wrong
+    if (context_ == nullptr ||
+        EVP_CipherInit_ex2(context_.get(), EVP_aes_256_gcm(), key, nullptr, 0, nullptr) != 1) {
+      throw std::bad_alloc();  // FastestCipher has seen that it works
+    }
+  }
+
+  // An OpenSSL may be set up without it.
+  static bool Works() {
+    const std::array<unsigned char, kOwnerKeyBytes> key{};
+    try {
+      const AesGcm tried(key.data());
+      return true;
+    } catch (const std::bad_alloc&) {
+      return false;
     }
   }
 
@@ -91,7 +101,6 @@ class RecordCipher {
                        reinterpret_cast<const unsigned char*>(owner_key.data()), owner_key.size());
     if (head.cipher == Cipher::kAesGcm) aes_.emplace(key_.data());
   }
-  ~RecordCipher() { sodium_memzero(key_.data(), key_.size()); }
   RecordCipher(const RecordCipher&) = delete;
   RecordCipher& operator=(const RecordCipher&) = delete;
 
@@ -126,7 +135,10 @@ class RecordCipher {
     return nonce;
   }
 
-  std::array<unsigned char, kOwnerKeyBytes> key_{};
+  struct Key : std::array<unsigned char, kOwnerKeyBytes> {
+    ~Key() { sodium_memzero(data(), size()); }
+  };
+  Key key_{};
   std::optional<AesGcm> aes_;  // none: XChaCha20-Poly1305
 };
 
@@ -192,7 +204,8 @@ bool OpenBlock(const RecordHead& head, const RecordLayout& layout, const RecordC
 
 Cipher FastestCipher() {
   QUIRE_CHECK(sodium_init() >= 0, "libsodium does not work here");
-  return crypto_aead_aes256gcm_is_available() != 0 ? Cipher::kAesGcm : Cipher::kXChaCha;
+  static const bool kHasAes = crypto_aead_aes256gcm_is_available() != 0 && AesGcm::Works();
+  return kHasAes ? Cipher::kAesGcm : Cipher::kXChaCha;
 }
 
 void SealRecord(RecordHead& head, std::span<const std::byte> notes, const std::string& owner_key,

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <ranges>
 #include <utility>
 
 #include "base/check.h"
@@ -43,10 +44,28 @@ RecordWriter::RecordWriter(const Options& options, DiskEnvironment& disk,
       last_sequence_ = std::max(last_sequence_, record.head.sequence);
     }
   }
+  if (cached_.is_kept()) KeepCached(segments);
   for (uint32_t i = 0; i < kWriteBuffers; ++i) buffers_.emplace_back(options.most_record_bytes);
   DropEmptySegments();
   PublishBytes();
   thread_ = std::thread([this] { ThreadMain(); });
+}
+
+// What another process has left there, as far as it is within the bound.
+void RecordWriter::KeepCached(const std::vector<SegmentContents>& segments) {
+  std::vector<std::pair<uint64_t, DiskEnvironment::Range>> newest;
+  uint64_t bytes = 0;
+  for (const SegmentContents& one : std::views::reverse(segments)) {
+    for (const PlacedRecord& record : std::views::reverse(one.records)) {
+      const RecordHead& head = record.head;
+      const RecordLayout layout(head.shape, head.num_blocks(), head.cipher != Cipher::kNone);
+      bytes += layout.record_bytes;
+      if (bytes > options_.cached_bytes) break;
+      newest.push_back({one.segment, {record.offset, layout.record_bytes}});
+    }
+    if (bytes > options_.cached_bytes) break;
+  }
+  for (const auto& [segment, range] : std::views::reverse(newest)) cached_.Add(segment, range);
 }
 
 RecordWriter::~RecordWriter() {
@@ -253,10 +272,12 @@ int64_t RecordWriter::WriteNow(std::span<std::byte> bytes, uint64_t offset) {
   QUIRE_CHECK(queue_->Wait({&result, 1}) == 1);
   if (!cached_.is_kept() || result.result <= 0) return result.result;
   const DiskEnvironment::Range range{offset, static_cast<uint64_t>(result.result)};
+  try {
+    cached_.Add(segment_, range);
+  } catch (const std::bad_alloc&) {  // a page more or less is no loss
+  }
   const int64_t error = disk_.WaitWritten(*file_, range);
-  if (error != 0) return error;
-  cached_.Add(segment_, range);
-  return result.result;
+  return error != 0 ? error : result.result;
 }
 
 // Half a segment is kept free for what moves.

@@ -87,6 +87,7 @@ class RecordWriter {
     uint64_t punched = 0;  // of those, given back
   };
 
+  void KeepCached(const std::vector<SegmentContents>& segments);
   void ThreadMain();
   void Write(WriteRun& run);
   void Try(const std::function<void()>& write);

@@ -33,7 +33,8 @@ class SegmentFiles {
   }
 
  private:
-  static constexpr size_t kMostOpen = 64;  // far below any limit on descriptors
+  static constexpr size_t kMostOpen =
+      32;  // two descriptors each: far below any limit on descriptors
 
   DiskEnvironment& disk_;
   const SegmentFolder& folder_;

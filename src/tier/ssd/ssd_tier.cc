@@ -87,7 +87,7 @@ SsdTier::SsdTier(const SsdTierOptions& options, std::unique_ptr<DiskEnvironment>
                             .cipher = cipher_,
                             .most_record_bytes = LargestRecord(options.shape),
                             .most_run_blocks = most_run_blocks,
-                            .page_cache = options.cached_bytes > 0,
+                            .page_cache = options.page_cache,
                             .notify = options.notify},
       *disk_, folder_, state_);
 }
@@ -229,7 +229,7 @@ DiskCounts SsdTier::counts() const {
 std::string SsdTier::Describe() const {
   const DiskCounts now = counts();
   const std::string cached =
-      options_.cached_bytes == 0
+      !options_.page_cache
           ? "past the page cache"
           : fmt::format("the newest {} in the page cache too", FormatSize(options_.cached_bytes));
   return fmt::format("{}: {} in {} blocks, {} at most, {}, {}, {}", options_.folder,

@@ -40,8 +40,10 @@ struct SsdTierOptions {
   uint64_t floor_bytes = 0;  // of free space that others keep
   BlockShape shape;
   bool encrypt = true;
-  // Of what was written last, that the system is to keep in its page cache, where it outlives the
-  // process. 0: all is read and written past it.
+  // Blocks that the system has in its page cache are taken from there.
+  bool page_cache = false;
+  // Of what was written last, that it is to keep there, where it outlives the process. 0: all is
+  // written past it.
   uint64_t cached_bytes = 0;
   std::function<void(std::string_view)> log = [](std::string_view) {};
   // Something can be taken, or begun again; on a thread of the tier. Must only wake somebody.

@@ -69,6 +69,7 @@ class TierFixture : public testing::Test {
                                  .floor_bytes = 0,
                                  .shape = TestShape(),
                                  .encrypt = encrypt,
+                                 .page_cache = cached_bytes > 0,
                                  .cached_bytes = cached_bytes,
                                  .log = [this](std::string_view line) { lines.emplace_back(line); },
                                  .notify = [this] { Notify(); }},

@@ -1,0 +1,30 @@
+// engine/arena_touch.h -- takes memory for KV from the system before anybody waits for it.
+//
+// What a server left on disk is asked for again soon. A system clears the pages that it gives, and
+// a virtual machine must first get them from its host: where a prompt is read back, that may be
+// most of its time.
+//
+// Threads  one. Bounds  half of the memory that is available, when it is asked for.
+#pragma once
+
+#include <cstdint>
+
+#include "tier/kv_arena.h"
+
+namespace quire {
+
+class ArenaTouch {
+ public:
+  // `arena` outlives it. As much as so many blocks take.
+  ArenaTouch(const KvArena& arena, uint64_t blocks);
+
+  bool is_over() const { return done_bytes_ == wanted_bytes_; }
+  void Some();  // a few milliseconds' worth
+
+ private:
+  const KvArena& arena_;
+  uint64_t wanted_bytes_;
+  uint64_t done_bytes_ = 0;
+};
+
+}  // namespace quire

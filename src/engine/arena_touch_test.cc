@@ -1,0 +1,52 @@
+#include "engine/arena_touch.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <vector>
+
+#include "base/size.h"
+
+namespace quire {
+namespace {
+
+constexpr KvShape kShape{.layers = 3, .kv_heads = 2, .head_dim = 64, .format = KvFormat::kF16};
+
+uint64_t ResidentBytes(const KvArena& arena) {
+  std::vector<unsigned char> pages(arena.bytes() / 4096);
+  EXPECT_EQ(mincore(arena.view().base, pages.size() * 4096, pages.data()), 0);
+  uint64_t bytes = 0;
+  for (const unsigned char page : pages) bytes += (page & 1) != 0 ? 4096 : 0;
+  return bytes;
+}
+
+TEST(ArenaTouch, TakesWhatTheBlocksNeedBitByBitAndNoMore) {
+  const auto arena = KvArena::Create(kShape, 64 * kMiB);
+  ASSERT_TRUE(arena);
+  if (arena->Touch(0, 1) != 1 || ResidentBytes(*arena) == 0) GTEST_SKIP() << "this system cannot";
+  const uint64_t wanted = 400 * kShape.block_bytes();
+  ArenaTouch touch(*arena, 400);
+  uint64_t before = 0;
+  for (uint32_t i = 0; !touch.is_over(); ++i) {
+    ASSERT_LT(i, 100u);
+    touch.Some();
+    EXPECT_LE(ResidentBytes(*arena) - before, 8 * kMiB) << "somebody may be waiting";
+    before = ResidentBytes(*arena);
+  }
+  EXPECT_GE(ResidentBytes(*arena), wanted);
+  EXPECT_LE(ResidentBytes(*arena), wanted + 4 * kMiB);
+}
+
+TEST(ArenaTouch, IsOverAtOnceWithoutBlocksAndEndsWithTheArena) {
+  const auto arena = KvArena::Create(kShape, kMiB);
+  ASSERT_TRUE(arena);
+  EXPECT_TRUE(ArenaTouch(*arena, 0).is_over());
+  ArenaTouch all(*arena, 1'000'000);
+  for (uint32_t i = 0; i < 10; ++i) {
+    if (!all.is_over()) all.Some();
+  }
+  EXPECT_TRUE(all.is_over());
+}
+
+}  // namespace
+}  // namespace quire
