@@ -17,6 +17,7 @@
 #include "apps/exit_code.h"
 #include "apps/flags/flag_values.h"
 #include "apps/flags/thread_flags.h"
+#include "apps/plan/disk_meter.h"
 #include "apps/plan/machine_name.h"
 #include "apps/plan/model_meter.h"
 #include "apps/plan/plan_table.h"
@@ -114,7 +115,7 @@ Status Measure(const PlanFlags& flags, const ModelShape& shape, const std::strin
   pool->PinCaller();
   ProgressBar bar("measuring this machine");
   bar.UpdateShare(0, "preparing");
-  QUIRE_TRY(MeterReport report, MeasureModel(shape, *pool, [&bar](double share) {
+  QUIRE_TRY(MeterReport report, MeasureModel(shape, *pool, {}, [&bar](double share) {
               bar.UpdateShare(share, "steps of a model of this shape");
             }));
   report.peaks.disk_read_bytes = MeasureDisk(folder);

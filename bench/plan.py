@@ -6,7 +6,8 @@
 In every round the machine is measured anew and planned with, then a server with just that KV memory
 is asked: so a forecast and what became of it are seconds apart.
 
-first token   of prompts nobody has seen (the receipt's ttft_ms), forecast by what it was
+first token   of prompts nobody has seen (the receipt's ttft_ms), of one who comes when nobody has
+               for as long as a forecast takes for granted
 generated      tokens a second after such a prompt, alone and by some side by side
 memory         the resident set once every block of KV was written and 64 were answered at once
 
@@ -29,6 +30,7 @@ import urllib.request
 TIMES_WITHIN, MEMORY_WITHIN = 0.15, 0.01
 TOKENS = 48     # generated for a rate
 AT_ONCE = 64    # as many as a server answers at the same time
+PAUSE = 16.2    # seconds without a newcomer, after which steps are as long as they ever are
 
 
 class Server:
@@ -39,6 +41,7 @@ class Server:
                         "--master-key-file", home + "/master.key"]
         self.rng = random.Random(plan["model"]["vocabulary"])
         self.vocabulary = plan["model"]["vocabulary"]
+        self.last_came = time.monotonic()
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True)
@@ -56,7 +59,11 @@ class Server:
     def prompt(self, tokens):
         return [self.rng.randrange(300, int(0.95 * self.vocabulary)) for _ in range(tokens)]
 
+    def pause(self):
+        time.sleep(max(0, self.last_came + PAUSE - time.monotonic()))
+
     def ask(self, prompt, tokens):
+        self.last_came = time.monotonic()
         body = {"prompt": prompt, "max_tokens": tokens, "temperature": 0, "ignore_eos": True}
         request = urllib.request.Request(self.url + "/v1/completions", json.dumps(body).encode(),
                                          {"Content-Type": "application/json"})
@@ -94,6 +101,7 @@ def measure(flags, server, context):
     """Seconds to the first token, tokens a second alone, and of all clients together."""
     first, alone = [], []
     for _ in range(flags.repeats):
+        server.pause()
         told = server.ask(server.prompt(context), TOKENS)
         first.append(told["ttft_ms"] / 1000)
         alone.append(1000 / told["decode_ms_per_token"])
