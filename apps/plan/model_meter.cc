@@ -13,7 +13,9 @@
 
 #include "apps/bench/bench_stage.h"
 #include "apps/bench/machine_peaks.h"
+#include "apps/bench/peak_loops.h"
 #include "apps/plan/stand_in.h"
+#include "apps/plan/step_samples.h"
 #include "base/machine.h"
 #include "base/size.h"
 #include "model/model.h"
@@ -26,6 +28,7 @@ namespace {
 constexpr uint32_t kShallow = 96;  // tokens before a decoded one; within the first tile
 constexpr uint32_t kDeep = 2048;
 constexpr uint32_t kLongRows = 16;                  // a step of so many takes long
+constexpr int kShortSteps = 4;                      // that a shorter one is measured at once
 constexpr uint32_t kSlopeRows = 64;                 // of a chunk that tells what a position costs
 constexpr KvFormat kMainFormat = KvFormat::kK16V8;  // of the points; others only for attention
 constexpr std::array kFormats = {kMainFormat, KvFormat::kF16, KvFormat::kQ8};
@@ -40,17 +43,11 @@ struct StepCase {
   uint32_t depth = 0;
   auto operator<=>(const StepCase&) const = default;
 
-  uint32_t steps() const { return !decode ? 1 : rows < 8 ? 4 : 1; }
+  bool is_long() const { return rows >= kLongRows; }
   BenchCase bench() const {
     if (!decode) return {.tokens = rows, .depth = depth};
-    return {.tokens = steps(), .depth = depth, .clients = rows};
+    return {.tokens = 1, .depth = depth, .clients = rows};
   }
-};
-
-struct StepSamples {
-  Samples wall;       // seconds of a step
-  Samples output;     // of it, the last matrix
-  Samples attention;  // of it, attention
 };
 
 // One stand-in in one format, with all that was measured of it.
@@ -58,9 +55,12 @@ struct Stage {
   KvFormat format;
   std::unique_ptr<BenchStage> bench;
   std::map<StepCase, StepSamples> samples = {};
-  double wall(const StepCase& one) const { return Median(samples.at(one).wall); }
-  double output(const StepCase& one) const { return Median(samples.at(one).output); }
-  double attention(const StepCase& one) const { return Median(samples.at(one).attention); }
+  size_t rounds = 0;
+  double wall(const StepCase& one) const { return MedianOfMeans(samples.at(one).wall, rounds); }
+  double output(const StepCase& one) const { return MedianOfMeans(samples.at(one).output, rounds); }
+  double attention(const StepCase& one) const {
+    return MedianOfMeans(samples.at(one).attention, rounds);
+  }
 };
 
 class ModelMeter {
@@ -73,6 +73,7 @@ class ModelMeter {
  private:
   std::vector<StepCase> CasesOf(KvFormat format) const;
   void Measure(const StepCase& one, Stage& stage);
+  void ReadTheRest();
   void MeasureRound(int round);
   PeakRates Peaks() const;
   AttentionTimes Slopes(const Stage& stage) const;
@@ -85,6 +86,7 @@ class ModelMeter {
   const ModelTimes no_times_{
       .decode = {{1, 0, 0}}, .chunk = {{1, 0, 0}}, .attention = {{kMainFormat, {}}}};
   std::vector<std::byte> bytes_;
+  std::vector<std::byte> rest_;  // as many as the model's weights are more, up to a bound
   std::shared_ptr<const GgufFile> file_;
   std::unique_ptr<Model> model_;
   ModelShape small_;  // of the stand-in
@@ -101,6 +103,7 @@ Status ModelMeter::Prepare() {
                   fmt::format("to time a part of this model takes {} of memory, and {} is free",
                               FormatSize(wanted), FormatSize(available)));
   }
+  rest_.assign(UnreadBytes(shape_), std::byte{1});  // a page of zeros would be one for all
   bytes_ = MakeStandIn(shape_);
   QUIRE_TRY(GgufFile file, GgufFile::Parse(bytes_));
   file_ = std::make_shared<const GgufFile>(std::move(file));
@@ -139,15 +142,25 @@ std::vector<StepCase> ModelMeter::CasesOf(KvFormat format) const {
 }
 
 void ModelMeter::Measure(const StepCase& one, Stage& stage) {
-  const double seconds = stage.bench->Run(one.bench()) / one.steps();
   const auto of = [&](PassPhase phase) {
-    const auto ns = static_cast<double>(stage.bench->times().of(phase));
-    return ns * 1e-9 / pool_.count() / one.steps();
+    return static_cast<double>(stage.bench->times().of(phase)) * 1e-9 / pool_.count();
   };
   StepSamples& samples = stage.samples[one];
-  samples.wall.push_back(seconds);
-  samples.output.push_back(of(PassPhase::kLogits));
-  samples.attention.push_back(of(PassPhase::kAttention));
+  for (int i = 0; i < (one.is_long() ? 1 : kShortSteps); ++i) {
+    if (!one.is_long()) ReadTheRest();
+    samples.wall.push_back(stage.bench->Run(one.bench()));
+    samples.output.push_back(of(PassPhase::kLogits));
+    samples.attention.push_back(of(PassPhase::kAttention));
+  }
+}
+
+// A step of few rows takes as long as reading weights does, less where some are still in a cache
+// since the step before. Of a stand-in more would be than of the model, so what it lacks is read.
+void ModelMeter::ReadTheRest() {
+  pool_.Run([this](const Worker& worker) {
+    const auto [begin, end] = worker.Share(static_cast<uint32_t>(rest_.size() / kKiB));
+    ReadLoop(rest_.data() + begin * kKiB, (end - begin) * kKiB);
+  });
 }
 
 PeakRates ModelMeter::Peaks() const {
@@ -224,11 +237,11 @@ ModelTimes ModelMeter::Times(const PeakRates& peaks) const {
 void ModelMeter::MeasureRound(int round) {
   for (Stage& stage : stages_) {
     if (stage.format != kMainFormat && round % kOtherFormatRounds != 0) continue;
+    ++stage.rounds;
     const std::vector<StepCase> cases = CasesOf(stage.format);
     for (const StepCase& one : cases) {
       Measure(one, stage);
-      const bool takes_long = one.rows >= kLongRows && stage.format == kMainFormat;
-      if (takes_long) Measure(cases.front(), stage);
+      if (one.is_long() && stage.format == kMainFormat) Measure(cases.front(), stage);
     }
   }
 }

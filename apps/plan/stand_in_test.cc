@@ -44,6 +44,8 @@ TEST(StandIn, OfALargeModelHasAFewLayersFromAllItsDepth) {
   EXPECT_EQ(StandInSizeOf(*shape).layers, 1u);
   EXPECT_EQ(StandInSizeOf(*shape).vocabulary, 16384u);
   EXPECT_LT(StandInBytes(*shape), uint64_t{3} << 30);
+  EXPECT_EQ(UnreadBytes(*shape), uint64_t{192} << 20);
+  EXPECT_EQ(UnreadBytes(TinyShape({.layers = 3})), 0u);  // all of it stands for itself
 }
 
 constexpr MeterEffort kShort{.seconds = 1e-3, .least_rounds = 2};
