@@ -29,6 +29,7 @@ import urllib.request
 
 TIMES_WITHIN, MEMORY_WITHIN = 0.15, 0.01
 TOKENS = 48     # generated for a rate
+SAMPLES = 3     # of a rate, at least: so that one bad second does not make it
 AT_ONCE = 64    # as many as a server answers at the same time
 PAUSE = 16.2    # seconds without a newcomer, after which steps are as long as they ever are
 
@@ -102,14 +103,15 @@ def measure(flags, server, context):
     first, alone = [], []
     for _ in range(flags.repeats):
         server.pause()
-        told = server.ask(server.prompt(context), TOKENS)
-        first.append(told["ttft_ms"] / 1000)
-        alone.append(1000 / told["decode_ms_per_token"])
+        prompt = server.prompt(context)
+        told = [server.ask(prompt, TOKENS) for _ in range(SAMPLES)]  # found again after the first
+        first.append(told[0]["ttft_ms"] / 1000)
+        alone += [1000 / one["decode_ms_per_token"] for one in told]
     # One token more than whole blocks: all but that one is found again.
     prompts = [server.prompt(context // 16 * 16 + 1) for _ in range(flags.clients)]
     server.ask_all(prompts, 1)
     together = []
-    for _ in range(flags.repeats):
+    for _ in range(max(SAMPLES, flags.repeats)):
         begin = time.monotonic()
         server.ask_all(prompts, TOKENS)
         together.append(flags.clients * TOKENS / (time.monotonic() - begin))
