@@ -17,6 +17,7 @@
 #include "apps/exit_code.h"
 #include "apps/flags/flag_values.h"
 #include "apps/flags/thread_flags.h"
+#include "apps/plan/disk_meter.h"
 #include "apps/plan/machine_name.h"
 #include "apps/plan/model_meter.h"
 #include "apps/plan/plan_table.h"
@@ -114,7 +115,7 @@ Status Measure(const PlanFlags& flags, const ModelShape& shape, const std::strin
   pool->PinCaller();
   ProgressBar bar("measuring this machine");
   bar.UpdateShare(0, "preparing");
-  QUIRE_TRY(MeterReport report, MeasureModel(shape, *pool, [&bar](double share) {
+  QUIRE_TRY(MeterReport report, MeasureModel(shape, *pool, {}, [&bar](double share) {
               bar.UpdateShare(share, "steps of a model of this shape");
             }));
   report.peaks.disk_read_bytes = MeasureDisk(folder);
@@ -202,7 +203,8 @@ int Run(const PlanFlags& flags) {
 
 constexpr const char* kFooter =
     "Memory, sessions and rates come from the sizes of the model and from what this\n"
-    "machine was measured to do: a few seconds the first time, kept in --data.\n"
+    "machine was measured to do: some twenty seconds the first time, kept in --data.\n"
+    "The first token is that of a prompt that comes alone, nobody else within 16 s.\n"
     "\n"
     "A JSON file describes a model that is not here:\n"
     "  {\"name\": \"Llama 3.1 8B\", \"layers\": 32, \"width\": 4096, \"ffn_width\": 14336,\n"

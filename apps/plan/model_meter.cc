@@ -1,13 +1,10 @@
 #include "apps/plan/model_meter.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <ctime>
 #include <map>
 #include <memory>
@@ -16,7 +13,9 @@
 
 #include "apps/bench/bench_stage.h"
 #include "apps/bench/machine_peaks.h"
+#include "apps/bench/peak_loops.h"
 #include "apps/plan/stand_in.h"
+#include "apps/plan/step_samples.h"
 #include "base/machine.h"
 #include "base/size.h"
 #include "model/model.h"
@@ -26,14 +25,16 @@
 namespace quire {
 namespace {
 
-constexpr int kRounds = 3;
 constexpr uint32_t kShallow = 96;  // tokens before a decoded one; within the first tile
 constexpr uint32_t kDeep = 2048;
+constexpr uint32_t kLongRows = 16;                  // a step of so many takes long
+constexpr int kShortSteps = 4;                      // that a shorter one is measured at once
 constexpr uint32_t kSlopeRows = 64;                 // of a chunk that tells what a position costs
 constexpr KvFormat kMainFormat = KvFormat::kK16V8;  // of the points; others only for attention
 constexpr std::array kFormats = {kMainFormat, KvFormat::kF16, KvFormat::kQ8};
 constexpr std::array<uint32_t, 7> kDecodeRows = {1, 2, 4, 8, 16, 32, 64};
-constexpr std::array<uint32_t, 3> kChunkRows = {64, 128, 256};
+constexpr std::array<uint32_t, 5> kChunkRows = {16, 64, 128, 256, 512};
+constexpr int kOtherFormatRounds = 3;  // of so many, one measures formats but the main one
 
 // A step at a place of a text.
 struct StepCase {
@@ -42,16 +43,11 @@ struct StepCase {
   uint32_t depth = 0;
   auto operator<=>(const StepCase&) const = default;
 
-  uint32_t steps() const { return !decode ? 1 : rows < 8 ? 4 : 2; }
+  bool is_long() const { return rows >= kLongRows; }
   BenchCase bench() const {
     if (!decode) return {.tokens = rows, .depth = depth};
-    return {.tokens = steps(), .depth = depth, .clients = rows};
+    return {.tokens = 1, .depth = depth, .clients = rows};
   }
-};
-
-struct StepSamples {
-  Samples wall;    // seconds of a step
-  Samples output;  // of it, the last matrix
 };
 
 // One stand-in in one format, with all that was measured of it.
@@ -59,8 +55,12 @@ struct Stage {
   KvFormat format;
   std::unique_ptr<BenchStage> bench;
   std::map<StepCase, StepSamples> samples = {};
-  double wall(const StepCase& one) const { return Median(samples.at(one).wall); }
-  double output(const StepCase& one) const { return Median(samples.at(one).output); }
+  size_t rounds = 0;
+  double wall(const StepCase& one) const { return MedianOfMeans(samples.at(one).wall, rounds); }
+  double output(const StepCase& one) const { return MedianOfMeans(samples.at(one).output, rounds); }
+  double attention(const StepCase& one) const {
+    return MedianOfMeans(samples.at(one).attention, rounds);
+  }
 };
 
 class ModelMeter {
@@ -68,11 +68,13 @@ class ModelMeter {
   ModelMeter(const ModelShape& shape, WorkerPool& pool) : shape_(shape), pool_(pool) {}
 
   Status Prepare();
-  Result<MeterReport> Run(const std::function<void(double)>& progress);
+  Result<MeterReport> Run(const MeterEffort& effort, const std::function<void(double)>& progress);
 
  private:
   std::vector<StepCase> CasesOf(KvFormat format) const;
   void Measure(const StepCase& one, Stage& stage);
+  void ReadTheRest();
+  void MeasureRound(int round);
   PeakRates Peaks() const;
   AttentionTimes Slopes(const Stage& stage) const;
   StepPoint PointOf(const StepCase& one, const PeakRates& peaks,
@@ -84,6 +86,7 @@ class ModelMeter {
   const ModelTimes no_times_{
       .decode = {{1, 0, 0}}, .chunk = {{1, 0, 0}}, .attention = {{kMainFormat, {}}}};
   std::vector<std::byte> bytes_;
+  std::vector<std::byte> rest_;  // as many as the model's weights are more, up to a bound
   std::shared_ptr<const GgufFile> file_;
   std::unique_ptr<Model> model_;
   ModelShape small_;  // of the stand-in
@@ -100,6 +103,7 @@ Status ModelMeter::Prepare() {
                   fmt::format("to time a part of this model takes {} of memory, and {} is free",
                               FormatSize(wanted), FormatSize(available)));
   }
+  rest_.assign(UnreadBytes(shape_), std::byte{1});  // a page of zeros would be one for all
   bytes_ = MakeStandIn(shape_);
   QUIRE_TRY(GgufFile file, GgufFile::Parse(bytes_));
   file_ = std::make_shared<const GgufFile>(std::move(file));
@@ -110,7 +114,8 @@ Status ModelMeter::Prepare() {
     std::vector<BenchCase> cases;
     for (const StepCase& one : CasesOf(format)) cases.push_back(one.bench());
     QUIRE_TRY(auto bench,
-              BenchStage::Create(*model_, pool_, cases, {.format = format, .chunk_tokens = 256}));
+              BenchStage::Create(*model_, pool_, cases,
+                                 {.format = format, .chunk_tokens = kChunkRows.back()}));
     stages_.push_back({format, std::move(bench), {}});
   }
   return {};
@@ -137,11 +142,25 @@ std::vector<StepCase> ModelMeter::CasesOf(KvFormat format) const {
 }
 
 void ModelMeter::Measure(const StepCase& one, Stage& stage) {
-  const double seconds = stage.bench->Run(one.bench()) / one.steps();
-  const double output_ns = static_cast<double>(stage.bench->times().of(PassPhase::kLogits));
+  const auto of = [&](PassPhase phase) {
+    return static_cast<double>(stage.bench->times().of(phase)) * 1e-9 / pool_.count();
+  };
   StepSamples& samples = stage.samples[one];
-  samples.wall.push_back(seconds);
-  samples.output.push_back(output_ns * 1e-9 / pool_.count() / one.steps());
+  for (int i = 0; i < (one.is_long() ? 1 : kShortSteps); ++i) {
+    if (!one.is_long()) ReadTheRest();
+    samples.wall.push_back(stage.bench->Run(one.bench()));
+    samples.output.push_back(of(PassPhase::kLogits));
+    samples.attention.push_back(of(PassPhase::kAttention));
+  }
+}
+
+// A step of few rows takes as long as reading weights does, less where some are still in a cache
+// since the step before. Of a stand-in more would be than of the model, so what it lacks is read.
+void ModelMeter::ReadTheRest() {
+  pool_.Run([this](const Worker& worker) {
+    const auto [begin, end] = worker.Share(static_cast<uint32_t>(rest_.size() / kKiB));
+    ReadLoop(rest_.data() + begin * kKiB, (end - begin) * kKiB);
+  });
 }
 
 PeakRates ModelMeter::Peaks() const {
@@ -158,16 +177,18 @@ PeakRates ModelMeter::Peaks() const {
           .disk_read_bytes = 0};
 }
 
-// What the same step takes longer further on in a text, for each position that it attends to more.
+// What attention takes longer further on in a text, for each position that it attends to more. Of
+// the phase itself, not of whole steps: their difference is small beside what they vary by.
 AttentionTimes ModelMeter::Slopes(const Stage& stage) const {
   const uint32_t shallow = std::min(kShallow, model_->config().context_length / 4);
   const StepForecast positions(small_, no_times_, kMainFormat, {});
   AttentionTimes slopes;
   if (deep_ <= shallow || !stage.samples.contains({false, kSlopeRows, deep_})) return slopes;
-  slopes.decode = (stage.wall({true, 1, deep_}) - stage.wall({true, 1, shallow})) /
+  slopes.decode = (stage.attention({true, 1, deep_}) - stage.attention({true, 1, shallow})) /
                   (positions.Attended(deep_) - positions.Attended(shallow));
-  slopes.chunk = (stage.wall({false, kSlopeRows, deep_}) - stage.wall({false, kSlopeRows, 0})) /
-                 (positions.AttendedBy(kSlopeRows, deep_) - positions.AttendedBy(kSlopeRows, 0));
+  slopes.chunk =
+      (stage.attention({false, kSlopeRows, deep_}) - stage.attention({false, kSlopeRows, 0})) /
+      (positions.AttendedBy(kSlopeRows, deep_) - positions.AttendedBy(kSlopeRows, 0));
   return {std::max(slopes.decode, 0.0), std::max(slopes.chunk, 0.0)};
 }
 
@@ -200,9 +221,9 @@ ModelTimes ModelMeter::Times(const PeakRates& peaks) const {
     (one.decode ? times.decode : times.chunk).push_back(point);
   }
   std::ranges::sort(times.decode, {}, &StepPoint::rows);
-  // Few rows of a prompt cost what as many decoded ones do, but for their outputs.
+  // Fewer rows of a prompt cost what as many decoded ones do, but for their outputs.
   for (const StepPoint& point : times.decode) {
-    if (point.rows < kSlopeRows) {
+    if (point.rows < kChunkRows.front()) {
       times.chunk.push_back({point.rows, point.layers, times.decode.front().output});
     }
   }
@@ -210,81 +231,46 @@ ModelTimes ModelMeter::Times(const PeakRates& peaks) const {
   return times;
 }
 
-Result<MeterReport> ModelMeter::Run(const std::function<void(double)>& progress) {
-  QUIRE_TRY(const auto meter, PeakMeter::Create(pool_));
-  double all = 0;
-  for (const Stage& stage : stages_) all += static_cast<double>(CasesOf(stage.format).size());
-  for (Stage& stage : stages_) stage.bench->Run({.tokens = kBlockTokens});  // first touches
-  double done = 0;
-  for (int round = 0; round < kRounds; ++round) {
-    peaks_.push_back(meter->Measure());
-    for (Stage& stage : stages_) {
-      for (const StepCase& one : CasesOf(stage.format)) {
-        Measure(one, stage);
-        progress(++done / (kRounds * all));
-      }
+// A machine that others share is slow for some tenths of a second, again and again. So the cases
+// are short and take turns, and one token alone, which is over soonest, comes after each that takes
+// long: no bad moment meets most samples of a case.
+void ModelMeter::MeasureRound(int round) {
+  for (Stage& stage : stages_) {
+    if (stage.format != kMainFormat && round % kOtherFormatRounds != 0) continue;
+    ++stage.rounds;
+    const std::vector<StepCase> cases = CasesOf(stage.format);
+    for (const StepCase& one : cases) {
+      Measure(one, stage);
+      if (one.is_long() && stage.format == kMainFormat) Measure(cases.front(), stage);
     }
+  }
+}
+
+Result<MeterReport> ModelMeter::Run(const MeterEffort& effort,
+                                    const std::function<void(double)>& progress) {
+  QUIRE_TRY(const auto meter, PeakMeter::Create(pool_));
+  for (Stage& stage : stages_) stage.bench->Run({.tokens = kBlockTokens});  // first touches
+  const auto start = std::chrono::steady_clock::now();
+  double share = 0;
+  for (int round = 0; share < 1; ++round) {
+    peaks_.push_back(meter->Measure());
+    MeasureRound(round);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    share = std::min((round + 1.0) / effort.least_rounds, took.count() / effort.seconds);
+    progress(std::min(share, 1.0));
   }
   const PeakRates peaks = Peaks();
   return MeterReport{peaks, Times(peaks)};
 }
 
-// A file that is gone when this is.
-class ScratchFile {
- public:
-  explicit ScratchFile(const std::string& folder) : path_(folder + "/plan-XXXXXX") {
-    descriptor_ = mkstemp(path_.data());
-  }
-  ~ScratchFile() {
-    if (descriptor_ < 0) return;
-    close(descriptor_);
-    unlink(path_.c_str());
-  }
-  ScratchFile(const ScratchFile&) = delete;
-  ScratchFile& operator=(const ScratchFile&) = delete;
-  int descriptor() const { return descriptor_; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-  int descriptor_ = -1;
-};
-
 }  // namespace
 
 Result<MeterReport> MeasureModel(const ModelShape& shape, WorkerPool& pool,
+                                 const MeterEffort& effort,
                                  const std::function<void(double share)>& progress) {
   ModelMeter meter(shape, pool);
   if (Status prepared = meter.Prepare(); !prepared) return std::unexpected(prepared.error());
-  return meter.Run(progress);
-}
-
-double MeasureDisk(const std::string& folder) {
-  constexpr size_t kPiece = 4 * kMiB;  // as the tier reads
-  constexpr int kPieces = 16;
-  if (folder.empty()) return 0;
-  const ScratchFile file(folder);
-  if (file.descriptor() < 0) return 0;
-  const std::unique_ptr<void, decltype(&std::free)> buffer(std::aligned_alloc(4096, kPiece),
-                                                           &std::free);
-  if (buffer == nullptr) return 0;
-  auto* const bytes = static_cast<unsigned char*>(buffer.get());
-  for (int i = 0; i < kPieces; ++i) {
-    for (size_t at = 0; at < kPiece; ++at) bytes[at] = static_cast<unsigned char>(at * 31 + i);
-    if (write(file.descriptor(), bytes, kPiece) != static_cast<ssize_t>(kPiece)) return 0;
-  }
-  if (fsync(file.descriptor()) != 0) return 0;
-  const int direct = open(file.path().c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
-  if (direct < 0) return 0;
-  Samples rates;
-  for (int i = 0; i < kPieces; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    const ssize_t got = pread(direct, bytes, kPiece, static_cast<off_t>(i * kPiece));
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    if (got == static_cast<ssize_t>(kPiece)) rates.push_back(kPiece / took.count());
-  }
-  close(direct);
-  return rates.empty() ? 0 : Median(rates);
+  return meter.Run(effort, progress);
 }
 
 std::string TimeNow() {

@@ -2,7 +2,7 @@
 // of steps of models of one shape.
 //
 // A stand-in (stand_in.h) is run by the forward pass that serves, for some numbers of rows and
-// depths, each case once a round beside the peaks; medians over rounds. Several seconds.
+// depths, each case once a round beside the peaks; medians over rounds.
 //
 // Threads  one caller; it and the workers of `pool` compute.
 // Errors   kInvalidArgument if it does not fit into the memory that is free, with the arithmetic;
@@ -24,13 +24,16 @@ struct MeterReport {
   ModelTimes times = {};
 };
 
+// Both are reached: rounds of a large model take longer. The model is made and loaded before that.
+struct MeterEffort {
+  double seconds = 12;
+  int least_rounds = 3;
+};
+
 // `progress` is told the share that is done, of 1.
 Result<MeterReport> MeasureModel(const ModelShape& shape, WorkerPool& pool,
+                                 const MeterEffort& effort,
                                  const std::function<void(double share)>& progress);
-
-// Bytes a second read from a file in `folder`, past the system's cache; 0 if that cannot be
-// measured there.
-double MeasureDisk(const std::string& folder);
 
 // "2026-01-02T15:04:05Z"
 std::string TimeNow();

@@ -14,7 +14,9 @@ namespace quire {
 namespace {
 
 constexpr uint64_t kLeastWeightBytes = 96 * kMiB;  // three times a large cache of two cores
+constexpr uint64_t kMostUnreadBytes = 192 * kMiB;
 constexpr uint32_t kMostVocabulary = 16384;
+constexpr const char* kEmbedding = "token_embd.weight";
 constexpr uint64_t kAlignment = 32;
 constexpr uint64_t kOtherBytes = 768 * kMiB;  // KV, buffers, and what measures the peaks
 
@@ -99,7 +101,7 @@ std::vector<Placed> Tensors(const ModelShape& shape, const StandInSize& size) {
     tensors.push_back({tensor.name, tensor.type, rows, tensor.columns});
     if (tensor.is_matrix()) output = tensor.type;
   }
-  tensors.push_back({"token_embd.weight", output, size.vocabulary, shape.config.width});
+  tensors.push_back({kEmbedding, output, size.vocabulary, shape.config.width});
   for (uint32_t i = 0; i < size.layers; ++i) {
     const auto layer = static_cast<int32_t>(LayerFor(i, size.layers, shape.config.layers));
     for (const ShapeTensor& tensor : shape.tensors) {
@@ -161,7 +163,18 @@ StandInSize StandInSizeOf(const ModelShape& shape) {
 uint64_t StandInBytes(const ModelShape& shape) {
   uint64_t bytes = 0;
   for (const Placed& tensor : Tensors(shape, StandInSizeOf(shape))) bytes += tensor.bytes();
-  return 2 * bytes + kOtherBytes;  // the repacked form is about as large
+  return 2 * bytes + UnreadBytes(shape) + kOtherBytes;  // the repacked form is about as large
+}
+
+uint64_t UnreadBytes(const ModelShape& shape) {
+  uint64_t read = 0;
+  for (const Placed& tensor : Tensors(shape, StandInSizeOf(shape))) {
+    if (tensor.name == kEmbedding) continue;  // looked up, a row at a time
+    read += ShapeTensor{.type = tensor.type, .rows = tensor.rows, .columns = tensor.columns}
+                .packed_bytes();
+  }
+  const uint64_t weights = shape.weight_bytes();
+  return weights > read ? std::min(weights - read, kMostUnreadBytes) : 0;
 }
 
 std::vector<std::byte> MakeStandIn(const ModelShape& shape) {

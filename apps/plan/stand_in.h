@@ -19,7 +19,10 @@ struct StandInSize {
 };
 StandInSize StandInSizeOf(const ModelShape& shape);
 
-// What loading it and timing it takes: the file, its repacked form, and KV.
+// By how much the weights of the model are larger, up to what no cache holds beside the stand-in.
+uint64_t UnreadBytes(const ModelShape& shape);
+
+// What loading it and timing it takes: the file, its repacked form, the unread, and KV.
 uint64_t StandInBytes(const ModelShape& shape);
 
 // A GGUF file that Model::Load takes.

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "apps/plan/model_meter.h"
 #include "base/worker_pool.h"
 #include "model/model.h"
@@ -41,13 +44,17 @@ TEST(StandIn, OfALargeModelHasAFewLayersFromAllItsDepth) {
   EXPECT_EQ(StandInSizeOf(*shape).layers, 1u);
   EXPECT_EQ(StandInSizeOf(*shape).vocabulary, 16384u);
   EXPECT_LT(StandInBytes(*shape), uint64_t{3} << 30);
+  EXPECT_EQ(UnreadBytes(*shape), uint64_t{192} << 20);
+  EXPECT_EQ(UnreadBytes(TinyShape({.layers = 3})), 0u);  // all of it stands for itself
 }
+
+constexpr MeterEffort kShort{.seconds = 1e-3, .least_rounds = 2};
 
 TEST(ModelMeter, GivesTimesOfEveryKind) {
   const ModelShape shape = TinyShape({.layers = 2, .context = 1024});
   WorkerPool pool(2);
   double told = 0;
-  const auto report = MeasureModel(shape, pool, [&](double share) { told = share; });
+  const auto report = MeasureModel(shape, pool, kShort, [&](double share) { told = share; });
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_DOUBLE_EQ(told, 1);
   EXPECT_GT(report->peaks.read_bytes, 0);
@@ -57,8 +64,11 @@ TEST(ModelMeter, GivesTimesOfEveryKind) {
   EXPECT_EQ(times.decode.front().rows, 1u);
   EXPECT_EQ(times.decode.back().rows, 64u);
   EXPECT_EQ(times.chunk.front().rows, 1u);
-  EXPECT_EQ(times.chunk.back().rows, 256u);
+  EXPECT_EQ(times.chunk.back().rows, 512u);
   for (const StepPoint& point : times.decode) EXPECT_GT(point.output, 0);
+  for (const auto* points : {&times.decode, &times.chunk}) {  // each number of rows once
+    EXPECT_TRUE(std::ranges::is_sorted(*points, std::ranges::less_equal{}, &StepPoint::rows));
+  }
   MachineProfile profile{.machine = {.threads = 2}, .peaks = report->peaks};
   profile.models["key"] = times;
   const auto again = MachineProfile::Parse(profile.Json());
@@ -68,7 +78,7 @@ TEST(ModelMeter, GivesTimesOfEveryKind) {
 TEST(ModelMeter, AContextOfFewTokensIsEnough) {
   const ModelShape shape = TinyShape({.layers = 1, .context = 64});
   WorkerPool pool(1);
-  const auto report = MeasureModel(shape, pool, [](double) {});
+  const auto report = MeasureModel(shape, pool, kShort, [](double) {});
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_FALSE(report->times.chunk.empty());
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sched/step_target.h"
+
 namespace quire {
 
 namespace {
@@ -12,8 +14,6 @@ constexpr double kDecodeSteps = 6;     // that a step with prefill may take
 constexpr double kLeastShare = 0.25;   // of the decodes' time, for prefill beside them
 constexpr uint32_t kPrefillStep = 16;  // steps with fewer rows say little about prefill
 constexpr double kWeight = 0.2;        // of the newest measurement
-constexpr double kPauseShare = 0.05;   // of the time without a newcomer, for one step
-constexpr double kMostTargets = 8;     // that such a step may take
 constexpr double kLeastLeft = 0.01;    // a step shorter than this is not worth leaving, in seconds
 
 void Average(double& average, double value) {
@@ -63,8 +63,7 @@ StepRoom Pace::Room(const StepShape& decodes, bool prefill_is_behind, double now
   double seconds = target_seconds_ - base;
   if (decodes.rows == 0) {
     const double pause = std::max(last_pause_seconds_, now_seconds - last_came_seconds_);
-    const double most = std::min(kPauseShare * pause, kMostTargets * target_seconds_);
-    seconds = std::max(seconds, most - base);
+    seconds = LongestStep(target_seconds_, pause) - base;
   } else {
     seconds = std::min(seconds, (kDecodeSteps - 1) * base);
     const double most = std::min(base, target_seconds_);

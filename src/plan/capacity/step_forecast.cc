@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "sched/step_target.h"
 
 namespace quire {
 namespace {
@@ -82,12 +83,13 @@ double StepForecast::ChunkSeconds(uint32_t rows, uint32_t first) const {
   return step.layers + AttendedBy(rows, first) * position;
 }
 
-uint32_t StepForecast::RowsInTarget(uint32_t first, uint32_t most) const {
+uint32_t StepForecast::RowsInStep(uint32_t first, uint32_t most) const {
+  const double longest = LongestStep(pace_.target_seconds, pace_.pause_seconds);
   uint32_t low = 1;
   uint32_t high = std::max(1u, most);
   while (low < high) {
     const uint32_t middle = low + (high - low + 1) / 2;
-    if (ChunkSeconds(middle, first) <= pace_.target_seconds) {
+    if (ChunkSeconds(middle, first) <= longest) {
       low = middle;
     } else {
       high = middle - 1;
@@ -100,7 +102,7 @@ StepForecast::Prefill StepForecast::PrefillOf(uint32_t tokens, uint32_t cached) 
   Prefill prefill;
   prefill.seconds = kRequestSeconds + times_.chunk.front().output;
   for (uint32_t at = std::min(cached, tokens - 1); at < tokens;) {
-    const uint32_t rows = RowsInTarget(at, std::min(pace_.step_tokens, tokens - at));
+    const uint32_t rows = RowsInStep(at, std::min(pace_.step_tokens, tokens - at));
     prefill.seconds += ChunkSeconds(rows, at);
     prefill.largest_step = std::max(prefill.largest_step, rows);
     ++prefill.steps;

@@ -4,8 +4,9 @@
 //
 // The first two were measured for some numbers of rows and are read off between them; attention
 // grows with the positions that rows attend to, one by one for rows alone in their sequences, and
-// at less each for a chunk of a prompt. Prompts are cut as the server cuts them: into steps of the
-// target's time, of step_tokens at most.
+// at less each for a chunk of a prompt. Prompts are cut as the server cuts them for one who comes
+// alone after a pause: into steps as long as it allows (sched/step_target.h), of step_tokens at
+// most.
 //
 // Threads  none. Errors  none.
 #pragma once
@@ -22,7 +23,8 @@ class StepForecast {
  public:
   struct Pace {
     uint32_t step_tokens = 512;
-    double target_seconds = 0.1;  // of a step that reads a prompt
+    double target_seconds = 0.1;  // that others are to wait for a step which reads a prompt
+    double pause_seconds = 16;    // since anybody else came: steps are as long as they ever are
   };
   // All outlive it. `format` is one that was measured; of others the times are scaled by bytes.
   StepForecast(const ModelShape& shape, const ModelTimes& times, KvFormat format, Pace pace);
@@ -45,11 +47,12 @@ class StepForecast {
   // The same summed over `rows` tokens from `first` on.
   double AttendedBy(uint32_t rows, uint32_t first) const;
 
+  const Pace& pace() const { return pace_; }
   const AttentionTimes& attention() const { return attention_; }
   const ModelTimes& times() const { return times_; }
 
  private:
-  uint32_t RowsInTarget(uint32_t first, uint32_t most) const;
+  uint32_t RowsInStep(uint32_t first, uint32_t most) const;
 
   const ModelShape& shape_;
   const ModelTimes& times_;

@@ -57,7 +57,7 @@ TEST(StepForecast, PositionsOfAChunkAreThoseOfItsTokens) {
 TEST(StepForecast, PromptsAreReadInStepsOfTheTarget) {
   const ModelShape shape = Shape();
   const ModelTimes times = Times();
-  const StepForecast forecast(shape, times, kFormat, {.step_tokens = 512, .target_seconds = 0.1});
+  const StepForecast forecast(shape, times, kFormat, {.target_seconds = 0.1, .pause_seconds = 0});
   const StepForecast::Prefill prefill = forecast.PrefillOf(900);
   EXPECT_NEAR(prefill.largest_step, 90, 1);  // 10 ms + 90 rows
   EXPECT_NEAR(prefill.steps, 10, 1);
@@ -70,6 +70,21 @@ TEST(StepForecast, PromptsAreReadInStepsOfTheTarget) {
   EXPECT_EQ(free.PrefillOf(900).largest_step, 512u);
   EXPECT_EQ(free.PrefillOf(900, 899).steps, 1u);
   EXPECT_EQ(free.PrefillOf(1, 1).steps, 1u);  // the last token is computed in any case
+}
+
+TEST(StepForecast, AfterAPauseStepsAreLonger) {
+  const ModelShape shape = Shape();
+  const ModelTimes times = Times();
+  const auto after = [&](double pause_seconds) {
+    return StepForecast(shape, times, kFormat, {.step_tokens = 900, .pause_seconds = pause_seconds})
+        .PrefillOf(900);
+  };
+  EXPECT_NEAR(after(1).largest_step, 90, 1);   // a twentieth would be less than the target
+  EXPECT_NEAR(after(8).largest_step, 389, 3);  // 0.4 s: 10 ms + 389 rows
+  EXPECT_NEAR(after(16).largest_step, 785, 5);
+  EXPECT_EQ(after(1000).largest_step, after(16).largest_step);
+  EXPECT_EQ(after(16).steps, 2u);
+  EXPECT_NEAR(after(1).seconds - after(16).seconds, 0.01 * (after(1).steps - 2.0), 1e-3);
 }
 
 TEST(StepForecast, MoreTakesLonger) {

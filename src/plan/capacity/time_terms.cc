@@ -69,10 +69,10 @@ void AddPrefill(const ModelShape& shape, const MatrixWork& work, uint32_t contex
   terms.push_back(
       {of + "layers", layers,
        fmt::format(
-           "{:.1f} Gop of products in {} steps of up to {} rows, {:.0f} % of this machine's "
-           "{:.0f} Gop/s",
-           ops / 1e9, prefill.steps, prefill.largest_step, 100 * ideal / layers,
-           peaks.dot_ops / 1e9)});
+           "{:.1f} Gop of products in {} steps of up to {} rows, as for one who comes when nobody "
+           "has for {:.0f} s, {:.0f} % of this machine's {:.0f} Gop/s",
+           ops / 1e9, prefill.steps, prefill.largest_step, times.pace().pause_seconds,
+           100 * ideal / layers, peaks.dot_ops / 1e9)});
   const double attention_ops = times.AttendedBy(context, 0) * 4 * shape.config.query_width();
   terms.push_back(
       {of + "attention", attention,
