@@ -7,7 +7,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstring>
 #include <limits>
 #include <mutex>
 #include <new>
@@ -35,7 +34,6 @@
 #include "tier/kv_arena.h"
 
 namespace quire {
-
 namespace {
 
 constexpr uint32_t kMaxChoices = 128;
