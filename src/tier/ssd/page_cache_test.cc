@@ -138,7 +138,7 @@ TEST_F(PageCacheTest, DamageInMemoryIsAMiss) {
 TEST_F(PageCacheTest, APurgedOwnersBytesAreGoneFromItToo) {
   ASSERT_TRUE(Open(false));
   ASSERT_TRUE(Write(1, 0, 4, TestOwner(1)));
-  ASSERT_TRUE(Write(2, 0, 4, TestOwner(2)));  // keeps the file
+  ASSERT_TRUE(Write(2, 200, 4, TestOwner(2)));  // keeps the file, with other bytes
   const std::string path = folder + "/" + SegmentFileName(ListSegments(folder).at(0));
   std::string block;
   for (uint64_t b = 0; b < 64; ++b) block += static_cast<char>(TestByte(TestName(1, 2), b));

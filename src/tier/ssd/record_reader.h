@@ -4,10 +4,12 @@
 //
 // One thread keeps the disk busy, others prove and decrypt: a disk is faster than one of them.
 // Blocks are opened to where they are wanted, if that is known; until their piece came back, those
-// places are the reader's.
+// places are the reader's, and hold what is not proven yet. What the system has in its page cache
+// is copied by whoever proves it, who waits for the disk if it was dropped meanwhile.
 //
 // A piece that fails in any way comes back with fewer blocks than were asked for, down to none; it
-// is counted, and its record is forgotten, so that nobody fails on it again.
+// is counted, and its record is forgotten, so that nobody fails on it again; but for a lack of
+// memory, which is not the record's.
 //
 // Threads  one for reading, kProvers to prove. Push, Drop, Take and GiveBack: one other thread.
 // Bounds   kReadBuffers buffers; pieces beyond wait. Whoever pushes bounds those.

@@ -95,7 +95,8 @@ class SsdTier {
   DiskCounts counts() const;
   const BlockShape& shape() const { return options_.shape; }
 
-  // "~/.local/share/quire/kv: 120 MiB of at most 8 GiB, AES-256-GCM, io_uring"
+  // "~/.local/share/quire/kv: 120 MiB of at most 8 GiB, AES-256-GCM, io_uring, past the page
+  // cache"
   std::string Describe() const;
 
  private:
