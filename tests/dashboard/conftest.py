@@ -98,7 +98,10 @@ class Visit:
         self.page = self.context.new_page()
         self.problems = []
         self.also = ()  # whom its server lets it ask beside itself
-        self.expected = ["404"]  # parts of problems that a test provokes; a server without a ledger
+        # Parts of problems that a test provokes; a server without a ledger; and what a browser says
+        # when a server ends before its page does, as most do here.
+        self.expected = ["404", "net::ERR_CONNECTION_", "net::ERR_SOCKET_NOT_CONNECTED",
+                         "net::ERR_EMPTY_RESPONSE", "net::ERR_INCOMPLETE_CHUNKED_ENCODING"]
         self.page.on("console", lambda message: message.type in ("error", "warning") and
                      self.problems.append(message.text))
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
