@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <string>
 
 namespace quire {
@@ -25,26 +26,18 @@ uint64_t MemInfo(const std::string& key) {
 
 constexpr std::string_view kCgroups = "/sys/fs/cgroup";
 
-std::vector<std::string> OwnCgroups() {
-  std::ifstream in("/proc/self/cgroup");
-  return CgroupFolders(std::string(std::istreambuf_iterator<char>(in), {}));
+std::string TextOf(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
 }
+
+std::vector<std::string> OwnCgroups() { return CgroupFolders(TextOf("/proc/self/cgroup")); }
 
 // The number in a file; `fallback` for "max" or where there is none.
 uint64_t NumberIn(const std::string& path, uint64_t fallback) {
   std::ifstream in(path);
   uint64_t value = 0;
   return in >> value ? value : fallback;
-}
-
-// Of a cgroup: pages of files that were not used of late.
-uint64_t InactiveFileBytes(const std::string& folder) {
-  std::ifstream in(folder + "/memory.stat");
-  std::string name;
-  for (uint64_t value = 0; in >> name >> value;) {
-    if (name == "inactive_file") return value;
-  }
-  return 0;
 }
 
 uint64_t LeastMemoryLimit() {
@@ -85,10 +78,20 @@ uint64_t AvailableMemory() {
     if (limit == UINT64_MAX) continue;
     const uint64_t current = NumberIn(folder + "/memory.current", 0);
     // Pages of files that were not used of late go before anything is refused.
-    const uint64_t used = current - std::min(current, InactiveFileBytes(folder));
+    const uint64_t used =
+        current - std::min(current, InactiveFileBytes(TextOf(folder + "/memory.stat")));
     available = std::min(available, limit - std::min(limit, used));
   }
   return available;
+}
+
+uint64_t InactiveFileBytes(std::string_view stat) {
+  std::istringstream in{std::string(stat)};
+  std::string name;
+  for (uint64_t value = 0; in >> name >> value;) {
+    if (name == "inactive_file") return value;
+  }
+  return 0;
 }
 
 std::vector<std::string> CgroupFolders(std::string_view text) {

@@ -21,6 +21,13 @@ TEST(Machine, CgroupLimitsOfEveryAncestorBind) {
   }
 }
 
+TEST(Machine, PagesOfFilesThatNobodyUsesAreKnown) {
+  EXPECT_EQ(InactiveFileBytes("anon 5\nfile 700\ninactive_file 300\nactive_file 400\n"), 300u);
+  for (const char* text : {"", "anon 5\n", "inactive_file\n", "inactive_file x\n"}) {
+    EXPECT_EQ(InactiveFileBytes(text), 0u) << text;
+  }
+}
+
 TEST(Machine, OffersSomething) {
   EXPECT_GE(UsableCores(), 1u);
   EXPECT_GT(AvailableMemory(), 0u);

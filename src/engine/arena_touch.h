@@ -4,7 +4,7 @@
 // a virtual machine must first get them from its host: where a prompt is read back, that may be
 // most of its time.
 //
-// Threads  one. Bounds  half of the memory that is available, when it is asked for.
+// Threads  one. Bounds  ends where half of what is available is less than what is left.
 #pragma once
 
 #include <cstdint>

@@ -23,17 +23,18 @@ uint64_t ResidentBytes(const KvArena& arena) {
 TEST(ArenaTouch, TakesWhatTheBlocksNeedBitByBitAndNoMore) {
   const auto arena = KvArena::Create(kShape, 64 * kMiB);
   ASSERT_TRUE(arena);
-  if (arena->Touch(0, 1) != 1 || ResidentBytes(*arena) == 0) GTEST_SKIP() << "this system cannot";
+  // A system older than the call gives pages as they are written, as it always did.
+  const bool can = madvise(arena->view().base, 4096, MADV_POPULATE_WRITE) == 0;
   const uint64_t wanted = 400 * kShape.block_bytes();
   ArenaTouch touch(*arena, 400);
-  uint64_t before = 0;
+  uint64_t before = ResidentBytes(*arena);
   for (uint32_t i = 0; !touch.is_over(); ++i) {
     ASSERT_LT(i, 100u);
     touch.Some();
     EXPECT_LE(ResidentBytes(*arena) - before, 8 * kMiB) << "somebody may be waiting";
     before = ResidentBytes(*arena);
   }
-  EXPECT_GE(ResidentBytes(*arena), wanted);
+  EXPECT_EQ(ResidentBytes(*arena) >= wanted, can);
   EXPECT_LE(ResidentBytes(*arena), wanted + 4 * kMiB);
 }
 

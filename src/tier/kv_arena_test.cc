@@ -71,13 +71,14 @@ TEST(KvArena, TouchedMemoryIsThereAndUnchanged) {
   }
   EXPECT_EQ(at, until);
   EXPECT_EQ(base[5], std::byte{7});
-  if (madvise(base, 4096, MADV_POPULATE_WRITE) != 0) GTEST_SKIP() << "this system cannot";
+  // A system older than the call gives pages as they are written, as it always did.
+  const bool can = madvise(base, 4096, MADV_POPULATE_WRITE) == 0;
   std::vector<unsigned char> pages(64 * kMiB / 4096);
   ASSERT_EQ(mincore(base, pages.size() * 4096, pages.data()), 0);
   const auto is_there = [&](uint64_t byte) { return (pages[byte / 4096] & 1) != 0; };
   EXPECT_TRUE(is_there(0));
-  EXPECT_TRUE(is_there(20 * kMiB));
-  EXPECT_TRUE(is_there(33 * kMiB));
+  EXPECT_EQ(is_there(20 * kMiB), can);
+  EXPECT_EQ(is_there(33 * kMiB), can);
   EXPECT_FALSE(is_there(40 * kMiB)) << "more than was wanted";
 }
 

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "tier/io/aligned_buffer.h"
 #include "tier/io/disk_environment.h"
 #include "tier/io/thread_queue.h"
 
@@ -24,8 +25,10 @@ struct DiskFaults {
   std::optional<uint64_t> free_bytes;
   bool threads = false;  // io_uring is refused
   bool holes = true;
-  int64_t write_back = 0;           // of what went by way of the page cache: 0 or -errno
-  std::function<bool()> in_memory;  // false: it is not, or not all of it
+  int64_t write_back = 0;  // of what went by way of the page cache: 0 or -errno
+  // Instead of what the system says of the page at an offset: whether it has it in memory.
+  std::function<bool(uint64_t)> in_memory;
+  std::function<void(const DiskEnvironment::Range&)> uncache;  // is told what is given up
   std::function<int64_t(int64_t)> cached_result;  // what a read by way of the page cache gave
 };
 
@@ -68,11 +71,16 @@ class FaultyDisk : public DiskEnvironment {
     return faults_->free_bytes ? faults_->free_bytes : DiskEnvironment::FreeBytes(folder);
   }
   std::vector<bool> PagesInMemory(const OpenFile& file, const Range& range) override {
-    std::vector<bool> pages = DiskEnvironment::PagesInMemory(file, range);
-    for (size_t i = 0; i < pages.size() && faults_->in_memory; ++i) {
-      if (!faults_->in_memory()) pages[i] = false;
+    if (!faults_->in_memory) return DiskEnvironment::PagesInMemory(file, range);
+    std::vector<bool> pages;
+    for (uint64_t at = AlignDown(range.offset); at < range.offset + range.bytes; at += kIoAlign) {
+      pages.push_back(faults_->in_memory(at));
     }
     return pages;
+  }
+  void Uncache(const OpenFile& file, const Range& range) override {
+    if (faults_->uncache) faults_->uncache(range);
+    DiskEnvironment::Uncache(file, range);
   }
   int64_t ReadCached(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset) override {
     const int64_t result = DiskEnvironment::ReadCached(file, bytes, offset);

@@ -173,7 +173,7 @@ void RecordReader::Begin(ReadPiece piece, AlignedBuffer buffer) {
   const auto slot = static_cast<uint32_t>(free - flights_.data());
   free->in_memory = BlocksInMemory(*free);
   if (IsAny(free->in_memory)) return BeginRest(slot);
-  free->piece.layers.size() == options_.shape.layers ? BeginWhole(slot) : BeginLayers(slot);
+  free->piece.layers.size() == options_.shape.layers ? BeginWhole(slot) : BeginBlocks(slot);
 }
 
 std::vector<bool> RecordReader::BlocksInMemory(const Flight& flight) const {
@@ -205,7 +205,7 @@ void RecordReader::BeginRest(uint32_t slot) {
   busy_with_memory_ = true;
   flight.failed = disk_.ReadCached(*flight.file, header, flight.piece.offset) !=
                   static_cast<int64_t>(header.size());
-  BeginLayers(slot);
+  BeginBlocks(slot);
   if (flight.pending == 0) PassOn(slot);
 }
 
@@ -235,7 +235,8 @@ void RecordReader::BeginWhole(uint32_t slot) {
   Submit(slot, piece.offset + start, bytes.subspan(apart ? header : 0, end - start));
 }
 
-void RecordReader::BeginLayers(uint32_t slot) {
+// One by one: of each not all layers are wanted, or it is in memory.
+void RecordReader::BeginBlocks(uint32_t slot) {
   Flight& flight = flights_[slot];
   const ReadPiece& piece = flight.piece;
   const BlockShape& shape = options_.shape;

@@ -109,7 +109,7 @@ class RecordReader {
   void ProverMain();
   void Begin(ReadPiece piece, AlignedBuffer buffer);
   void BeginWhole(uint32_t slot);
-  void BeginLayers(uint32_t slot);
+  void BeginBlocks(uint32_t slot);
   void BeginRest(uint32_t slot);
   std::vector<bool> BlocksInMemory(const Flight& flight) const;
   void Submit(uint32_t slot, uint64_t offset, std::span<std::byte> bytes);

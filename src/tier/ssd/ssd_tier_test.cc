@@ -346,7 +346,7 @@ TEST_F(SsdTierTest, LivesThroughRandomFaults) {
   faults->result = [&random](const IoRequest&, int64_t result) {
     return random() % 20 == 0 ? int64_t{-EIO} : random() % 20 == 0 ? result / 2 : result;
   };
-  faults->in_memory = [&random] { return random() % 3 > 0; };
+  faults->in_memory = [&random](uint64_t) { return random() % 3 > 0; };
   uint32_t found = 0;
   for (int life = 0; life < 12; ++life) {
     cached_bytes = life % 2 == 0 ? 0 : 256 * 1024;
