@@ -74,7 +74,7 @@ void AheadReads::ForgetWanted() {
 }
 
 void AheadReads::Stop(Session& session, bool again) {
-  session.again = again && !session.stops;
+  session.again = again && (session.again || !session.stops);
   if (!std::exchange(session.stops, true)) session.engine->Cancel(session.id);
 }
 

@@ -226,6 +226,24 @@ TEST(AheadReads, AnAnswerWaitsForNoTextThatItDoesNotNeed) {
   EXPECT_EQ(told.computed, 450u);
 }
 
+// The second comes before the read has ended that the first one stopped.
+TEST(AheadReads, TwoAnswersInARowPutAReadOffAndLoseNothing) {
+  const auto engine = MakeEngine();
+  const auto reads = std::make_shared<AheadReads>();
+  Told told;
+  const std::vector<TokenId> prompt = Prompt(100, 3);
+  {
+    std::optional<AheadReads::Rest> first;
+    std::optional<AheadReads::Rest> second;
+    const Hold hold(*engine);
+    reads->Want(*engine, kFeed, Texts(told, Prompt(150, 4)));
+    first = reads->MakeWay(kFeed, prompt, false);
+    second = reads->MakeWay(kFeed, prompt, false);
+  }
+  WaitUntilIdle(*engine);
+  EXPECT_EQ(told.computed, 150u);
+}
+
 // The context that an answer reads anew is not read beside, nor the one before after it.
 TEST(AheadReads, AfterAnAnswerNothingIsReadOfTheContextBefore) {
   const auto engine = MakeEngine();
