@@ -13,6 +13,7 @@
 #include "apps/plan/machine_name.h"
 #include "base/size.h"
 #include "plan/capacity/plan_json.h"
+#include "sched/step_target.h"
 #include "server/http/http_message.h"
 #include "server/http/query_fields.h"
 
@@ -132,7 +133,8 @@ std::function<Result<std::string>(const std::string& query)> PlanPage(const Engi
                     .kv_format = options.kv_format,
                     .disk_bytes = options.disk_folder.empty() ? 0 : options.disk_bytes};
   basis->pace = {.step_tokens = options.step_tokens,
-                 .target_seconds = options.target_itl_ms / 1000.0};
+                 .target_seconds = options.target_itl_ms / 1000.0,
+                 .pause_seconds = LongestPause(options.target_itl_ms / 1000.0)};
   basis->kv_memory_bytes = options.kv_memory_bytes;
   basis->machine = ThisMachine(flags.threads.count());
   basis->profile_path = ProfilePath(data.empty() ? DefaultDataFolder() : data, basis->machine);

@@ -35,7 +35,6 @@
 
 namespace quire {
 namespace {
-
 constexpr uint32_t kMaxChoices = 128;
 constexpr auto kIdleBeforeCheck = std::chrono::seconds(1);
 constexpr double kUnpinSlack = 0.002;   // in seconds: or it might not be over yet
@@ -291,7 +290,7 @@ void Engine::Impl::Describe(std::span<const Tenant> tenants) {
   const KvView& view = arena.view();
   for (const Tenant& tenant : tenants) courier.SetGeneration(tenant.name, tenant.generation);
   for (const BlockId block : loop.Describe(tenants)) {
-    std::memset(view.block(Index(block)), 0, view.shape.block_bytes());
+    std::fill_n(view.block(Index(block)), view.shape.block_bytes(), std::byte{0});
   }
 }
 
@@ -473,6 +472,7 @@ Status Engine::Check(GenerationRequest& request) {
   Status verdict = CheckRequest(impl.limits, request);
   if (verdict) {
     const std::lock_guard lock(impl.mutex);
+    impl.door.CutToTenant(request);
     verdict =
         impl.admitting ? impl.door.Check(request, impl.Arriving(), SteadySeconds()) : impl.Closed();
   }

@@ -105,7 +105,7 @@ class Engine {
   Result<RequestId> Submit(GenerationRequest request, std::shared_ptr<EventQueue> events,
                            Forecast* forecast = nullptr);
 
-  // What Submit would say of it now.
+  // What Submit would say of it now; it is cut as Submit cuts it, and a refusal is counted as one.
   Status Check(GenerationRequest& request);
 
   // Takes effect before the next step; idempotent; unknown ids are ignored. The request still gets

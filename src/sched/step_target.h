@@ -18,4 +18,9 @@ inline double LongestStep(double target_seconds, double pause_seconds) {
                   std::min(kPauseShare * pause_seconds, kMostTargets * target_seconds));
 }
 
+// Seconds: from what pause on steps are as long as they ever are.
+inline double LongestPause(double target_seconds) {
+  return kMostTargets / kPauseShare * target_seconds;
+}
+
 }  // namespace quire

@@ -369,6 +369,39 @@ def test_a_stream_begins_anew_with_what_is_kept_and_its_summary_read_ahead(kept)
         call(server, "", {"stream": {"window_tokens": 512, "summary": summary}}, 400)
 
 
+@pytest.mark.parametrize("then", ["unpin", "pin", "delete", "truncate"])
+def test_what_is_still_to_be_read_keeps_to_the_newest_word(tmp_path, then):
+    """Two long appends in a row: of the second nothing is read yet when the word comes."""
+    with ServerProcess("--disk", "0", "--data", str(tmp_path / "data"), "--master-key-file",
+                       str(tmp_path / "key")) as server:
+        session = new(server)
+        call(server, f"/{session}/append", {"tokens": [300]})
+        call(server, f"/{session}/pin", {"ttl_seconds": 600})
+        server.wait_until_free(seconds=60)
+        for start in (400, 500):
+            call(server, f"/{session}/append", {"tokens": [start + i % 97 for i in range(480)]})
+        if then == "delete":
+            call(server, f"/{session}", method="DELETE")
+        elif then == "truncate":
+            call(server, f"/{session}/truncate", {"tokens": 481})
+        elif then == "pin":
+            call(server, f"/{session}/pin", {"ttl_seconds": 1})
+        else:
+            call(server, f"/{session}/unpin", {})
+        end = time.monotonic() + 60
+        while then in ("unpin", "pin") and server.metric("quire_prompt_tokens_total",
+                                                         source="computed") < 960:
+            assert time.monotonic() < end, "it is still read"
+            time.sleep(0.02)
+        server.wait_until_free(seconds=60)
+        # A pin ends by itself, and what is left of a text is read once the longer read has ended.
+        wanted = 30 if then == "truncate" else 0
+        end = time.monotonic() + 20
+        while server.metric("quire_kv_blocks", state="pinned") != wanted:
+            assert time.monotonic() < end, server.metric("quire_kv_blocks", state="pinned")
+            time.sleep(0.02)
+
+
 def test_a_feed_faster_than_the_model_computes_each_token_twice_at_most(tmp_path):
     """In little memory: what waits to be read must not push out what was read."""
     with ServerProcess("--kv-memory", "16MiB", "--context", "512", "--disk", "0",

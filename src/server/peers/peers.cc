@@ -214,6 +214,7 @@ Result<std::string> Peers::HandOffNow(const SessionCall& call) {
   const auto done = sender_.HandOff(call.space, call.id, *peer, &engine.courier());
   metrics_.Ended(HandoffDirection::kOut, done ? nullptr : &done.error(), done && done->settled);
   QUIRE_TRY(const auto outcome, done);
+  call.reads->Forget(NameOf(call.space, call.id));
   engine.Unpin(PinGroupOf(call.space, call.id));
   return ReportJson(call, outcome);
 }

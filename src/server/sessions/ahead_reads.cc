@@ -57,20 +57,30 @@ void AheadReads::Unpin(const std::string& name) {
   for (Text& text : found->second.wanted) text.request.pin_seconds = 0;
 }
 
-void AheadReads::Forget(const std::string& name) {
+bool AheadReads::Forget(const std::string& name) {
   const std::lock_guard lock(mutex_);
   const auto found = sessions_.find(name);
-  if (found == sessions_.end()) return;
-  found->second.wanted.clear();
-  if (found->second.reading) Stop(found->second, false);
+  return found != sessions_.end() && Drop(found->second);
 }
 
-void AheadReads::ForgetWanted() {
+void AheadReads::ForgetOthers(const std::vector<std::pair<std::string, uint64_t>>& generations) {
+  const auto is_gone = [&](const Text& text) {
+    const auto now = std::ranges::find(generations, text.request.tenant,
+                                       &std::pair<std::string, uint64_t>::first);
+    return now != generations.end() && now->second != text.generation;
+  };
   const std::lock_guard lock(mutex_);
   for (auto& [name, session] : sessions_) {
-    session.wanted.clear();
-    session.again = false;
+    const bool reads_it = session.reading && is_gone(*session.reading);
+    if (reads_it || std::ranges::any_of(session.wanted, is_gone)) Drop(session);
   }
+}
+
+bool AheadReads::Drop(Session& session) {
+  const bool was_to_be_read = session.reading || !session.wanted.empty();
+  session.wanted.clear();
+  if (session.reading) Stop(session, false);
+  return was_to_be_read;
 }
 
 void AheadReads::Stop(Session& session, bool again) {

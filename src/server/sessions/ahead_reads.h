@@ -11,11 +11,12 @@
 // blocks that are named by then. A read whose text is neither in what is wanted now nor holds it is
 // of a context that has begun anew since: it is stopped. What was computed of it stays found.
 //
-// Bounds   of a session one read is in the engine, and one is wanted, the newest: its context, and
-//          the one that comes next.
+// Bounds   of a session one read of ours is in the engine (a pin has one of its own), and one is
+//          wanted, the newest: its context, and the one that comes next.
 // Threads  any. Ended: the engine's. Our mutex is taken before the engine's.
 // Errors   none: what was appended is kept already, and what is not read now is computed when it is
-//          needed. So what the engine refuses is dropped.
+//          needed. So what the engine refuses is dropped, and so is what an answer was to read
+//          that then failed.
 #pragma once
 
 #include <deque>
@@ -37,6 +38,7 @@ class AheadReads : public std::enable_shared_from_this<AheadReads> {
   struct Text {
     GenerationRequest request;  // generates nothing
     LedgerEntryPtr entry = {};  // whose row tells of it; null: none
+    uint64_t generation = 0;    // of the tenant's key, under which it was kept
   };
 
   // Reads these one after the other, instead of what was wanted of this session before. `engine` is
@@ -66,9 +68,11 @@ class AheadReads : public std::enable_shared_from_this<AheadReads> {
   };
   Rest MakeWay(const std::string& session, const std::vector<TokenId>& prompt, bool anew);
 
-  void Unpin(const std::string& session);   // what is still to be read will pin nothing
-  void Forget(const std::string& session);  // its text is gone: what is being read is stopped
-  void ForgetWanted();                      // of all sessions
+  void Unpin(const std::string& session);  // what is still to be read will pin nothing
+  // Its text is gone, or cut: what is being read is stopped. Whether there was anything to read.
+  bool Forget(const std::string& session);
+  // The same of all sessions of tenants whose generation is another one now: {tenant, generation}.
+  void ForgetOthers(const std::vector<std::pair<std::string, uint64_t>>& generations);
 
  private:
   struct Session {
@@ -80,6 +84,7 @@ class AheadReads : public std::enable_shared_from_this<AheadReads> {
     std::deque<Text> wanted;
     uint32_t rests = 0;
   };
+  bool Drop(Session& session);
   void Stop(Session& session, bool again);
   void Ended(const std::string& name);
   void EndRest(const std::string& name);

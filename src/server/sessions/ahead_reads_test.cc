@@ -285,11 +285,19 @@ TEST(AheadReads, WhatIsForgottenIsNotRead) {
   {
     const Hold hold(*engine);
     reads->Want(*engine, kFeed, Texts(told, Prompt(50, 3), Prompt(40, 4)));
-    reads->ForgetWanted();
+    reads->ForgetOthers({{"acme", 0}, {"other", 7}});
   }
   WaitUntilIdle(*engine);
-  EXPECT_EQ(told.reads, 2u);
-  EXPECT_EQ(told.computed, 50u);
+  EXPECT_EQ(told.reads, 3u) << "nobody's generation has changed";
+  EXPECT_EQ(told.computed, 90u);
+  {
+    const Hold hold(*engine);
+    reads->Want(*engine, kFeed, Texts(told, Prompt(70, 5), Prompt(60, 6)));
+    reads->ForgetOthers({{"default", 1}});
+  }
+  WaitUntilIdle(*engine);
+  EXPECT_EQ(told.reads, 4u);
+  EXPECT_EQ(told.computed, 90u);
 }
 
 // Nor does what the engine refuses stand in the way of what comes.

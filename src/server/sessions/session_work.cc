@@ -57,6 +57,11 @@ GenerationRequest ReadOf(const SessionCall& call, const Session& session,
   return request;
 }
 
+AheadReads::Text TextOf(const SessionCall& call, const Session& session,
+                        std::vector<TokenId> tokens) {
+  return {.request = ReadOf(call, session, std::move(tokens)), .generation = call.space.generation};
+}
+
 // What an append adds to a log, and to its state.
 Result<std::vector<TokenId>> TokensOf(const SessionCall& call, const Appended& appended,
                                       const SessionStore::Content& content, SessionState& state) {
@@ -287,17 +292,20 @@ Result<std::string> AppendTo(const SessionCall& call) {
   std::deque<AheadReads::Text> texts;
   if (!tokens.empty()) {
     std::vector<TokenId> next = NextContext(change.state, tokens);
-    texts.push_back({ReadOf(call, content.session, std::move(tokens)), call.entry});
+    texts.push_back(TextOf(call, content.session, std::move(tokens)));
+    texts.back().entry = call.entry;
     // Of the next one it does not matter for this answer whether there is room.
     if (const Status fits = call.model->engine->Check(texts.front().request); !fits) {
       return std::unexpected(fits.error());
     }
     if (!next.empty()) {
-      texts.push_back({ReadOf(call, content.session, std::move(next)), call.entry});
+      texts.push_back(TextOf(call, content.session, std::move(next)));
+      texts.back().entry = call.entry;
     }
   }
+  const std::string name = NameOf(call.space, call.id);  // no memory for it is an error of this
   QUIRE_TRY(const Session session, call.store.Write(call.space, call.id, change, call.now_ms));
-  call.reads->Want(*call.model->engine, NameOf(call.space, call.id), std::move(texts));
+  call.reads->Want(*call.model->engine, name, std::move(texts));
   JsonWriter json;
   json.BeginObject();
   WriteSessionFields(session, json);
@@ -307,7 +315,8 @@ Result<std::string> AppendTo(const SessionCall& call) {
 
 Result<std::string> TruncateTo(const SessionCall& call) {
   QUIRE_TRY(const Truncation truncation, ParseTruncation(call.body));
-  QUIRE_TRY(const Session before, call.store.Get(call.space, call.id, call.now_ms));
+  QUIRE_TRY(auto content, call.store.Read(call.space, call.id, call.now_ms));
+  const Session& before = content.session;
   if (const Status here = CheckHere(before); !here) return std::unexpected(here.error());
   QUIRE_TRY(const uint32_t length, LengthOf(truncation, before));
   SessionStore::Change change;
@@ -321,7 +330,13 @@ Result<std::string> TruncateTo(const SessionCall& call) {
   CutStreamParts(length, change.state);
   if (truncation.messages) ends.resize(std::min<size_t>(ends.size(), *truncation.messages));
   QUIRE_TRY(const Session session, call.store.Write(call.space, call.id, change, call.now_ms));
-  call.reads->Forget(NameOf(call.space, call.id));
+  const std::string name = NameOf(call.space, call.id);
+  if (call.reads->Forget(name) && length > 0) {
+    content.tokens.resize(length);  // of that some may not have been read yet
+    std::deque<AheadReads::Text> texts;
+    texts.push_back(TextOf(call, session, std::move(content.tokens)));
+    call.reads->Want(*call.model->engine, name, std::move(texts));
+  }
   return SessionJson(session);
 }
 
@@ -339,7 +354,8 @@ Result<std::string> PinSession(const SessionCall& call) {
     return std::unexpected(same.error());
   }
   content.session.pinned_until_ms = call.now_ms + seconds * kMsPerSecond;
-  call.model->engine->Unpin(PinGroupOf(call.space, call.id));  // this pin replaces those before
+  call.reads->Unpin(NameOf(call.space, call.id));  // this pin replaces those before
+  call.model->engine->Unpin(PinGroupOf(call.space, call.id));
   if (!content.tokens.empty()) {
     GenerationRequest request = ReadOf(call, content.session, std::move(content.tokens));
     if (call.entry != nullptr) call.entry->Follow(request, *call.model->engine);

@@ -5,7 +5,8 @@
 //
 // Threads  any; the store orders them. Whoever calls sees to it that of AppendTo, TruncateTo,
 //          CloseSession and an answer under way only one runs per session.
-// Errors   those of SessionStore, of the parsers and of Engine::Submit; kConflict for a session of
+// Errors   those of SessionStore, of the parsers and of Engine::Check and Submit; kConflict for a
+// session of
 //          another vocabulary.
 #pragma once
 
@@ -28,7 +29,7 @@ Result<std::string> ShowSession(const SessionCall& call);
 Result<std::string> CloseSession(const SessionCall& call);
 // Makes ours what the other server of a hand-off does not speak of, if it is forced.
 Result<std::string> ReclaimSession(const SessionCall& call);
-// The tokens are durable when it returns; their KV is being computed.
+// The tokens are durable when it returns; they are read ahead of need (ahead_reads.h).
 Result<std::string> AppendTo(const SessionCall& call);
 Result<std::string> TruncateTo(const SessionCall& call);
 Result<std::string> ForkSession(const SessionCall& call);

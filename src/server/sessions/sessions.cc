@@ -127,7 +127,7 @@ std::vector<SessionStore::TenantCount> Sessions::counts() const {
 }
 
 void Sessions::Purge(std::vector<std::pair<std::string, uint64_t>> generations) {
-  reads_->ForgetWanted();
+  reads_->ForgetOthers(generations);
   asio::post(pool_, [this, generations = std::move(generations)] {
     const SparePermit permit(SpareUse::kAll);
     for (const auto& [tenant, generation] : generations) {
