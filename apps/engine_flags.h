@@ -30,7 +30,7 @@ struct EngineFlags {
   uint32_t max_sequences = 64;
   uint32_t queue_limit = 256;
   uint32_t step_tokens = 0;
-  uint32_t target_itl_ms = 100;
+  uint32_t target_itl_ms = 150;
   std::string eviction = "auto";
   uint32_t tool_keep_seconds = 600;
   std::string repack_dir = "auto";  // path; auto: in the user's cache folder; off or 0: none

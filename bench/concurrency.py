@@ -138,7 +138,7 @@ def parse(arguments):
     parser.add_argument("--peer-server", help="llama.cpp's llama-server")
     parser.add_argument("--openvino", help="a Python that has the package openvino-genai")
     parser.add_argument("--only-peer", action="store_true", help="leave Quire out")
-    parser.add_argument("--target-itl", type=int, default=100, help="Quire's, in ms")
+    parser.add_argument("--target-itl", type=int, default=150, help="Quire's, in ms")
     parser.add_argument("--limit-seconds", type=float, default=600, help="for one answer")
     parser.add_argument("--seed", type=int, default=0, help="of prompts and pauses; 0: the time")
     parser.add_argument("--json", help="file to add the figures to")

@@ -31,7 +31,7 @@ TIMES_WITHIN, MEMORY_WITHIN = 0.15, 0.01
 TOKENS = 48     # generated for a rate
 SAMPLES = 3     # of a rate, at least: so that one bad second does not make it
 AT_ONCE = 64    # as many as a server answers at the same time
-PAUSE = 16.2    # seconds without a newcomer, after which steps are as long as they ever are
+PAUSE = 24.2    # seconds without a newcomer, after which steps are as long as they ever are
 
 
 class Server:

@@ -4,13 +4,13 @@
     bench/restart.py --quire build/release/quire --model MODEL.gguf [--tokens 7000] [--pairs 100]
     bench/restart.py --model MODEL.gguf --only restart --peer-server PATH/TO/llama-server
 
-restart  time to the first token of one prompt: computed, found in memory, and found by a server that
-         was started after a SIGKILL, with what the system's page cache has kept and with nothing in
-         it, as after the loss of power; beside it the time that plain direct reads of the same bytes
-         take in this run
+restart  time to the first token of the next question behind a long prompt: found in memory, and found
+         by a server that was started after a SIGKILL, with what the system's page cache has kept
+         and with nothing in it, as after the loss of power; beside it the time that plain direct
+         reads of the same bytes take in this run
 decode   tokens a second of a server that keeps KV on disk and of one that does not, in interleaved
-         pairs: the median of their ratios. Each answer comes behind a new prompt of 1000 tokens,
-         whose KV is being written while it is generated
+         pairs: the median of their ratios. Each answer comes behind a new prompt, whose KV is being
+         written while it is generated
 
 All figures are of one run on an otherwise idle machine.
 """
@@ -119,10 +119,10 @@ def forget(path):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def peer_restart(flags, home, prompt):
+def peer_restart(flags, home, prompt, question):
     """Medians in ms: after a restart, and with the slot restored from memory and from the disk."""
     server = PeerServer(flags, home)
-    after = [server.first_token(prompt)]
+    after = [server.first_token(prompt)]  # a server that was just started
     server.slot("save")
     server.kill()
     restored = {"memory": [], "disk": []}
@@ -131,10 +131,10 @@ def peer_restart(flags, home, prompt):
             server = PeerServer(flags, home)
             if source == "disk":
                 forget(f"{home}/slot.bin")
-            times.append(server.slot("restore") + server.first_token(prompt))
+            times.append(server.slot("restore") + server.first_token(prompt + question))
             server.kill()
     server = PeerServer(flags, home)
-    after.append(server.first_token(prompt))
+    after.append(server.first_token(prompt + question))
     server.kill()
     return [statistics.median(times) for times in (after, *restored.values())]
 
@@ -156,9 +156,12 @@ def restart(flags, home):
     rng = random.Random(1)
     prompt = [rng.randrange(1000, 20000) for _ in range(flags.tokens)]
     server = Server(flags, home, "--disk", "4GiB")
-    fields = {"return_logit_hash": True}
-    cold = server.complete(prompt, 1, **fields)["quire"]
-    ram = [server.complete(prompt, 1, **fields)["quire"] for _ in range(5)]
+    question = [rng.randrange(1000, 20000) for _ in range(flags.question)]
+    cold = server.complete(prompt, 1)["quire"]
+    # Kept by nobody, so that the next one asks anew.
+    ask = {"return_logit_hash": True, "kv_policy": {"no_store": True}} if question else {
+        "return_logit_hash": True}
+    ram = [server.complete(prompt + question, 1, **ask)["quire"] for _ in range(5)]
     server.settle()
     server.stop(signal.SIGKILL)
     total, seconds = direct_read_rate(home)
@@ -167,14 +170,14 @@ def restart(flags, home):
         for path in pathlib.Path(home).glob("kv/*.kvseg") if source == "disk" else ():
             forget(path)
         server = Server(flags, home, "--disk", "4GiB")
-        warm[source].append(server.complete(prompt, 1, **fields)["quire"])
+        warm[source].append(server.complete(prompt + question, 1, **ask)["quire"])
         starts[source].append(time.monotonic() - server.started)
-        assert warm[source][-1]["logit_hash"] == cold["logit_hash"]
+        assert warm[source][-1]["logit_hash"] == ram[0]["logit_hash"]
         server.stop(signal.SIGKILL)
     ms = {source: statistics.median(one["ttft_ms"] for one in found) for source, found in warm.items()}
     ram_ms = statistics.median(one["ttft_ms"] for one in ram)
     bar = ram_ms + 1.3 * 1000 * seconds
-    print(f"{flags.tokens} tokens, {total / 2**20:.0f} MiB of KV, from disk "
+    print(f"{flags.tokens} tokens and a question of {flags.question}, {total / 2**20:.0f} MiB of KV, from disk "
           f"{warm['disk'][0]['cached_tokens']['disk']}")
     print(f"first token: computed {cold['ttft_ms']:.0f} ms, in memory {ram_ms:.1f} ms, after SIGKILL "
           f"and restart {ms['disk']:.0f} ms from the disk (reading {1000 * seconds:.0f} ms directly), "
@@ -184,7 +187,7 @@ def restart(flags, home):
     print("from the start of the process " + ", ".join(
         f"{statistics.median(times):.2f} s ({source})" for source, times in starts.items()))
     if flags.peer_server:
-        after, *restored = peer_restart(flags, home, prompt)
+        after, *restored = peer_restart(flags, home, prompt, question)
         print(f"the peer: after its restart {after:.0f} ms ({after / ms['disk']:.0f}x), with its slot "
               "restored " + ", ".join(
                   f"{its:.0f} ms ({its / ms[source]:.2f}x) with its file in the page cache"
@@ -193,22 +196,29 @@ def restart(flags, home):
 
 
 def decode(flags, home):
-    servers = {"off": Server(flags, home + "/off", "--disk", "0"),
-               "on": Server(flags, home + "/on", "--disk", "4GiB")}
+    """Where the system puts a process in memory decides more than what is measured, for as long as
+    it runs: so both are started again and again, in turns."""
     rng = random.Random(2)
-    ratios = []
-    for pair in range(flags.pairs + 2):
-        rate = {}
-        for name in sorted(servers, reverse=pair % 2 == 0):
-            prompt = [rng.randrange(1000, 20000) for _ in range(flags.behind)]
-            told = servers[name].complete(prompt, 33, ignore_eos=True)["quire"]
-            rate[name] = 1 / told["decode_ms_per_token"]
-        if pair >= 2:
-            ratios.append(rate["on"] / rate["off"])
-    print(f"decode with the disk beside without: median {statistics.median(ratios):.3f} of "
-          f"{flags.pairs} pairs, {servers['on'].written() / 2**20:.0f} MiB written")
-    for server in servers.values():
-        server.stop()
+    ratios, written = [], 0
+    for start in range(flags.starts):
+        names = sorted(("on", "off"), reverse=start % 2 == 0)
+        servers = {name: Server(flags, f"{home}/{name}", "--disk", "4GiB" if name == "on" else "0")
+                   for name in names}
+        for pair in range(-(-flags.pairs // flags.starts) + 1):
+            rate = {}
+            for name in sorted(servers, reverse=pair % 2 == 0):
+                prompt = [rng.randrange(1000, 20000) for _ in range(flags.behind)]
+                told = servers[name].complete(prompt, 33, ignore_eos=True)["quire"]
+                rate[name] = 1 / told["decode_ms_per_token"]
+            if pair > 0:
+                ratios.append(rate["on"] / rate["off"])
+        written += servers["on"].written()
+        for server in servers.values():
+            server.stop()
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    print(f"decode with the disk beside without, {flags.behind} tokens before it: median "
+          f"{middle:.3f} of {len(ratios)} pairs (quartiles {low:.3f}, {high:.3f}), "
+          f"{flags.starts} starts, {written / 2**20:.0f} MiB written")
 
 
 def main():
@@ -217,8 +227,11 @@ def main():
     parser.add_argument("--quire", default="build/release/quire")
     parser.add_argument("--model", required=True)
     parser.add_argument("--tokens", type=int, default=7000)
+    parser.add_argument("--question", type=int, default=24,
+                        help="tokens that are new when it is asked again; 0: the same prompt again")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--starts", type=int, default=20, help="of both servers, for the pairs")
     parser.add_argument("--behind", type=int, default=1000,
                         help="tokens of each prompt of 'decode'")
     parser.add_argument("--peer-server", help="llama.cpp's llama-server")

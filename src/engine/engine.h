@@ -47,7 +47,7 @@ struct EngineOptions {
   uint32_t step_tokens = 0;     // rows of one forward pass; 0: a default that suits the CPU
   uint32_t prefill_chunk = 0;   // largest piece of one prompt in a step; 0: step_tokens
   // No step is to take longer, so neither is the time between two tokens of an answer.
-  uint32_t target_itl_ms = 100;
+  uint32_t target_itl_ms = 150;
   EvictionKind eviction = EvictionKind::kAuto;
   // The longest that the blocks of an answer which ended in a tool call are kept for its return;
   // 0: they are kept no longer than others.

@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kUnmeasured = 64;     // tokens of prefill as long as nothing is known
 constexpr double kLeastTokens = 16;    // one block at the beginning of a text
-constexpr double kDecodeSteps = 6;     // that a step with prefill may take
+constexpr double kDecodeSteps = 8;     // that a step with prefill may take
 constexpr double kLeastShare = 0.25;   // of the decodes' time, for prefill beside them
 constexpr uint32_t kPrefillStep = 16;  // steps with fewer rows say little about prefill
 constexpr double kWeight = 0.2;        // of the newest measurement

@@ -2,8 +2,8 @@
 //
 // A step that holds much prefill makes everybody wait: those who are being answered, a newcomer, a
 // cancel. So no step is to take longer than the target between two tokens. Beside decodes prefill
-// gets less: a step that takes six times what those alone take, so that a stream flows on evenly
-// while somebody pastes a book, who waits a fifth longer, and some for steps being smaller; but
+// gets less: a step that takes eight times what those alone take, so that a stream flows on evenly
+// while somebody pastes a book, who waits a seventh longer, and some for steps being smaller; but
 // never less than what one block costs at the beginning of a text. Where decodes alone fill the
 // target, prefill gets a quarter of their time all the same, and as much as they where its tenant
 // is behind in its share. How a prompt is cut never changes a bit of the answer.

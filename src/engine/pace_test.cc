@@ -33,11 +33,11 @@ TEST(Pace, NoStepTakesLongerThanTheTarget) {
       << "a machine too slow for its target still goes on";
 }
 
-TEST(Pace, BesideDecodesAStepTakesSixTimesTheirs) {
+TEST(Pace, BesideDecodesAStepTakesEightTimesTheirs) {
   Pace pace(512, 0.1);
   Teach(pace);
   const double eight = TimeOf(8);
-  EXPECT_NEAR(pace.Room(Rows(8), false, 0).tokens, 5 * eight * kRowsPerSecond, 2);
+  EXPECT_NEAR(pace.Room(Rows(8), false, 0).tokens, 7 * eight * kRowsPerSecond, 2);
   const double many = TimeOf(130);  // 70 ms
   EXPECT_NEAR(pace.Room(Rows(130), false, 0).tokens, (0.1 - many) * kRowsPerSecond, 2)
       << "what is left of the target";
@@ -68,7 +68,7 @@ TEST(Pace, WhereNobodyComesAStepMayTakeATwentiethOfThatTime) {
   EXPECT_NEAR(pace.Room({}, false, 1.5).tokens, room_of(0.1), 4);
   EXPECT_NEAR(pace.Room({}, false, 5).tokens, room_of(0.2), 8);
   EXPECT_NEAR(pace.Room({}, false, 1000).tokens, room_of(0.8), 32) << "eight targets at most";
-  EXPECT_NEAR(pace.Room(Rows(8), false, 1000).tokens, 5 * TimeOf(8) * kRowsPerSecond, 2)
+  EXPECT_NEAR(pace.Room(Rows(8), false, 1000).tokens, 7 * TimeOf(8) * kRowsPerSecond, 2)
       << "not beside somebody who is answered";
   pace.NoteBusy(7);
   EXPECT_NEAR(pace.Room({}, false, 7.1).tokens, room_of(0.3), 12) << "a pause says what is usual";

@@ -66,9 +66,11 @@ bool StepLoop::WaitsForDisk() const {
 void StepLoop::WorkDisk() {
   if (options_.disk == nullptr) return;
   cache_.SetTime(Now());
-  const bool busy = scheduler_.num_running() > 0;
-  const bool alone = scheduler_.num_sequences() == 0;
-  for (const Onboarder::Ready& ready : options_.disk->Work(step_started_, busy, alone)) {
+  const Activity activity = scheduler_.decodes().sequences > 0 ? Activity::kAnswering
+                            : scheduler_.num_running() > 0     ? Activity::kReading
+                            : scheduler_.num_sequences() > 0   ? Activity::kWaiting
+                                                               : Activity::kNone;
+  for (const Onboarder::Ready& ready : options_.disk->Work(step_started_, activity)) {
     requests_.at(ready.request)->NoteTierLoss(ready.loss);
     AdmitFromDisk(ready.request, ready.tokens, ready.seconds + options_.clock() - step_started_);
   }

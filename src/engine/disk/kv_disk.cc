@@ -98,11 +98,12 @@ Onboarder::Wanted KvDisk::Want(const Wish& wish, double prefill_rate, double now
                           prefill_rate, now);
 }
 
-std::vector<Onboarder::Ready> KvDisk::Work(double now, bool busy, bool alone) {
-  offloader_->Work(*cache_, now, busy);
+std::vector<Onboarder::Ready> KvDisk::Work(double now, Activity activity) {
+  offloader_->Work(*cache_, now, activity);
   patience_seconds_ = kLayerPatience;
   // What is fetched for others is handed on between steps.
-  return onboarder_->Work(*cache_, now, busy, alone && fetches_.idle());
+  return onboarder_->Work(*cache_, now, IsBusy(activity),
+                          activity == Activity::kNone && fetches_.idle());
 }
 
 bool KvDisk::AwaitLayer(uint32_t layer, const InVain& in_vain) {
@@ -124,7 +125,7 @@ void KvDisk::Flush() {
   news_->notify = nullptr;
   for (;;) {
     lock.unlock();
-    offloader_->Work(*cache_, Seconds(), false);
+    offloader_->Work(*cache_, Seconds(), Activity::kNone);
     lock.lock();
     if (offloader_->num_pending() == 0 || std::chrono::steady_clock::now() > end ||
         tier_->counts().paused) {

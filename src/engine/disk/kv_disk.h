@@ -15,6 +15,7 @@
 #include <unordered_map>
 
 #include "cache/kv_cache.h"
+#include "engine/disk/activity.h"
 #include "engine/disk/block_fetches.h"
 #include "engine/disk/offloader.h"
 #include "engine/disk/onboarder.h"
@@ -75,10 +76,9 @@ class KvDisk : private CommitListener {
   uint32_t CountFirst(std::span<const BlockName> names) const { return tier_->CountFirst(names); }
   void Fetch(BlockFetches::Wish wish) { fetches_.Start(std::move(wish)); }
 
-  // Between steps. `busy`: sequences are running, so that memory may come, and offloading is to
-  // disturb nobody. `alone`: there are no sequences, so that one who is ready may go ahead of the
-  // last layers of its blocks, for as long as the next step takes.
-  std::vector<Onboarder::Ready> Work(double now, bool busy, bool alone);
+  // Between steps. Where there are no sequences one who is ready may go ahead of the last layers of
+  // its blocks, for as long as the next step takes.
+  std::vector<Onboarder::Ready> Work(double now, Activity activity);
   // In that step, before the model attends in `layer`: waits until all blocks have it. False if
   // that fails, or takes too long, or is `in_vain`, which is asked over and over: then the step is
   // to be left.

@@ -72,7 +72,7 @@ class Memory {
     if (!Want(tokens, id, rate)) return 0;
     for (;;) {
       now_ += 0.01;
-      for (const Onboarder::Ready& ready : disk_->Work(now_, false, false)) {
+      for (const Onboarder::Ready& ready : disk_->Work(now_, Activity::kWaiting)) {
         EXPECT_EQ(ready.request, RequestId{id});
         loss = ready.loss;
         return ready.tokens;

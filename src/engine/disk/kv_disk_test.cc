@@ -71,7 +71,7 @@ TEST_F(KvDiskTest, ACancelledRequestLeavesNoBlockBehind) {
   EXPECT_GT(memory.cache.pool().num_live(), 0u);
   memory.disk().Cancel(RequestId{1});
   for (double now = 2; memory.cache.pool().num_live() > 0; now += 1e-6) {
-    EXPECT_TRUE(memory.disk().Work(now, false, false).empty());
+    EXPECT_TRUE(memory.disk().Work(now, Activity::kWaiting).empty());
   }
   EXPECT_EQ(memory.disk().num_waiting(), 0u);
   EXPECT_EQ(memory.Onboard(text, 2), 160u) << "late pieces of the first one disturb nobody";
@@ -86,7 +86,8 @@ TEST_F(KvDiskTest, TwoThatWantTheSameReadItOnce) {
   ASSERT_TRUE(memory.Want(text, 2));
   std::vector<RequestId> ready;
   for (double now = 2; ready.size() < 2; now += 1e-6) {
-    for (const auto& one : memory.disk().Work(now, false, false)) ready.push_back(one.request);
+    for (const auto& one : memory.disk().Work(now, Activity::kWaiting))
+      ready.push_back(one.request);
   }
   EXPECT_EQ(memory.disk().counts().onboard.loaded_blocks, 10u);
   EXPECT_EQ(memory.Serve(text), 160u);
@@ -99,8 +100,8 @@ TEST_F(KvDiskTest, WhoFindsNoRoomIsHeldAndThenComputed) {
   BlockTable taken;
   ASSERT_TRUE(memory.cache.Grow(taken, (kBlocks - 4) * kBlockTokens, EvictionReason::kPrefill));
   ASSERT_TRUE(memory.Want(text, 1));
-  EXPECT_TRUE(memory.disk().Work(1.5, true, false).empty()) << "room may come";
-  const auto ready = memory.disk().Work(9, true, false);
+  EXPECT_TRUE(memory.disk().Work(1.5, Activity::kReading).empty()) << "room may come";
+  const auto ready = memory.disk().Work(9, Activity::kReading);
   ASSERT_EQ(ready.size(), 1u);
   EXPECT_EQ(ready[0].tokens, 0u);
   EXPECT_EQ(ready[0].loss.reason, MissReason::kTierBusy);
@@ -113,6 +114,22 @@ TEST_F(KvDiskTest, LoadsAsLongAsNoRateIsKnown) {
   Leave(text);
   Memory memory(folder);
   EXPECT_GT(memory.Onboard(text, 1, 1e12), 0u) << "however fast computing is";
+}
+
+// Records are small here, so that time enough for one passes before one is due.
+TEST_F(KvDiskTest, BesideAnswersWritingWaitsForItsShareOfTheTime) {
+  Memory memory(folder);
+  memory.disk().Work(1, Activity::kAnswering);
+  memory.Serve(Text(1, 170));
+  memory.disk().Work(1, Activity::kAnswering);
+  EXPECT_TRUE(memory.disk().has_work()) << "no time has passed";
+  memory.disk().Work(1000, Activity::kAnswering);
+  EXPECT_FALSE(memory.disk().has_work());
+  memory.Serve(Text(2, 170));
+  memory.disk().Work(1000, Activity::kAnswering);
+  EXPECT_TRUE(memory.disk().has_work());
+  memory.disk().Work(1000, Activity::kWaiting);
+  EXPECT_FALSE(memory.disk().has_work()) << "nobody is disturbed";
 }
 
 // Blocks so large that the rate at which they are read is measured.
@@ -170,7 +187,7 @@ TEST_F(KvDiskTest, LivesWithFarTooLittleMemory) {
       onboarded += memory.Onboard(text, static_cast<uint64_t>(i) + 1);
       memory.Serve(text);
       memory.cache.CheckInvariants();
-      memory.disk().Work(1, true, false);
+      memory.disk().Work(1, Activity::kReading);
     }
     if (life % 2 == 0) memory.disk().Flush();
   }

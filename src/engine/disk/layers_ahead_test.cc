@@ -33,7 +33,7 @@ class LayersAhead : public KvDiskTest {
   // Whether the request goes ahead, within some seconds, or else is ready.
   static bool GoesAhead(Memory& memory) {
     for (double now = 2;; now += 1e-6) {
-      const auto ready = memory.disk().Work(now, false, true);
+      const auto ready = memory.disk().Work(now, Activity::kNone);
       if (ready.empty()) continue;
       EXPECT_EQ(ready[0].tokens, 160u);
       return memory.disk().ahead().has_value();
@@ -127,7 +127,7 @@ TEST_F(LayersAhead, PatienceIsOfAStep) {
   bool asked = false;
   EXPECT_FALSE(memory.disk().AwaitLayer(5, [&] { return asked = true; }));
   EXPECT_FALSE(asked) << "none is left in this step";
-  EXPECT_TRUE(memory.disk().Work(2, false, false).empty());
+  EXPECT_TRUE(memory.disk().Work(2, Activity::kWaiting).empty());
   const auto comes = [&] {
     gate->Open(UINT32_MAX);
     return false;
@@ -148,7 +148,7 @@ TEST_F(LayersAhead, WhoWasGivenUpMayStillLeave) {
   EXPECT_EQ(memory.cache.pool().num_live(), 10u) << "the disk still writes to them";
   gate->Open(UINT32_MAX);
   for (double now = 2; memory.cache.pool().num_live() > 0; now += 1e-6) {
-    EXPECT_TRUE(memory.disk().Work(now, false, true).empty());
+    EXPECT_TRUE(memory.disk().Work(now, Activity::kNone).empty());
   }
   EXPECT_EQ(memory.Onboard(text, 2), 160u);
   EXPECT_EQ(memory.Serve(text), 160u);
@@ -158,7 +158,7 @@ TEST_F(LayersAhead, NobodyGoesAheadWhoIsNotAlone) {
   Memory memory(Options(), kLayered);
   ASSERT_TRUE(memory.Want(text, 1));
   std::vector<Onboarder::Ready> ready;
-  for (double now = 2; ready.empty(); now += 1e-6) ready = memory.disk().Work(now, false, true);
+  for (double now = 2; ready.empty(); now += 1e-6) ready = memory.disk().Work(now, Activity::kNone);
   EXPECT_EQ(ready[0].tokens, 160u);
   EXPECT_FALSE(memory.disk().ahead());
   ASSERT_EQ(memory.disk().counts().onboard.ahead_spans, 0u);
@@ -171,10 +171,11 @@ TEST_F(LayersAhead, WhoIsNotAloneAnyMoreWaitsForAllLayers) {
   gate->Open(kReadsOfGroup);
   ASSERT_TRUE(memory.Want(text, 1, 0, true));
   memory.AwaitNews();
-  EXPECT_TRUE(memory.disk().Work(2, false, false).empty());
+  EXPECT_TRUE(memory.disk().Work(2, Activity::kWaiting).empty());
   gate->Open(UINT32_MAX);
   std::vector<Onboarder::Ready> ready;
-  for (double now = 3; ready.empty(); now += 1e-6) ready = memory.disk().Work(now, false, false);
+  for (double now = 3; ready.empty(); now += 1e-6)
+    ready = memory.disk().Work(now, Activity::kWaiting);
   EXPECT_EQ(ready[0].tokens, 160u);
   EXPECT_FALSE(memory.disk().ahead());
   EXPECT_EQ(memory.Serve(text), 160u);
@@ -186,10 +187,10 @@ TEST_F(LayersAhead, NobodyGoesAheadBesideAnother) {
   gate->Open(0);
   ASSERT_TRUE(memory.Want(text, 1, 0, true));
   ASSERT_TRUE(memory.Want(text, 2)) << "held, as the first one reads the same";
-  EXPECT_TRUE(memory.disk().Work(1.5, false, true).empty());
+  EXPECT_TRUE(memory.disk().Work(1.5, Activity::kNone).empty());
   gate->Open(kReadsOfGroup);
   memory.AwaitNews();
-  const auto ready = memory.disk().Work(9, false, true);
+  const auto ready = memory.disk().Work(9, Activity::kNone);
   ASSERT_EQ(ready.size(), 1u);
   EXPECT_EQ(ready[0].request, RequestId{2}) << "it was held for long enough";
   EXPECT_FALSE(memory.disk().ahead());
@@ -204,10 +205,10 @@ TEST_F(LayersAhead, NobodyGoesAheadOfBlocksThatOthersHaveComputed) {
   ASSERT_TRUE(memory.Want(text, 1, 0, true));
   memory.Serve({text.begin(), text.begin() + 40});
   memory.AwaitNews();
-  EXPECT_TRUE(memory.disk().Work(2, false, true).empty());
+  EXPECT_TRUE(memory.disk().Work(2, Activity::kNone).empty());
   gate->Open(UINT32_MAX);
   std::vector<Onboarder::Ready> ready;
-  for (double now = 3; ready.empty(); now += 1e-6) ready = memory.disk().Work(now, false, true);
+  for (double now = 3; ready.empty(); now += 1e-6) ready = memory.disk().Work(now, Activity::kNone);
   EXPECT_FALSE(memory.disk().ahead());
   EXPECT_EQ(memory.Serve(text), 160u);
 }
@@ -224,7 +225,7 @@ TEST_F(LayersAhead, BlocksOfOneWhoHasGoneAreHeldUntilTheirReadsEnd) {
   EXPECT_EQ(memory.cache.CountCached(BlockNames(memory.scope), text), 0u);
   gate->Open(UINT32_MAX);
   for (double now = 2; memory.cache.pool().num_live() > 0; now += 1e-6) {
-    EXPECT_TRUE(memory.disk().Work(now, false, true).empty());
+    EXPECT_TRUE(memory.disk().Work(now, Activity::kNone).empty());
   }
   EXPECT_EQ(memory.Onboard(text, 2), 160u);
 }
@@ -264,7 +265,8 @@ TEST_F(LayersAhead, WhatDoesNotComeIsFoundByNobody) {
     memory.cache.CheckInvariants();
     gate->Open(UINT32_MAX);
     std::vector<Onboarder::Ready> ready;
-    for (double now = 2; ready.empty(); now += 1e-6) ready = memory.disk().Work(now, false, true);
+    for (double now = 2; ready.empty(); now += 1e-6)
+      ready = memory.disk().Work(now, Activity::kNone);
     EXPECT_EQ(ready[0].tokens, spoil ? 0u : 160u);
     EXPECT_EQ(ready[0].loss.reason,
               name == "damaged" ? MissReason::kCorrupt : MissReason::kTierFailed);

@@ -4,10 +4,14 @@
 #include <cstring>
 #include <utility>
 
+#include "base/cpu_time.h"
 #include "engine/disk/disk_owner.h"
 #include "engine/disk/kv_copy.h"
 
 namespace quire {
+
+Offloader::Offloader(const KvView& view, SsdTier& tier)
+    : view_(view), tier_(tier), allowance_(tier.most_run_blocks() * view.shape.block_bytes()) {}
 
 void Offloader::Note(const CommittedBlocks& blocks, const BlockOwnerPtr& owner) {
   for (uint32_t i = blocks.first; i < blocks.end; ++i) {
@@ -25,17 +29,24 @@ void Offloader::Note(const CommittedBlocks& blocks, const BlockOwnerPtr& owner) 
   }
 }
 
-void Offloader::Work(const KvCache& cache, double now, bool busy) {
-  if (allowed_at_ >= 0) allowance_bytes_ += (now - allowed_at_) * kBytesPerSecond;
-  allowance_bytes_ = std::min(allowance_bytes_, kBurstBytes);
-  allowed_at_ = now;
+void Offloader::Work(const KvCache& cache, double now, Activity activity) {
+  allowance_.Pass(activity, now);
   for (;;) {
     DropUnneeded(cache);
-    if (pending_.empty() || (busy && allowance_bytes_ < 0)) return;
+    if (pending_.empty()) return;
+    LearnCost();
     const uint32_t blocks = RunLength(cache);
-    if (!HandOver(blocks)) return;
-    allowance_bytes_ -= static_cast<double>(blocks * view_.shape.block_bytes());
+    if (!allowance_.CanTake(blocks * view_.shape.block_bytes()) || !HandOver(blocks)) return;
+    allowance_.Take(blocks * view_.shape.block_bytes());
   }
+}
+
+void Offloader::LearnCost() {
+  const DiskCounts counts = tier_.counts();
+  if (counts.write_bytes == 0) return;
+  const double write = counts.write_cpu_seconds / static_cast<double>(counts.write_bytes);
+  const double copy = copy_seconds_ / static_cast<double>(std::max<uint64_t>(copied_bytes_, 1));
+  allowance_.SetCost(write + copy);
 }
 
 void Offloader::DropUnneeded(const KvCache& cache) {
@@ -66,6 +77,7 @@ uint32_t Offloader::RunLength(const KvCache& cache) {
 bool Offloader::HandOver(uint32_t blocks) {
   auto run = tier_.Begin(blocks);
   if (!run) return false;
+  const double begin = ThreadCpuSeconds();
   const uint64_t block_bytes = view_.shape.block_bytes();
   run->owner = pending_.front().owner;
   run->root_tag = pending_.front().root_tag;
@@ -78,6 +90,8 @@ bool Offloader::HandOver(uint32_t blocks) {
     CopyFromArena(view_, pending.block, run->buffer.data() + run->blocks_at + i * block_bytes);
     pending_.pop_front();
   }
+  copy_seconds_ += ThreadCpuSeconds() - begin;
+  copied_bytes_ += blocks * block_bytes;
   tier_.Write(*std::move(run));
   return true;
 }

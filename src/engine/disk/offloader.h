@@ -4,8 +4,8 @@
 // the tier. So eviction costs nothing: what RAM gives up is on the disk already, or, if it is given
 // up before its turn came, lost.
 //
-// Bounds   a block is noted once, so there are at most as many as the arena has. Beside decodes no
-//          more than kBytesPerSecond are copied: decoding shares memory and cores with it.
+// Bounds   a block is noted once, so there are at most as many as the arena has. What is written
+//          beside computing is bounded by a share of its time (write_allowance.h).
 // Threads  the engine's.
 #pragma once
 
@@ -14,6 +14,8 @@
 
 #include "base/token_id.h"
 #include "cache/kv_cache.h"
+#include "engine/disk/activity.h"
+#include "engine/disk/write_allowance.h"
 #include "kernels/kv_view.h"
 #include "tier/ssd/ssd_tier.h"
 
@@ -21,21 +23,18 @@ namespace quire {
 
 class Offloader {
  public:
-  Offloader(const KvView& view, SsdTier& tier) : view_(view), tier_(tier) {}
+  Offloader(const KvView& view, SsdTier& tier);
 
   // Blocks that `owner` has made findable.
   void Note(const CommittedBlocks& blocks, const BlockOwnerPtr& owner);
 
-  // Hands over what may be handed over now. `busy`: sequences are being decoded.
-  void Work(const KvCache& cache, double now, bool busy);
+  // Hands over what may be handed over now, while the engine does this.
+  void Work(const KvCache& cache, double now, Activity activity);
 
   size_t num_pending() const { return pending_.size(); }
   uint64_t num_lost() const { return num_lost_; }  // evicted before their turn came
 
  private:
-  static constexpr double kBytesPerSecond = 64 << 20;
-  static constexpr double kBurstBytes = 8 << 20;  // a record or two
-
   struct Pending {
     BlockId block = kNoBlock;
     BlockName name;
@@ -49,12 +48,14 @@ class Offloader {
   bool IsWanted(const KvCache& cache, const Pending& pending);
   uint32_t RunLength(const KvCache& cache);
   bool HandOver(uint32_t blocks);
+  void LearnCost();
 
   const KvView view_;
   SsdTier& tier_;
   std::deque<Pending> pending_;
-  double allowance_bytes_ = kBurstBytes;
-  double allowed_at_ = -1;
+  WriteAllowance allowance_;
+  double copy_seconds_ = 0;
+  uint64_t copied_bytes_ = 0;
   uint64_t num_lost_ = 0;
 };
 

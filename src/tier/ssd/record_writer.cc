@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/cpu_time.h"
 #include "base/size.h"
 #include "base/spare_memory.h"
 
@@ -164,6 +165,7 @@ bool RecordWriter::IsDead(const WriteRun& run) {
 
 void RecordWriter::Write(WriteRun& run) {
   if (IsDead(run)) return;
+  const double begin = ThreadCpuSeconds();
   RecordHead head{.cipher = options_.cipher,
                   .segment = 0,
                   .sequence = ++last_sequence_,
@@ -189,6 +191,7 @@ void RecordWriter::Write(WriteRun& run) {
   {
     const std::lock_guard lock(state_.mutex);
     state_.counts.write_bytes += layout.record_bytes;
+    state_.counts.write_cpu_seconds += ThreadCpuSeconds() - begin;
     if (!state_.index.IsAlive(head.owner)) return;  // purged meanwhile; its segment ages
     state_.index.Add({.sequence = head.sequence,
                       .segment = segment_,
