@@ -236,11 +236,9 @@ class Twins {
   void End(uint32_t session) {
     const NaiveReads::Text* reading = naive_[session].Reading();
     if (reading == nullptr) return;
-    const auto found = std::ranges::find_if(reads_->reads, [&](const auto& read) {
-      return read.second.request.pin_group == reading->number;
-    });
+    const uint64_t id = IdOf(*reading);
     naive_[session].End(reads_->next);
-    reads_->End(found->first);
+    reads_->End(id);
   }
 
   void Rest(uint32_t session, uint32_t number) {
@@ -271,6 +269,14 @@ class Twins {
     }
   }
 
+  uint64_t IdOf(const NaiveReads::Text& text) const {
+    const auto found = std::ranges::find_if(reads_->reads, [&](const auto& read) {
+      return read.second.request.pin_group == text.number;
+    });
+    RC_ASSERT(found != reads_->reads.end());
+    return found->first;
+  }
+
   void Compare() {
     reads_->CheckInvariants();
     size_t read = 0;
@@ -278,13 +284,10 @@ class Twins {
       const NaiveReads::Text* text = naive.Reading();
       if (text == nullptr) continue;
       ++read;
-      const auto found = std::ranges::find_if(reads_->reads, [&](const auto& one) {
-        return one.second.request.pin_group == text->number;
-      });
-      RC_ASSERT(found != reads_->reads.end());
-      RC_ASSERT(found->second.request.prompt == TokensOf(text->letters));
-      RC_ASSERT(found->second.request.pin_seconds == text->pin_taken);
-      RC_ASSERT(found->second.is_cancelled == text->is_stopped);
+      const PlayedReads::Read& begun = reads_->reads.at(IdOf(*text));
+      RC_ASSERT(begun.request.prompt == TokensOf(text->letters));
+      RC_ASSERT(begun.request.pin_seconds == text->pin_taken);
+      RC_ASSERT(begun.is_cancelled == text->is_stopped);
     }
     RC_ASSERT(reads_->reads.size() == read);
   }
