@@ -26,10 +26,10 @@ AttentionSight AttentionPage(const RunningModel& running) {
   const ModelConfig& config = running.model->config();
   AttentionSight sight{
       .layers = config.layers, .heads = config.query_heads, .most_tokens = kMostLookedAt};
-  sight.look = [shared](std::span<const TokenId> tokens,
-                        uint32_t layer) -> Result<std::vector<float>> {
+  sight.look = [shared](std::span<const TokenId> tokens, uint32_t layer,
+                        const AttentionSight::InVain& in_vain) {
     const std::lock_guard lock(shared->mutex);
-    return shared->look->At(tokens, layer);
+    return shared->look->At(tokens, layer, in_vain);
   };
   return sight;
 }

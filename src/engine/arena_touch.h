@@ -8,21 +8,26 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
+#include "base/machine.h"
 #include "tier/kv_arena.h"
 
 namespace quire {
 
 class ArenaTouch {
  public:
-  // `arena` outlives it. As much as so many blocks take.
-  ArenaTouch(const KvArena& arena, uint64_t blocks);
+  // `arena` outlives it. As much as so many blocks take. `available` says what the machine has
+  // left.
+  ArenaTouch(const KvArena& arena, uint64_t blocks,
+             std::function<uint64_t()> available = AvailableMemory);
 
   bool is_over() const { return done_bytes_ == wanted_bytes_; }
   void Some();  // a few milliseconds' worth
 
  private:
   const KvArena& arena_;
+  const std::function<uint64_t()> available_;
   uint64_t wanted_bytes_;
   uint64_t done_bytes_ = 0;
 };

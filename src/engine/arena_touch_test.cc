@@ -38,6 +38,31 @@ TEST(ArenaTouch, TakesWhatTheBlocksNeedBitByBitAndNoMore) {
   EXPECT_LE(ResidentBytes(*arena), wanted + 4 * kMiB);
 }
 
+// Half of what is available is for others; it is asked for again each time.
+TEST(ArenaTouch, EndsWhereMemoryIsScarce) {
+  const auto arena = KvArena::Create(kShape, 64 * kMiB);
+  ASSERT_TRUE(arena);
+  const uint64_t wanted = 400 * kShape.block_bytes();
+  uint64_t available = 2 * wanted - 1;
+  ArenaTouch scarce(*arena, 400, [&] { return available; });
+  const uint64_t before = ResidentBytes(*arena);
+  scarce.Some();
+  EXPECT_TRUE(scarce.is_over());
+  EXPECT_EQ(ResidentBytes(*arena), before) << "not a page";
+
+  available = 2 * wanted;
+  ArenaTouch touch(*arena, 400, [&] { return available; });
+  const bool can = madvise(arena->view().base, 4096, MADV_POPULATE_WRITE) == 0;
+  touch.Some();
+  EXPECT_NE(touch.is_over(), can);
+  const uint64_t taken = ResidentBytes(*arena);
+  EXPECT_EQ(taken > before + kMiB, can);
+  available = 0;  // somebody else took it
+  touch.Some();
+  EXPECT_TRUE(touch.is_over());
+  EXPECT_EQ(ResidentBytes(*arena), taken);
+}
+
 TEST(ArenaTouch, IsOverAtOnceWithoutBlocksAndEndsWithTheArena) {
   const auto arena = KvArena::Create(kShape, kMiB);
   ASSERT_TRUE(arena);

@@ -96,7 +96,8 @@ Result<std::unique_ptr<AttentionLook>> AttentionLook::Make(const Model& model) {
       new AttentionLook(std::make_unique<State>(model, std::move(arena))));
 }
 
-std::vector<float> AttentionLook::At(std::span<const TokenId> tokens, uint32_t layer) {
+std::vector<float> AttentionLook::At(std::span<const TokenId> tokens, uint32_t layer,
+                                     const InVain& in_vain) {
   State& state = *state_;
   QUIRE_CHECK(!tokens.empty() && tokens.size() <= kMostLookedAt && layer < state.config.layers);
   const auto count = static_cast<uint32_t>(tokens.size());
@@ -110,6 +111,7 @@ std::vector<float> AttentionLook::At(std::span<const TokenId> tokens, uint32_t l
   std::vector<float> weights;
   // Asked once a layer, when its queries and keys are there: with one worker, all of them.
   const ForwardPass::Stop stop = [&](uint32_t reached) {
+    if (in_vain && in_vain()) return true;
     if (reached < layer) return false;
     weights = state.Weights(layer, count);
     return true;

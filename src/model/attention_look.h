@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -32,8 +33,11 @@ class AttentionLook {
   AttentionLook& operator=(const AttentionLook&) = delete;
 
   // [query head][token][token looked at]: rows add up to 1, and what a token cannot see is 0. One
-  // to kMostLookedAt tokens of the vocabulary, and a layer of the model (checked: a bug).
-  std::vector<float> At(std::span<const TokenId> tokens, uint32_t layer);
+  // to kMostLookedAt tokens of the vocabulary, and a layer of the model (checked: a bug). Empty, if
+  // `in_vain`, which is asked between layers, says that nobody wants it any more.
+  using InVain = std::function<bool()>;
+  std::vector<float> At(std::span<const TokenId> tokens, uint32_t layer,
+                        const InVain& in_vain = nullptr);
 
  private:
   struct State;

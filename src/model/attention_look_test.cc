@@ -24,8 +24,9 @@ class Looked {
     model_ = std::move(*Model::Load(std::move(file), {}, pool_));
     look_ = std::move(*AttentionLook::Make(*model_));
   }
-  std::vector<float> At(std::span<const TokenId> tokens, uint32_t layer) {
-    return look_->At(tokens, layer);
+  std::vector<float> At(std::span<const TokenId> tokens, uint32_t layer,
+                        const AttentionLook::InVain& in_vain = nullptr) {
+    return look_->At(tokens, layer, in_vain);
   }
   const ModelConfig& config() const { return model_->config(); }
 
@@ -107,6 +108,20 @@ TEST(AttentionLook, QueryHeadsLookThroughTheirOwnKeys) {
         EXPECT_GT(*most, 1.2 * *least) << head;
       }
     }
+  }
+}
+
+TEST(AttentionLook, IsLeftBetweenLayersWhenNobodyWantsIt) {
+  TinyModelOptions options;
+  options.layers = 6;
+  Looked looked(options);
+  const auto weights = looked.At(Text(20), 5);
+  for (uint32_t wanted = 0; wanted < 8; ++wanted) {
+    uint32_t asked = 0;
+    const auto at = looked.At(Text(20), 5, [&] { return asked++ == wanted; });
+    EXPECT_EQ(asked, std::min(wanted + 1, 6u));
+    EXPECT_EQ(at.empty(), wanted < 6);
+    EXPECT_EQ(looked.At(Text(20), 5), weights) << "the next one";
   }
 }
 

@@ -93,9 +93,12 @@ struct AttentionSight {
   uint32_t layers = 0;
   uint32_t heads = 0;
   uint32_t most_tokens = 0;
-  // [head][token][token looked at]; any thread, others wait. Null: it is not shown.
-  std::function<Result<std::vector<float>>(std::span<const TokenId> tokens, uint32_t layer)> look =
-      nullptr;
+  // [head][token][token looked at]; any thread, others wait. Empty, once `in_vain` says that nobody
+  // wants it any more. Null: it is not shown.
+  using InVain = std::function<bool()>;
+  std::function<std::vector<float>(std::span<const TokenId> tokens, uint32_t layer,
+                                   const InVain& in_vain)>
+      look = nullptr;
 };
 
 // A model ready to serve.

@@ -110,8 +110,7 @@ const Service::Route Service::kRoutes[] = {
      .post = true,
      .when = When::kReady,
      .admin = true,
-     .slow = true,
-     .work = ShowAttention},
+     .slow_work = ShowAttention},
     {.path = "/v1/completions",
      .post = true,
      .when = When::kReadyNotDraining,
@@ -334,8 +333,8 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
     response = (this->*route->page)(exchange.request(), *caller);
   } else if (route->sessions != nullptr && (sessions_ || route->generation == nullptr)) {
     co_return co_await RunSessions(exchange, route->sessions, *std::move(caller));
-  } else if (route->work != nullptr) {
-    co_return co_await RunWork(exchange, route->work, route->slow);
+  } else if (route->work != nullptr || route->slow_work != nullptr) {
+    co_return co_await RunWork(exchange, *route);
   } else {
     co_return co_await RunGeneration(exchange, route->generation, *std::move(caller));
   }
@@ -343,26 +342,30 @@ asio::awaitable<void> Service::Handle(Exchange& exchange) {
 }
 
 template <typename Function>
-asio::awaitable<std::optional<std::invoke_result_t<Function>>> Service::RunBeside(
-    Exchange& exchange, bool slow, Function function) {
-  using Maybe = std::optional<std::invoke_result_t<Function>>;
+asio::awaitable<std::optional<std::invoke_result_t<Function, const Service::HasLeft&>>>
+Service::RunBeside(Exchange& exchange, bool slow, Function function) {
+  using Maybe = std::optional<std::invoke_result_t<Function, const HasLeft&>>;
+  const auto gone = std::make_shared<HasLeft>(false);
   if (!slow) {
-    auto result = co_await RunIn(pool_, std::move(function));
+    auto result = co_await RunIn(pool_, [&] { return function(*gone); });
     co_return Maybe(std::move(result));
   }
-  const auto gone = std::make_shared<std::atomic<bool>>(false);
   exchange.Watch([gone, &exchange] { *gone = exchange.gone(); });
-  auto run = [gone, &function] { return *gone ? Maybe() : Maybe(function()); };
+  auto run = [gone, &function] { return *gone ? Maybe() : Maybe(function(*gone)); };
   auto result = co_await RunIn(large_pool_, std::move(run));
   co_return result;
 }
 
-asio::awaitable<void> Service::RunWork(Exchange& exchange, Work work, bool slow) {
+asio::awaitable<void> Service::RunWork(Exchange& exchange, const Route& route) {
   const auto model = model_;
   const HttpRequest& request = exchange.request();
   const std::string& input = request.method == "POST" ? request.body : request.query;
-  auto run = [&] { return work(*model, input); };
-  auto done = co_await RunBeside(exchange, slow || input.size() > kLargeBodyBytes, std::move(run));
+  auto run = [&](const HasLeft& gone) {
+    if (route.work != nullptr) return route.work(*model, input);
+    return route.slow_work(*model, input, [&gone] { return gone.load(); });
+  };
+  const bool slow = route.slow_work != nullptr || input.size() > kLargeBodyBytes;
+  auto done = co_await RunBeside(exchange, slow, std::move(run));
   if (!done || exchange.gone()) co_return;
   Result<std::string> result = *std::move(done);
   HttpResponse response;
@@ -385,7 +388,7 @@ asio::awaitable<void> Service::RunGeneration(Exchange& exchange, Preparation pre
     co_return co_await exchange.Respond(ToResponse(fine.error(), 0));
   }
   RawRequest raw{std::move(exchange.request().body), exchange.request().request_id};
-  auto run = [&] {
+  auto run = [&](const HasLeft&) {
     auto ready = prepare(*model, raw);
     if (!ready && entry != nullptr) NoteLabelsOf(raw.body, *entry);
     return ready;

@@ -8,8 +8,10 @@
 // Threads  the I/O thread; parsing runs in the pools.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,6 +48,10 @@ class Service {
   enum class When : uint8_t { kAlways, kReady, kReadyNotDraining };
   using Page = HttpResponse (Service::*)(const HttpRequest& request, const Caller& caller);
   using Work = Result<std::string> (*)(const ReadyModel&, const std::string&);
+  using HasLeft = std::atomic<bool>;
+  // Asks between its parts whether nobody waits for it any more.
+  using SlowWork = Result<std::string> (*)(const ReadyModel&, const std::string&,
+                                           const std::function<bool()>& in_vain);
   using Preparation = Result<PreparedGeneration> (*)(const ReadyModel&, const RawRequest&);
   using Watching = boost::asio::awaitable<void> (LiveFeed::*)(Exchange&, LiveFeed::Context);
   using SessionHandler = boost::asio::awaitable<void> (Sessions::*)(Exchange&, Sessions::Context);
@@ -53,11 +59,11 @@ class Service {
     std::string_view path;  // ends in "/": everything below it
     bool post = false;      // else GET and HEAD
     When when = When::kAlways;
-    bool open = false;    // without a key
-    bool admin = false;   // for admins alone
-    bool slow = false;    // `work` is: it goes with what large bodies need
-    Page page = nullptr;  // exactly one of these six
-    Work work = nullptr;  // over the body, or of GET the query
+    bool open = false;             // without a key
+    bool admin = false;            // for admins alone
+    Page page = nullptr;           // exactly one of these seven
+    Work work = nullptr;           // over the body, or of GET the query
+    SlowWork slow_work = nullptr;  // likewise; it goes with what large bodies need
     Preparation generation = nullptr;
     // Alone: with every method but OPTIONS. Beside `generation`: instead, if sessions are kept.
     SessionHandler sessions = nullptr;
@@ -77,12 +83,12 @@ class Service {
   std::optional<Caller> CallerOf(const HttpRequest& request, const Route* route) const;
   bool MayRun(const Route& route, HttpResponse& refusal) const;
 
-  // Runs `function` beside the I/O thread, what is slow (a large body) in a lane of its own. An
-  // empty result: the client went away before its turn.
+  // Runs `function` beside the I/O thread, what is slow (a large body) in a lane of its own, and
+  // tells it there when the client goes away. An empty result: it went away before its turn.
   template <typename Function>
-  boost::asio::awaitable<std::optional<std::invoke_result_t<Function>>> RunBeside(
+  boost::asio::awaitable<std::optional<std::invoke_result_t<Function, const HasLeft&>>> RunBeside(
       Exchange& exchange, bool slow, Function function);
-  boost::asio::awaitable<void> RunWork(Exchange& exchange, Work work, bool slow);
+  boost::asio::awaitable<void> RunWork(Exchange& exchange, const Route& route);
   boost::asio::awaitable<void> RunGeneration(Exchange& exchange, Preparation prepare,
                                              Caller caller);
 

@@ -127,6 +127,31 @@ def test_strangers_are_not_heard(pair):
             assert answer.status_code == 400 and "--peer" in answer.text
 
 
+def test_what_was_still_to_be_read_of_it_is_neither_read_nor_pinned(pair):
+    server = pair.a.server
+    server.wait_until_free(seconds=60)
+    assert server.metric("quire_kv_blocks", state="pinned") == 0
+    computed = server.metric("quire_prompt_tokens_total", source="computed")
+    pair.a.call("", {"id": "ahead", "seed": 3}, 201)
+    pair.a.call("/ahead/pin", {"ttl_seconds": 3600})
+    for part in range(2):  # the first is being read, the second waits for its end
+        tokens = [(part * 900 + i) * 31 % 2000 + 300 for i in range(900)]
+        pair.a.call("/ahead/append", {"tokens": tokens})
+    pair.a.call("/ahead/handoff", {"to": "b"})
+    end = time.monotonic() + 60
+    while sum(server.metric(f"quire_requests_{state}") for state in ("running", "waiting")) > 0:
+        assert time.monotonic() < end, "it is still read"
+        time.sleep(0.02)
+    assert server.metric("quire_prompt_tokens_total", source="computed") < computed + 1800
+    end = time.monotonic() + 20
+    while server.metric("quire_kv_blocks", state="pinned") > 0:
+        assert time.monotonic() < end, server.metric("quire_kv_blocks", state="pinned")
+        time.sleep(0.02)
+    told = pair.b.call("/ahead/generate", SAMPLED)
+    assert told["usage"]["prompt_tokens"] == 1800
+    pair.b.call("/ahead/unpin", {})
+
+
 def test_another_write_meanwhile_is_told_that_it_is_busy(pair):
     begin(pair.a, "busy")
     reached, go_on = threading.Event(), threading.Event()

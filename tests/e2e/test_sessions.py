@@ -402,6 +402,25 @@ def test_what_is_still_to_be_read_keeps_to_the_newest_word(tmp_path, then):
             time.sleep(0.02)
 
 
+def test_what_an_answer_was_to_read_is_read_when_its_client_has_left(tmp_path):
+    """The second append waits for the first; the answer takes it over, and ends before it."""
+    with ServerProcess(*FLAGS, "--disk", "0", "--data", str(tmp_path / "data"),
+                       "--master-key-file", str(tmp_path / "key")) as server:
+        session = new(server)
+        for start in (400, 500):
+            call(server, f"/{session}/append", {"tokens": [start + i % 97 for i in range(480)]})
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{server.url}/v1/sessions/{session}/generate", json={"max_tokens": 200},
+                       timeout=httpx.Timeout(60, read=0.2))
+        end = time.monotonic() + 60
+        while server.metric("quire_prompt_tokens_total", source="computed") < 960:
+            assert time.monotonic() < end, "it is not read"
+            time.sleep(0.02)
+        server.wait_until_free(seconds=60)
+        told = call(server, f"/{session}/generate", {"max_tokens": 1})
+        assert told["usage"]["prompt_tokens_details"]["cached_tokens"] == 944
+
+
 def test_a_feed_faster_than_the_model_computes_each_token_twice_at_most(tmp_path):
     """In little memory: what waits to be read must not push out what was read."""
     with ServerProcess("--kv-memory", "16MiB", "--context", "512", "--disk", "0",

@@ -1,8 +1,11 @@
 #include "engine/disk/kv_disk.h"
 
+#include <algorithm>
 #include <chrono>
+#include <memory>
 #include <thread>
 
+#include "engine/disk/gated_disk.h"
 #include "engine/disk/kv_disk_fixture.h"
 #include "tier/ssd/segment_folder.h"
 
@@ -61,6 +64,35 @@ TEST_F(KvDiskTest, ANewGenerationFindsNothing) {
   memory.disk().SetOwner({.id = kFirstOwner, .tenant = "default", .generation = 7});
   EXPECT_EQ(memory.Onboard(text), 0u);
   EXPECT_EQ(memory.disk().bytes_of(kFirstOwner), 0u);
+}
+
+// Its bytes are wiped while they are on their way.
+TEST_F(KvDiskTest, WhatIsPurgedWhileItIsReadIsNotCalledCorrupt) {
+  const auto text = Text(1, 170);
+  Leave(text);
+  const auto gate = std::make_shared<Gate>();
+  Memory memory({.folder = folder,
+                 .limit_bytes = 256 * kMiB,
+                 .scope_secret = std::string(32, 's'),
+                 .environment = [&] { return std::make_unique<GatedDisk>(gate); }},
+                kShape);
+  gate->Open(0);
+  // As if the last blocks had been wiped, but not yet the header.
+  gate->Spoil(0, [](const IoRequest& request, int64_t result) {
+    const auto bytes = request.bytes.last(request.bytes.size() / 2);
+    std::ranges::fill(bytes, std::byte{0});
+    return result;
+  });
+  ASSERT_TRUE(memory.Want(text, 1));
+  memory.disk().SetOwner({.id = kFirstOwner, .tenant = "default", .generation = 7});
+  gate->Open(UINT32_MAX);
+  std::vector<Onboarder::Ready> ready;
+  for (double now = 2; ready.empty(); now += 1e-6) ready = memory.disk().Work(now, false, false);
+  EXPECT_LT(ready[0].tokens, 160u);
+  EXPECT_EQ(ready[0].loss.reason, MissReason::kPurged);
+  EXPECT_EQ(ready[0].loss.end, 10u);
+  const auto troubles = memory.disk().counts().tier.troubles;
+  EXPECT_EQ(std::ranges::count(troubles, 0u), kDiskTroubles) << "the disk is whole";
 }
 
 TEST_F(KvDiskTest, ACancelledRequestLeavesNoBlockBehind) {

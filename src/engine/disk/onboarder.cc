@@ -215,7 +215,11 @@ void Onboarder::Account(Entry& entry, const ReadBlocks& blocks) {
     ++entry.arrived[blocks.first + good++];
   }
   group->good += good;
-  if (good < blocks.count || blocks.corrupt) entry.loss.reason = MissReason::kCorrupt;
+  const bool is_purged = good < blocks.asked && blocks.flaw == ReadFlaw::kPurged;
+  const bool is_corrupt = good < blocks.count || blocks.flaw == ReadFlaw::kCorrupt;
+  if (is_purged || is_corrupt) {
+    entry.loss.reason = is_purged ? MissReason::kPurged : MissReason::kCorrupt;
+  }
 }
 
 // The tier has compared names; an equal name is not yet an equal block.

@@ -35,7 +35,8 @@ void WriteHeads(const std::vector<float>& weights, uint32_t heads, size_t tokens
 
 }  // namespace
 
-Result<std::string> ShowAttention(const ReadyModel& model, const std::string& text) {
+Result<std::string> ShowAttention(const ReadyModel& model, const std::string& text,
+                                  const std::function<bool()>& in_vain) {
   const AttentionSight& sight = model.attention;
   if (!sight.look) return Refuse(ErrorCode::kNotFound, "this server does not show attention");
   QUIRE_TRY(const Json body, ParseJson(text));
@@ -54,7 +55,8 @@ Result<std::string> ShowAttention(const ReadyModel& model, const std::string& te
         "text");
   }
   const auto at = static_cast<uint32_t>(layer.value_or(0));
-  QUIRE_TRY(const std::vector<float> weights, sight.look(tokens, at));
+  const std::vector<float> weights = sight.look(tokens, at, in_vain);
+  if (weights.empty()) return Refuse(ErrorCode::kUnavailable, "nobody waits for it any more");
   JsonWriter json;
   json.BeginObject().Field("layer", at).Field("layers", sight.layers);
   json.Field("heads", sight.heads).Key("tokens").BeginArray();

@@ -2,9 +2,11 @@
 // tokens looks.
 //
 // Threads  any; one text at a time, others wait.
-// Errors   kInvalidArgument naming the field; kNotFound where the server shows nothing.
+// Errors   kInvalidArgument naming the field; kNotFound where the server shows nothing;
+//          kUnavailable if `in_vain`, which is asked between layers, says that nobody waits for it.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/result.h"
@@ -12,6 +14,7 @@
 
 namespace quire {
 
-Result<std::string> ShowAttention(const ReadyModel& model, const std::string& body);
+Result<std::string> ShowAttention(const ReadyModel& model, const std::string& body,
+                                  const std::function<bool()>& in_vain);
 
 }  // namespace quire

@@ -4,15 +4,12 @@
 
 #include <atomic>
 #include <future>
-#include <random>
 #include <thread>
 
-#include "base/worker_pool.h"
 #include "engine/view/engine_view.h"
-#include "model/model.h"
 #include "server/sessions/stream_window.h"
 #include "tests/engine/fake_model.h"
-#include "tests/support/tiny_model.h"
+#include "tests/support/tiny_engine.h"
 
 namespace quire {
 namespace {
@@ -22,20 +19,6 @@ using test::Prompt;
 using test::Story;
 
 constexpr const char* kFeed = "acme\nfeed";
-
-std::unique_ptr<Engine> MakeEngine(uint32_t blocks = 64) {
-  static const std::vector<std::byte> bytes = test::MakeTinyModel({.context = 512});
-  const auto file = std::make_shared<GgufFile>(std::move(*GgufFile::Parse(bytes)));
-  WorkerPool loading(1);
-  std::shared_ptr<const Model> model = std::move(*Model::Load(file, {}, loading));
-  EngineOptions options;
-  options.kv_memory_bytes = blocks * model->kv_shape(KvFormat::kF16).block_bytes();
-  options.step_tokens = options.prefill_chunk = 32;
-  auto engine = Engine::Create(options, std::move(model), std::move(*Tokenizer::Create(*file)),
-                               std::make_unique<WorkerPool>(1));
-  EXPECT_TRUE(engine) << engine.error().message;
-  return std::move(*engine);
-}
 
 // Keeps the engine between two steps while it lives.
 class Hold {
@@ -121,218 +104,223 @@ struct Feed {
   }
 };
 
+class AheadReadsTest : public ::testing::Test {
+ protected:
+  ~AheadReadsTest() override { reads_->CheckInvariants(); }
+
+  void Want(std::vector<TokenId> first, std::vector<TokenId> second = {}) {
+    reads_->Want(*engine_, kFeed, Texts(told_, std::move(first), std::move(second)));
+  }
+  AheadReads::Rest MakeWay(const std::vector<TokenId>& prompt, bool anew = false) {
+    return reads_->MakeWay(kFeed, prompt, anew);
+  }
+  void WaitUntilIdle() { quire::WaitUntilIdle(*engine_); }
+
+  Told told_;
+  std::unique_ptr<Engine> engine_ = test::MakeEngine();
+  const std::shared_ptr<AheadReads> reads_ = std::make_shared<AheadReads>();
+};
+
 // However much faster than the model a feed is: of a session one read is in the engine, no token is
 // computed more than twice, and the answer is that of a cold engine.
-TEST(AheadReads, AFastFeedIsComputedTwiceAtMost) {
-  const auto engine = MakeEngine();
-  const auto reads = std::make_shared<AheadReads>();
-  Told told;
+TEST_F(AheadReadsTest, AFastFeedIsComputedTwiceAtMost) {
   Feed feed;
   uint32_t seed = 0;
   for (const int burst : {1, 2, 9, 1, 5, 30, 1, 1, 1, 14, 3, 20, 1, 1, 40, 2, 2, 2, 7, 4}) {
     {
-      const Hold hold(*engine);
+      const Hold hold(*engine_);
       for (int i = 0; i < burst; ++i) {
-        reads->Want(*engine, kFeed, feed.Append(Prompt(24, ++seed), told));
-        EXPECT_EQ(InEngine(*engine), 1u);
+        reads_->Want(*engine_, kFeed, feed.Append(Prompt(24, ++seed), told_));
+        EXPECT_EQ(InEngine(*engine_), 1u);
       }
     }
-    if (burst % 2 == 1) WaitUntilIdle(*engine);
+    if (burst % 2 == 1) WaitUntilIdle();
   }
-  WaitUntilIdle(*engine);
+  WaitUntilIdle();
   EXPECT_GT(feed.state.rebases, 10u);
-  EXPECT_LE(engine->stats().prompt_tokens_computed, 2 * feed.fed);
-  EXPECT_EQ(engine->stats().prompt_tokens_computed, told.computed);
-  const Story warm = Answer(*engine, feed.context);
+  EXPECT_LE(engine_->stats().prompt_tokens_computed, 2 * feed.fed);
+  EXPECT_EQ(engine_->stats().prompt_tokens_computed, told_.computed);
+  const Story warm = Answer(*engine_, feed.context);
   EXPECT_GE(warm.done.at(0).receipt.cached_tokens + kBlockTokens, feed.context.size());
-  const Story cold = Answer(*MakeEngine(), feed.context);
+  const Story cold = Answer(*test::MakeEngine(), feed.context);
   EXPECT_EQ(cold.done.at(0).receipt.cached_tokens, 0u);
   EXPECT_EQ(warm.tokens, cold.tokens);
   EXPECT_EQ(warm.ends.at(0).logit_hash, cold.ends.at(0).logit_hash);
 }
 
 // What comes while a text is read waits for the end of that, and goes on from there.
-TEST(AheadReads, AReadGoesOnFromTheOneThatRuns) {
-  const auto engine = MakeEngine();
-  const auto reads = std::make_shared<AheadReads>();
-  Told told;
+TEST_F(AheadReadsTest, AReadGoesOnFromTheOneThatRuns) {
   std::vector<TokenId> text = Prompt(320, 1);
   {
-    const Hold hold(*engine);
-    reads->Want(*engine, kFeed, Texts(told, text));
+    const Hold hold(*engine_);
+    Want(text);
   }
   for (uint32_t i = 0; i < 10; ++i) {
     text = Joined(text, Prompt(16, 2 + i));
-    const Hold hold(*engine);
-    reads->Want(*engine, kFeed, Texts(told, text));
+    const Hold hold(*engine_);
+    Want(text);
   }
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.whole, told.reads) << "none was stopped";
-  EXPECT_LE(told.reads, 11u);
+  WaitUntilIdle();
+  EXPECT_EQ(told_.whole, told_.reads) << "none was stopped";
+  EXPECT_LE(told_.reads, 11u);
   // The last token of a text is computed each time, and what its block held before it.
-  EXPECT_LE(told.computed, text.size() + told.reads * kBlockTokens);
+  EXPECT_LE(told_.computed, text.size() + told_.reads * kBlockTokens);
 }
 
 // Of a context that is gone nothing more is read.
-TEST(AheadReads, AReadOfAContextThatBeganAnewIsStopped) {
-  const auto engine = MakeEngine();
-  const auto reads = std::make_shared<AheadReads>();
-  Told told;
+TEST_F(AheadReadsTest, AReadOfAContextThatBeganAnewIsStopped) {
   {
-    const Hold hold(*engine);
-    reads->Want(*engine, kFeed, Texts(told, Prompt(400, 1), Prompt(300, 2)));
-    reads->Want(*engine, kFeed, Texts(told, Prompt(200, 3)));
-    EXPECT_EQ(InEngine(*engine), 1u);
+    const Hold hold(*engine_);
+    Want(Prompt(400, 1), Prompt(300, 2));
+    Want(Prompt(200, 3));
+    EXPECT_EQ(InEngine(*engine_), 1u);
   }
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.reads, 2u);
-  EXPECT_EQ(told.computed, 200u);
+  WaitUntilIdle();
+  EXPECT_EQ(told_.reads, 2u);
+  EXPECT_EQ(told_.computed, 200u);
 }
 
 // Beside an answer only that is read which it needs; the rest comes after it.
-TEST(AheadReads, AnAnswerWaitsForNoTextThatItDoesNotNeed) {
-  const auto engine = MakeEngine();
-  const auto reads = std::make_shared<AheadReads>();
-  Told told;
+TEST_F(AheadReadsTest, AnAnswerWaitsForNoTextThatItDoesNotNeed) {
   const std::vector<TokenId> context = Prompt(200, 1);
   const std::vector<TokenId> next = Prompt(100, 2);
   const std::vector<TokenId> prompt = Joined(context, Prompt(8, 3));
-  std::optional<AheadReads::Rest> rest;
+  AheadReads::Rest rest;
   {
-    const Hold hold(*engine);
-    reads->Want(*engine, kFeed, Texts(told, context, next));
-    rest = reads->MakeWay(kFeed, prompt, false);
+    const Hold hold(*engine_);
+    Want(context, next);
+    rest = MakeWay(prompt);
   }
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.computed, 200u);
-  EXPECT_EQ(Answer(*engine, prompt).done.at(0).receipt.cached_tokens, 192u);
-  EXPECT_EQ(told.reads, 1u);
-  rest.reset();
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.reads, 2u);
-  EXPECT_EQ(told.computed, 300u);
+  WaitUntilIdle();
+  EXPECT_EQ(told_.computed, 200u);
+  EXPECT_EQ(Answer(*engine_, prompt).done.at(0).receipt.cached_tokens, 192u);
+  EXPECT_EQ(told_.reads, 1u);
+  rest.Answered();
+  rest = {};
+  WaitUntilIdle();
+  EXPECT_EQ(told_.reads, 2u);
+  EXPECT_EQ(told_.computed, 300u);
   // The next context is being read already: it is stopped, and read after the answer.
-  std::optional<AheadReads::Rest> second;
+  AheadReads::Rest second;
   const std::vector<TokenId> later = Prompt(150, 4);
   {
-    const Hold hold(*engine);
-    reads->Want(*engine, kFeed, Texts(told, later));
-    second = reads->MakeWay(kFeed, prompt, false);
+    const Hold hold(*engine_);
+    Want(later);
+    second = MakeWay(prompt);
   }
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.computed, 300u);
-  second.reset();
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.computed, 450u);
+  WaitUntilIdle();
+  EXPECT_EQ(told_.computed, 300u);
+  second = {};
+  WaitUntilIdle();
+  EXPECT_EQ(told_.computed, 450u);
 }
 
 // The second comes before the read has ended that the first one stopped.
-TEST(AheadReads, TwoAnswersInARowPutAReadOffAndLoseNothing) {
-  const auto engine = MakeEngine();
-  const auto reads = std::make_shared<AheadReads>();
-  Told told;
+TEST_F(AheadReadsTest, TwoAnswersInARowPutAReadOffAndLoseNothing) {
   const std::vector<TokenId> prompt = Prompt(100, 3);
   {
-    std::optional<AheadReads::Rest> first;
-    std::optional<AheadReads::Rest> second;
-    const Hold hold(*engine);
-    reads->Want(*engine, kFeed, Texts(told, Prompt(150, 4)));
-    first = reads->MakeWay(kFeed, prompt, false);
-    second = reads->MakeWay(kFeed, prompt, false);
+    const Hold hold(*engine_);
+    Want(Prompt(150, 4));
+    for (int i = 0; i < 2; ++i) MakeWay(prompt).Answered();
   }
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.computed, 150u);
+  WaitUntilIdle();
+  EXPECT_EQ(told_.computed, 150u);
 }
 
 // The context that an answer reads anew is not read beside, nor the one before after it.
-TEST(AheadReads, AfterAnAnswerNothingIsReadOfTheContextBefore) {
-  const auto engine = MakeEngine();
-  const auto reads = std::make_shared<AheadReads>();
-  Told told;
+TEST_F(AheadReadsTest, AfterAnAnswerNothingIsReadOfTheContextBefore) {
   const std::vector<TokenId> prompt = Prompt(100, 3);
   {
-    std::optional<AheadReads::Rest> rest;
-    const Hold hold(*engine);
-    reads->Want(*engine, kFeed, Texts(told, Prompt(200, 1), Prompt(100, 2)));
-    rest = reads->MakeWay(kFeed, prompt, true);
+    AheadReads::Rest rest;
+    const Hold hold(*engine_);
+    Want(Prompt(200, 1), Prompt(100, 2));
+    rest = MakeWay(prompt, true);
+    rest.Answered();
   }
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.reads, 1u);
-  EXPECT_EQ(told.computed, 0u);
+  WaitUntilIdle();
+  EXPECT_EQ(told_.reads, 1u);
+  EXPECT_EQ(told_.computed, 0u);
   // Nor what the answer has read, whoever wanted it.
   {
-    const Hold hold(*engine);
-    reads->Want(*engine, kFeed, Texts(told, Prompt(64, 5), prompt));
-    const AheadReads::Rest rest = reads->MakeWay(kFeed, prompt, false);
+    const Hold hold(*engine_);
+    Want(Prompt(64, 5), prompt);
+    MakeWay(prompt).Answered();
   }
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.computed, 64u);
+  WaitUntilIdle();
+  EXPECT_EQ(told_.computed, 64u);
 }
 
-TEST(AheadReads, WhatIsForgottenIsNotRead) {
-  const auto engine = MakeEngine();
-  const auto reads = std::make_shared<AheadReads>();
-  Told told;
-  {
-    const Hold hold(*engine);
-    reads->Want(*engine, kFeed, Texts(told, Prompt(200, 1), Prompt(100, 2)));
-    reads->Forget(kFeed);
-    reads->Forget("acme\nunknown");
+// An answer that failed has perhaps read nothing, and no context began anew with it.
+TEST_F(AheadReadsTest, WhatWasLeftToAnAnswerThatFailsIsReadAfterIt) {
+  const std::vector<TokenId> prompt = Prompt(100, 3);
+  for (const bool anew : {false, true}) {
+    told_.computed = 0;
+    {
+      const Hold hold(*engine_);
+      Want(Prompt(150, anew ? 4 : 5), prompt);
+      const AheadReads::Rest rest = MakeWay(prompt, anew);
+    }
+    WaitUntilIdle();
+    EXPECT_EQ(told_.computed, anew ? 154u : 250u) << "the prompt is found the second time";
   }
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.reads, 1u);
-  EXPECT_EQ(told.computed, 0u);
+}
+
+TEST_F(AheadReadsTest, WhatIsForgottenIsNotRead) {
   {
-    const Hold hold(*engine);
-    reads->Want(*engine, kFeed, Texts(told, Prompt(50, 3), Prompt(40, 4)));
-    reads->ForgetOthers({{"acme", 0}, {"other", 7}});
+    const Hold hold(*engine_);
+    Want(Prompt(200, 1), Prompt(100, 2));
+    reads_->Forget(kFeed);
+    reads_->Forget("acme\nunknown");
   }
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.reads, 3u) << "nobody's generation has changed";
-  EXPECT_EQ(told.computed, 90u);
+  WaitUntilIdle();
+  EXPECT_EQ(told_.reads, 1u);
+  EXPECT_EQ(told_.computed, 0u);
   {
-    const Hold hold(*engine);
-    reads->Want(*engine, kFeed, Texts(told, Prompt(70, 5), Prompt(60, 6)));
-    reads->ForgetOthers({{"default", 1}});
+    const Hold hold(*engine_);
+    Want(Prompt(50, 3), Prompt(40, 4));
+    reads_->ForgetOthers({{"acme", 0}, {"other", 7}});
   }
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.reads, 4u);
-  EXPECT_EQ(told.computed, 90u);
+  WaitUntilIdle();
+  EXPECT_EQ(told_.reads, 3u) << "nobody's generation has changed";
+  EXPECT_EQ(told_.computed, 90u);
+  {
+    const Hold hold(*engine_);
+    Want(Prompt(70, 5), Prompt(60, 6));
+    reads_->ForgetOthers({{"default", 1}});
+  }
+  WaitUntilIdle();
+  EXPECT_EQ(told_.reads, 4u);
+  EXPECT_EQ(told_.computed, 90u);
 }
 
 // Nor does what the engine refuses stand in the way of what comes.
-TEST(AheadReads, WhatIsRefusedIsDropped) {
-  const auto engine = MakeEngine(8);
-  const auto reads = std::make_shared<AheadReads>();
-  Told told;
+TEST_F(AheadReadsTest, WhatIsRefusedIsDropped) {
+  engine_ = test::MakeEngine(8);
   GenerationRequest request = Ask(Prompt(200, 1), 0);
-  EXPECT_EQ(engine->Check(request).error().code, ErrorCode::kNeverFits);
-  reads->Want(*engine, kFeed, Texts(told, Prompt(200, 1)));
-  reads->Want(*engine, kFeed, Texts(told, Prompt(50, 2)));
-  WaitUntilIdle(*engine);
-  EXPECT_EQ(told.computed, 50u);
+  EXPECT_EQ(engine_->Check(request).error().code, ErrorCode::kNeverFits);
+  Want(Prompt(200, 1));
+  Want(Prompt(50, 2));
+  WaitUntilIdle();
+  EXPECT_EQ(told_.computed, 50u);
   request = Ask(Prompt(100, 1), 0);
-  EXPECT_TRUE(engine->Check(request));
-  engine->StopAdmission();
-  EXPECT_EQ(engine->Check(request).error().code, ErrorCode::kUnavailable);
+  EXPECT_TRUE(engine_->Check(request));
+  engine_->StopAdmission();
+  EXPECT_EQ(engine_->Check(request).error().code, ErrorCode::kUnavailable);
 }
 
 // A pin that was taken back stays so, also for what is still to be read.
-TEST(AheadReads, AnUnpinnedSessionIsReadWithoutAPin) {
-  const auto engine = MakeEngine();
-  const auto reads = std::make_shared<AheadReads>();
-  Told told;
+TEST_F(AheadReadsTest, AnUnpinnedSessionIsReadWithoutAPin) {
   for (const bool unpin : {true, false}) {
-    std::deque<AheadReads::Text> texts = Texts(told, Prompt(64, 1), Prompt(96, 2));
+    std::deque<AheadReads::Text> texts = Texts(told_, Prompt(64, 1), Prompt(96, 2));
     for (AheadReads::Text& text : texts) text.request.pin_seconds = text.request.pin_group = 60;
     {
-      const Hold hold(*engine);
-      reads->Want(*engine, kFeed, std::move(texts));
-      if (unpin) reads->Unpin(kFeed);
-      if (unpin) engine->Unpin(60);
+      const Hold hold(*engine_);
+      reads_->Want(*engine_, kFeed, std::move(texts));
+      if (unpin) reads_->Unpin(kFeed);
+      if (unpin) engine_->Unpin(60);
     }
-    WaitUntilIdle(*engine);
-    EXPECT_EQ(engine->stats().pinned_blocks, unpin ? 0u : 10u);
+    WaitUntilIdle();
+    EXPECT_EQ(engine_->stats().pinned_blocks, unpin ? 0u : 10u);
   }
 }
 

@@ -480,6 +480,7 @@ Status KeepTurn(const SessionCall& call, SessionTurn& turn) {
   auto session = call.store.Write(call.space, call.id, change, call.now_ms);
   if (!session) return std::unexpected(session.error());
   turn.answer->Kept(*std::move(session));
+  turn.rest.Answered();
   return {};
 }
 

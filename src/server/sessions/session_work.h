@@ -11,7 +11,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -46,7 +45,7 @@ struct SessionTurn {
   SessionAnswer* answer = nullptr;  // of `generation`
   SessionStore::Change change;      // all but the answer
   bool opens = false;               // an answer to a message begins
-  std::optional<AheadReads::Rest> rest;
+  AheadReads::Rest rest;
 };
 Result<SessionTurn> PrepareTurn(const SessionCall& call);
 // Once the answer is complete: keeps it. Another server's change meanwhile is kConflict.

@@ -298,7 +298,7 @@ void RecordReader::Finish(Flight& flight) {
     Forget(flight.piece, DiskTrouble::kIo);
   } else if (done.count < flight.piece.names.size()) {
     const bool gone = IsZero(flight.buffer.span().first(kIoAlign));
-    done.corrupt = !gone;
+    if (!gone) done.flaw = ReadFlaw::kCorrupt;
     Forget(flight.piece, gone ? DiskTrouble::kGone : DiskTrouble::kCorrupt);
   }
   flight.file.reset();
@@ -375,6 +375,7 @@ void RecordReader::Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffe
   done.first = piece.first;
   done.asked = static_cast<uint32_t>(piece.names.size());
   done.layers = piece.layers;
+  if (done.count < done.asked && IsPurged(*piece.owner)) done.flaw = ReadFlaw::kPurged;
   const bool stays = piece.places.empty() && done.count > 0;
   if (stays) done.buffer = std::move(buffer);
   {
@@ -384,6 +385,11 @@ void RecordReader::Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffe
   }
   if (!stays) work_.notify_one();
   options_.notify();
+}
+
+bool RecordReader::IsPurged(const BlockOwner& owner) const {
+  const std::lock_guard lock(state_.mutex);
+  return !state_.index.IsAlive(owner.tag);
 }
 
 void RecordReader::Forget(const ReadPiece& piece, DiskTrouble trouble) {

@@ -9,7 +9,7 @@
 //
 // A piece that fails in any way comes back with fewer blocks than were asked for, down to none; it
 // is counted, and its record is forgotten, so that nobody fails on it again; but for a lack of
-// memory, which is not the record's.
+// memory, which is not the record's. What a purge has wiped meanwhile is no trouble of the disk.
 //
 // Threads  one for reading, kProvers to prove. Push, Drop, Take and GiveBack: one other thread.
 // Bounds   kReadBuffers buffers; pieces beyond wait. Whoever pushes bounds those.
@@ -52,15 +52,22 @@ struct ReadPiece {
   BlockOwnerPtr owner;
 };
 
+// Why blocks of a piece are not there.
+enum class ReadFlaw : uint8_t {
+  kUnread,   // they could not be read, or nobody wants them any more
+  kCorrupt,  // they are not what they should be
+  kPurged,   // their owner was purged meanwhile
+};
+
 // What became of a piece.
 struct ReadBlocks {
   uint64_t ticket = 0;
   uint32_t first = 0;
   uint32_t asked = 0;
   LayerRange layers;
-  uint32_t count = 0;    // that are proven
-  bool corrupt = false;  // the others are not what they should be; else they could not be read
-  BlockName parent;      // of the first
+  uint32_t count = 0;                 // that are proven
+  ReadFlaw flaw = ReadFlaw::kUnread;  // of the others
+  BlockName parent;                   // of the first
   ShortTag root_tag{};
   std::vector<std::byte> notes;              // [count][note_bytes]
   std::vector<std::span<std::byte>> blocks;  // [asked], each [layers][layer_bytes]
@@ -120,6 +127,7 @@ class RecordReader {
   uint32_t Prove(Flight& flight, ReadBlocks& done);
   bool BringFromMemory(const Flight& flight, uint32_t i, std::span<std::byte> to);
   void Deliver(ReadPiece piece, ReadBlocks done, AlignedBuffer buffer);
+  bool IsPurged(const BlockOwner& owner) const;
   void Forget(const ReadPiece& piece, DiskTrouble trouble);
   void MeasureBusy(bool busy);
 
