@@ -223,3 +223,52 @@ def test_colours_can_be_chosen(used, visit):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     page.get_by_label("Colours").select_option("auto")
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
+
+
+@pytest.mark.parametrize("name", ["now", "cache", "plan", "sessions", "requests", "learn/shapes"])
+def test_nothing_is_cut_on_a_phone(used, visit, name):
+    page = visit(used.url, viewport={"width": 400, "height": 800}).open(name)
+    expect(page.get_by_role("heading", level=1)).to_have_text(name.split("/")[0].capitalize())
+    page.wait_for_timeout(800)
+    cut = page.evaluate("""() => [...document.querySelectorAll('.facts dt, .facts dd')]
+        .filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)""")
+    assert cut == [], "figures are whole"
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    apart = page.evaluate("""() => [...document.querySelectorAll('form.tools label')].filter(label => {
+        const own = label.getBoundingClientRect(), field = label.control.getBoundingClientRect();
+        const middle = box => box.top + box.height / 2;
+        return Math.abs(middle(own) - middle(field)) > 4 || own.height > 30 || field.width < 12 ||
+               (label.control.matches('[type=search]') && field.width < 100) ||
+               (field.left < own.right && own.left < field.right);
+    }).map(label => label.textContent)""")
+    assert apart == [], "a label stands beside its field"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_on_the_prefix_tree_can_be_read(used, visit, scheme):
+    page = visit(used.url, color_scheme=scheme).open("cache")
+    expect(page.locator(".piece-text").first).to_be_visible()
+    ratios = page.evaluate("""() => {
+        const style = getComputedStyle(document.documentElement);
+        const light = name => {
+            const hex = style.getPropertyValue(name).trim();
+            const part = at => { const v = parseInt(hex.slice(at, at + 2), 16) / 255;
+                                 return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+            return 0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5) + 0.05;
+        };
+        const ink = light('--piece-ink');
+        return [0, 1, 2, 3, 4].map(i => light(`--heat-${i}`)).map(heat => Math.max(ink, heat) / Math.min(ink, heat));
+    }""")
+    assert min(ratios) >= 4.5, ratios
+
+
+def test_counts_are_whole(used, visit):
+    """Tokens and seconds that passed have no fractions."""
+    page = visit(used.url).open("tenants")
+    row = page.locator("tbody tr", has_text="default")
+    for at in (5, 7, 9):  # generated, computed, found
+        expect(row.locator("td").nth(at)).to_have_text(re.compile(r"^([\d,]+|[\d.]+ [kMG])$"))
+    page.goto(f"{used.url}/#/sessions")
+    expect(page.locator("tbody tr", has_text="diary").first).to_be_visible()
+    for row in page.locator("tbody tr").all():
+        expect(row.locator("td").nth(2)).to_have_text(re.compile(r"^(–|now|\d+ (s|min|h|d)( \d+ (min|h))? ago)$"))

@@ -109,16 +109,6 @@ def test_only_what_is_too_long_is_cut(server, visit):
     expect(row.locator(".cut")).to_have_count(0)
 
 
-def test_a_label_stays_with_its_field(server, visit):
-    tab = visit(server.url, viewport={"width": 400, "height": 800})
-    MadeUp(tab, 30)
-    page = tab.open("requests")
-    for name in ("Request", "Route", "Version", "Outcome"):
-        label = page.locator("form.tools label", has_text=re.compile(f"^{name}$")).bounding_box()
-        field = page.get_by_label(name, exact=True).bounding_box()
-        assert abs(label["y"] + label["height"] / 2 - field["y"] - field["height"] / 2) < 4, f"{name} is apart from its field"
-
-
 def test_rows_are_read_beside_the_page(server, visit):
     """By a worker, that ends with the page; and a request that was purged meanwhile is told to be gone."""
     tab = visit(server.url)

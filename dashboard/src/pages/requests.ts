@@ -65,7 +65,7 @@ class Requests {
 
   private field(name: string, label: string): HTMLElement | undefined {
     const input = this.filters[name];
-    return input && h("span", { class: "pair" }, h("label", { for: input.id }, label), input);
+    return input && h("span", { class: "labelled" }, h("label", { for: input.id }, label), input);
   }
 
   private filtered(): URLSearchParams {
