@@ -6,8 +6,8 @@
 Starts a server whose ledger.db has so many made-up rows, opens its page Requests in Chromium
 (QUIRE_CHROMIUM, default /usr/bin/chromium; without a graphics card), and scrolls from the first row
 to the last and back, some rows further in every frame. Prints the time between frames (median, 95th
-percentile, most), the share of frames that came later than at 60 a second, and what the page itself
-had to do for a frame: a machine that draws with its processor, or shares it, is late without it.
+percentile, most), the share of frames that came later than at 60 a second, and how long the page's
+thread worked for a frame: a machine that draws with its processor, or shares it, is late without it.
 Needs the Python packages of tests/e2e/requirements.txt.
 """
 import argparse
@@ -79,13 +79,13 @@ def report(name, frames):
 
 
 def scroll(page, step):
-    """One way; what the page's own scripts took of it, in milliseconds a frame, beside the frames."""
+    """One way; how long the page's thread worked, in milliseconds a frame, beside the frames."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
 
     def spent():
         told = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
-        return 1000 * (told["ScriptDuration"] + told["LayoutDuration"] + told["RecalcStyleDuration"])
+        return 1000 * told["TaskDuration"]
 
     before = spent()
     found = page.evaluate(SCROLL, step)
@@ -121,7 +121,7 @@ def main():
             if number > 0:
                 down += found["frames"]
             up += back["frames"]
-            print(f"  of a frame the page's own work took {found['work']:.1f} ms down, "
+            print(f"  of a frame the page's thread worked {found['work']:.1f} ms down, "
                   f"{back['work']:.1f} up; at most {found['elements']} rows were elements")
         report("up", up)
         report("all that were there", down + up)

@@ -44,10 +44,9 @@ async function errorOf(response: Response): Promise<ApiError> {
  * Throws ApiError for everything but 2xx. Paths are relative, so that a proxy may add a prefix; that of a peer is its whole
  * address. It gets the same key, and if it does not know it, that is no reason to ask for another.
  */
-export async function request(path: string, init: RequestInit = {}): Promise<Response> {
-  const peer = /^https?:\/\//.test(path);
+export async function request(path: string, init: RequestInit = {}, key = storedKey()): Promise<Response> {
+  const peer = /^https?:\/\//.test(path) && new URL(path).origin !== location.origin;
   const headers = new Headers(init.headers);
-  const key = storedKey();
   if (key !== "") headers.set("Authorization", `Bearer ${key}`);
   let response: Response;
   try {
@@ -58,8 +57,13 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   }
   if (response.ok) return response;
   const failure = await errorOf(response);
-  if (response.status === 401 && !peer) askForKey();
-  throw failure;
+  throw peer ? failure : noted(failure);
+}
+
+/** The same, when the user was asked for another key if that is what it wants. */
+export function noted(failure: ApiError): ApiError {
+  if (failure.status === 401) askForKey();
+  return failure;
 }
 
 export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {

@@ -65,6 +65,7 @@ export function date(unixMs: number): string {
 export function ago(unixSeconds: number, nowMs = Date.now()): string {
   const passed = nowMs / 1000 - unixSeconds;
   if (passed < 2) return "now";
+  if (passed < 60) return `${Math.floor(passed)} s ago`;
   return `${seconds(Math.floor(passed)).replace(/ \d+ s$/, "")} ago`;
 }
 

@@ -225,65 +225,50 @@ def test_colours_can_be_chosen(used, visit):
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
 
 
-def ledger_row(number):
-    """A row as GET /v1/ledger has it."""
-    return {"id": number, "request_id": f"req-{number:06}", "tenant": "default",
-            "started_ms": 1_796_000_000_000 + number * 700, "api": "chat", "model": "smollm2-135m",
-            "numerics": "1/k16v8/full", "route": "<b>search</b>", "version": "v3", "retry_of": "",
-            "outcome": "cancelled" if number % 7 == 0 else "finished",
-            "verdict": "client_left" if number % 7 == 0 else "", "status": 200, "stream": True,
-            "choices": 1, "preemptions": 0,
-            "tokens": {"prompt": 1000, "ram": 600, "disk": 200, "remote": 0, "computed": 200,
-                       "generated": number},
-            "ms": {"queue": 3.5, "onboard": 12, "prefill": 180, "decode": 900, "first_token": 195,
-                   "total": 1100, "forecast_wait": 3},
-            "kv": {"peak_blocks": 70, "used_bytes": 20_000_000, "forecast_bytes": 24_000_000,
-                   "byte_seconds": 22_000_000},
-            "missed": {"blocks": 12, "by_reason": {"never_seen": 4, "evicted_outside": 8},
-                       "evicted_ago_ms": 93_000},
-            "label": "good", "score": 0.5}
+@pytest.mark.parametrize("name", ["now", "cache", "plan", "sessions", "requests", "learn/shapes"])
+def test_nothing_is_cut_on_a_phone(used, visit, name):
+    page = visit(used.url, viewport={"width": 400, "height": 800}).open(name)
+    expect(page.get_by_role("heading", level=1)).to_have_text(name.split("/")[0].capitalize())
+    page.wait_for_timeout(800)
+    cut = page.evaluate("""() => [...document.querySelectorAll('.facts dt, .facts dd')]
+        .filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)""")
+    assert cut == [], "figures are whole"
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    apart = page.evaluate("""() => [...document.querySelectorAll('form.tools label')].filter(label => {
+        const own = label.getBoundingClientRect(), field = label.control.getBoundingClientRect();
+        const middle = box => box.top + box.height / 2;
+        return Math.abs(middle(own) - middle(field)) > 4 || own.height > 30 || field.width < 12 ||
+               (label.control.matches('[type=search]') && field.width < 100) ||
+               (field.left < own.right && own.left < field.right);
+    }).map(label => label.textContent)""")
+    assert apart == [], "a label stands beside its field"
 
 
-def test_ten_thousand_requests_scroll(server, visit):
-    """Rows are made up, so that there are many; the page asks for them as it would for real ones."""
-    total = 10_000
-
-    def answer(route):
-        asked = dict(re.findall(r"(\w+)=(\d+)", route.request.url))
-        newest = int(asked.get("before", total + 1)) - 1
-        rows = [ledger_row(i) for i in range(newest, max(0, newest - int(asked["limit"])), -1)]
-        last = rows[-1]["id"] if rows else 1
-        route.fulfill(json={"rows": rows, "next": last if last > 1 else None, "lost": 0})
-
-    tab = visit(server.url)
-    tab.page.route("**/v1/ledger*", answer)
-    page = tab.open("requests")
-    rows = page.locator(".rows")
-    expect(page.locator(".rows-all .row").first).to_contain_text("<b>search</b> @ v3")
-    # To the end, a screen at a time, with no frame left out.
-    frames = page.evaluate("""() => new Promise(done => {
-        const rows = document.querySelector('.rows'), times = [];
-        let before = performance.now(), still = 0, elements = 0;
-        const step = now => {
-            times.push(now - before); before = now;
-            elements = Math.max(elements, rows.querySelectorAll('.rows-all .row').length);
-            const at = rows.scrollTop;
-            rows.scrollTop = at + 700;
-            still = rows.scrollTop === at ? still + 1 : 0;
-            if (still < 60) requestAnimationFrame(step); else done({times: times.sort((a, b) => a - b), elements});
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_on_the_prefix_tree_can_be_read(used, visit, scheme):
+    page = visit(used.url, color_scheme=scheme).open("cache")
+    expect(page.locator(".piece-text").first).to_be_visible()
+    ratios = page.evaluate("""() => {
+        const style = getComputedStyle(document.documentElement);
+        const light = name => {
+            const hex = style.getPropertyValue(name).trim();
+            const part = at => { const v = parseInt(hex.slice(at, at + 2), 16) / 255;
+                                 return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+            return 0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5) + 0.05;
         };
-        requestAnimationFrame(step);
-    })""")
-    expect(page.get_by_role("grid")).to_have_attribute("aria-rowcount", str(total + 1))
-    expect(page.locator(f'.rows-all .row[aria-rowindex="{total + 1}"]')).to_be_visible()
-    assert frames["elements"] < 80, "only rows in sight are elements"
-    print("median frame", frames["times"][len(frames["times"]) // 2], "ms of", len(frames["times"]))
-    rows.focus()
-    page.keyboard.press("Home")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    details = page.locator(".details")
-    expect(details).to_contain_text("Request req-009999")
-    expect(details).to_contain_text("8 blocks: evicted under pressure from outside, the last of them 1 min 33 s before")
-    assert tab.audit() == []
-    tab.picture("requests-many")
+        const ink = light('--piece-ink');
+        return [0, 1, 2, 3, 4].map(i => light(`--heat-${i}`)).map(heat => Math.max(ink, heat) / Math.min(ink, heat));
+    }""")
+    assert min(ratios) >= 4.5, ratios
+
+
+def test_counts_are_whole(used, visit):
+    """Tokens and seconds that passed have no fractions."""
+    page = visit(used.url).open("tenants")
+    row = page.locator("tbody tr", has_text="default")
+    for at in (5, 7, 9):  # generated, computed, found
+        expect(row.locator("td").nth(at)).to_have_text(re.compile(r"^([\d,]+|[\d.]+ [kMG])$"))
+    page.goto(f"{used.url}/#/sessions")
+    expect(page.locator("tbody tr", has_text="diary").first).to_be_visible()
+    for row in page.locator("tbody tr").all():
+        expect(row.locator("td").nth(2)).to_have_text(re.compile(r"^(–|now|\d+ (s|min|h|d)( \d+ (min|h))? ago)$"))

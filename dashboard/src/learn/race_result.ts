@@ -44,7 +44,7 @@ export function comparison(cached: Step[], again: Step[], same: boolean, plan: P
     lines.push({ what: "Multiplications", cached: work(cached), again: work(again), format: short });
   }
   const table = h("table", { class: "bars race" },
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), h("th", { scope: "col" }, "with a KV cache"),
+    h("thead", {}, h("tr", {}, h("td"), h("th", { scope: "col" }, "with a KV cache"),
       h("th", { scope: "col" }, "without"),
       h("th", { scope: "col", class: "number" }, "saved"))),
     h("tbody", {}, ...lines.map(({ what, cached: one, again: other, format }) => {

@@ -66,7 +66,7 @@ export class ShapesLesson implements Lesson {
         h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Memory by kind of attention" },
           h("table", { class: "bars kinds" }, h("thead", {}, h("tr", {}, ...["", "Query heads above, what is kept below",
             "numbers a token and layer", "a token", "all of them", "such conversations fit"]
-            .map((text, i) => h("th", { scope: "col", class: i > 1 && "number" }, text)))), this.body)), this.remark));
+            .map((text, i) => text === "" ? h("td") : h("th", { scope: "col", class: i > 1 && "number" }, text)))), this.body)), this.remark));
     this.fillChoices(undefined);
     this.update();
     void planIfTold(this.abort.signal).then((plan) => plan && this.begin(plan), () => undefined);

@@ -97,18 +97,18 @@ class PlanPage {
       panel("Who fits", `So many conversations of ${model.name} at once, each so long, in ${bytes(memory.kv_bytes)} of KV memory` +
         (memory.disk_bytes > 0 ? ` and ${bytes(memory.disk_bytes)} of disk` : ", without a disk") +
         `, as ${plan.kv_format}. Ask otherwise, and all of this page answers.`,
-        this.form, verdictLegend(), scroll("Who fits", fuelLedger(plan))),
+        this.form, verdictLegend(), scroll("Who fits, as a table", fuelLedger(plan))),
       this.sizes(plan),
       this.rates(plan),
       panel("Fetch or compute again", "KV that was computed once can lie in memory, on disk or with another server. Reading it back " +
         "takes a while too: from some length of text on it is the faster way.",
-        plan.break_even.length > 0 ? h("div", {}, legend(), scroll("Fetch or compute again", breakEvenTable(plan)),
+        plan.break_even.length > 0 ? h("div", {}, legend(), scroll("Fetch or compute again, as a table", breakEvenTable(plan)),
           arithmetic("The arithmetic", plan.break_even.map((one) => ({ name: one.place,
             value: one.tokens === null ? "never" : `${count(one.tokens)} tokens`, arithmetic: one.arithmetic }))))
           : h("p", { class: "empty" }, "Not known without times.")),
       panel("What a change would do", `To sessions of ${count(longest)} tokens. Formats and windows are settings of this server; ` +
         "heads and latents are how a model was made, and show why newer ones are made so.",
-        scroll("What a change would do", changeTable(plan))));
+        scroll("What a change would do, as a table", changeTable(plan))));
     if (machine) this.place.append(h("p", { class: "hint" }, `Measured ${machine.measured} on ${machine.cpu}, ${machine.threads} ` +
       `threads, ` +
       `${machine.isa}: at most ${short(machine.dot_ops_per_second ?? NaN)}op/s of bytes, ${bytes(machine.read_bytes_per_second)}/s of ` +
@@ -132,7 +132,7 @@ class PlanPage {
     }
     return panel("How fast", "First the whole prompt is read, then one token after the other is generated: the longer the text, " +
       "the more memory each of them has to look through.",
-      scroll("How fast", rateTable(plan)),
+      scroll("How fast, as a table", rateTable(plan)),
       arithmetic("Where the time goes", plan.times.map((part) => ({ name: part.name,
         value: milliseconds(1000 * part.seconds), arithmetic: part.arithmetic }))));
   }

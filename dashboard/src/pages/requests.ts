@@ -1,150 +1,32 @@
 // Requests: the ledger, and of each request where its time went and why it had to read what it read.
 
 import { ApiError, getJson } from "../api";
-import { h, setText } from "../dom";
-import { bytes, count, date, milliseconds, percent, plural, seconds, short } from "../format";
+import { announce, h, setText } from "../dom";
+import { plural } from "../format";
+import { columnsOf } from "../ledger/cells";
+import { detailsOf } from "../ledger/details";
+import { LedgerReader, type PackedPage } from "../ledger/reader";
+import type { LedgerPage } from "../ledger/row";
+import { LedgerRows } from "../ledger/rows";
 import { live } from "../live";
 import type { Page } from "../page";
-import { VirtualList, type Column } from "../virtual_list";
+import { VirtualList } from "../virtual_list";
 
-interface LedgerRow {
-  id: number;
-  request_id: string;
-  tenant: string;
-  started_ms: number;
-  api: string;
-  model: string;
-  numerics: string;
-  route: string;
-  version: string;
-  retry_of: string;
-  outcome: string;
-  verdict: string;
-  status: number;
-  stream: boolean;
-  choices: number;
-  preemptions: number;
-  tokens: { prompt: number; ram: number; disk: number; remote: number; computed: number; generated: number };
-  ms: {
-    queue: number;
-    onboard: number;
-    prefill: number;
-    decode: number;
-    first_token: number;
-    total: number;
-    forecast_wait: number;
-  };
-  kv: { peak_blocks: number; used_bytes: number; forecast_bytes: number; byte_seconds: number };
-  missed: { blocks: number; by_reason: Record<string, number>; evicted_ago_ms: number | null };
-  label: string | null;
-  score: number | null;
-}
-
-interface LedgerPage {
-  rows: LedgerRow[];
-  next: number | null;
-  lost: number;
-}
-
-const FIRST_PAGE = 1000;
-const PAGE = 250; // what is read between two frames
+const PAGE = 250;
+const NEW_ROWS = 100;
 const MOST_ROWS = 50_000;
 const REFRESH_MS = 2000;
 
-const REASONS: Record<string, string> = {
-  never_seen: "never seen before",
-  evicted_own: "evicted for this tenant’s own requests",
-  evicted_outside: "evicted under pressure from outside",
-  other_salt: "known under another cache_salt only",
-  other_format: "known in another KV format or of another model only",
-  purged: "purged",
-  tier_failed: "a tier had it and did not give it",
-  tier_busy: "a tier had it, but there was no memory to read it into in time",
-  corrupt: "a tier had it damaged",
-  break_even: "on disk, but computing was faster",
-  not_asked: "the request asked for no look-up",
-};
-
-const foundOf = ({ tokens: { ram, disk, remote } }: LedgerRow): number => ram + disk + remote;
-
-function columns(admin: boolean): Column<LedgerRow>[] {
-  const all: (Column<LedgerRow> | false)[] = [
-    { title: "Began", width: "9.5rem", text: ({ started_ms }) => date(started_ms) },
-    admin && { title: "Tenant", width: "minmax(5rem, 6.5rem)", text: ({ tenant }) => tenant },
-    { title: "API", width: "5.8rem", text: ({ api }) => api },
-    { title: "Route", width: "minmax(5rem, 1fr)", text: ({ route, version }) => [route, version].filter(Boolean).join(" @ ") },
-    { title: "Outcome", width: "minmax(9rem, 1.2fr)", text: ({ outcome, verdict }) => [outcome, verdict].filter(Boolean).join(": "),
-      kind: ({ outcome }) => `outcome ${outcome === "finished" || outcome === "length" ? "fine" : "not-fine"}` },
-    { title: "Prompt", width: "4.5rem", number: true, text: ({ tokens }) => count(tokens.prompt) },
-    { title: "Found", width: "4rem", number: true, text: (row) => percent(foundOf(row), row.tokens.prompt) },
-    { title: "Generated", width: "5rem", number: true, text: ({ tokens }) => count(tokens.generated) },
-    { title: "Waited", width: "5rem", number: true, text: ({ ms }) => milliseconds(ms.queue) },
-    { title: "First token", width: "5.5rem", number: true, text: ({ ms }) => milliseconds(ms.first_token) },
-    { title: "Total", width: "5rem", number: true, text: ({ ms }) => milliseconds(ms.total) },
-    { title: "KV × time", width: "6.5rem", number: true, text: ({ kv }) => `${bytes(kv.byte_seconds)}·s` },
-  ];
-  return all.filter((column) => column !== false);
-}
-
-/** Where the time of a request went, as bars one after the other. */
-function waterfall(row: LedgerRow): HTMLElement {
-  const { queue, onboard, prefill, decode, total } = row.ms;
-  const parts: [string, string, number][] = [
-    ["waited", "unread", queue],
-    ["read from disk", "onboard", onboard],
-    ["read the prompt", "computed", prefill],
-    ["generated", "generated", decode],
-  ];
-  const whole = Math.max(total, queue + onboard + prefill + decode, 0.001);
-  const table = h("table", { class: "waterfall" }, h("caption", {}, `${milliseconds(total)} in all`));
-  let at = 0;
-  for (const [name, kind, value] of parts) {
-    const bar = h("div", { class: `piece-of-time ${kind}` });
-    bar.style.setProperty("--from", `${(100 * at) / whole}%`);
-    bar.style.setProperty("--size", `${(100 * value) / whole}%`);
-    at += value;
-    table.append(h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: "lane" }, bar),
-      h("td", { class: "number" }, milliseconds(value))));
-  }
-  return table;
-}
-
-function misses({ missed }: LedgerRow): HTMLElement {
-  if (missed.blocks === 0) return h("p", {}, "Nothing was missed: every full block of the prompt was found, or it had none.");
-  const list = h("ul");
-  for (const [reason, blocks] of Object.entries(missed.by_reason).sort((a, b) => b[1] - a[1])) {
-    const ago = reason.startsWith("evicted") && missed.evicted_ago_ms !== null
-      ? `, the last of them ${seconds(missed.evicted_ago_ms / 1000)} before` : "";
-    list.append(h("li", {}, `${plural(blocks, "block")}: ${REASONS[reason] ?? reason}${ago}`));
-  }
-  return list;
-}
-
-function facts(row: LedgerRow): HTMLElement {
-  const rows: [string, string][] = [
-    ["request", row.request_id], ["tenant", row.tenant], ["model", row.model], ["numerics", row.numerics],
-    ["route", row.route || "–"], ["version", row.version || "–"], ["repeats", row.retry_of || "–"],
-    ["status", row.status === 0 ? "none sent" : String(row.status)],
-    ["outcome", [row.outcome, row.verdict].filter(Boolean).join(": ")],
-    ["judged", row.label === null && row.score === null ? "–" : [row.label, row.score].filter((part) => part !== null).join(", ")],
-    ["found in memory", plural(row.tokens.ram, "token")], ["found on disk", plural(row.tokens.disk, "token")],
-    ["computed", plural(row.tokens.computed, "token")], ["generated", plural(row.tokens.generated, "token")],
-    ["wait forecast", milliseconds(row.ms.forecast_wait)], ["preempted", `${row.preemptions}×`],
-    ["blocks at most", count(row.kv.peak_blocks)], ["memory at most", bytes(row.kv.used_bytes)],
-    ["memory forecast", bytes(row.kv.forecast_bytes)], ["memory × time", `${short(row.kv.byte_seconds / 2 ** 20)} MiB·s`],
-  ];
-  return h("dl", { class: "receipt" }, ...rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
-}
-
 class Requests {
   readonly element: HTMLElement;
-  private list: VirtualList<LedgerRow> | undefined;
-  private rows: LedgerRow[] = [];
-  private next: number | null = null;
+  private list: VirtualList | undefined;
+  private readonly rows = new LedgerRows(MOST_ROWS);
+  private readonly reader = new LedgerReader();
   /** What the list was asked for; the fields may be ahead of it. */
   private wanted = new URLSearchParams();
   private loading = false;
   private timer = 0;
+  private opened = 0;
   private readonly abort = new AbortController();
   private readonly place = h("div");
   private readonly told = h("p", { class: "about", role: "status" });
@@ -160,8 +42,8 @@ class Requests {
 
   constructor() {
     const form = h("form", { class: "tools", role: "search" },
-      ...this.field("request_id", "Request"), ...this.field("route", "Route"), ...this.field("version", "Version"),
-      ...this.field("outcome", "Outcome"), h("button", { type: "submit" }, "Show"));
+      this.field("request_id", "Request"), this.field("route", "Route"), this.field("version", "Version"),
+      this.field("outcome", "Outcome"), h("button", { type: "submit" }, "Show"));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.reload();
@@ -177,12 +59,13 @@ class Requests {
   leave(): void {
     this.abort.abort();
     clearTimeout(this.timer);
+    this.reader.stop();
     this.list?.destroy();
   }
 
-  private field(name: string, label: string): HTMLElement[] {
+  private field(name: string, label: string): HTMLElement | undefined {
     const input = this.filters[name];
-    return input ? [h("label", { for: input.id }, label), input] : [];
+    return input && h("span", { class: "labelled" }, h("label", { for: input.id }, label), input);
   }
 
   private filtered(): URLSearchParams {
@@ -203,20 +86,21 @@ class Requests {
   private async reload(): Promise<void> {
     clearTimeout(this.timer);
     const wanted = (this.wanted = this.filtered());
-    const page = await this.get(FIRST_PAGE, null);
+    const page = await this.get(PAGE, null);
     if (this.wanted !== wanted || this.abort.signal.aborted) return;
     if (!page) return this.watch();
     this.list ??= this.makeList();
-    this.rows = page.rows;
-    this.next = page.next;
-    this.list.set(this.rows);
+    this.rows.replace(page);
+    this.list.update();
     this.tell(page.lost);
     this.watch();
   }
 
-  private makeList(): VirtualList<LedgerRow> {
-    const list = new VirtualList<LedgerRow>(columns(live.state?.admin ?? true), "Requests, newest first",
-      (row) => this.open(row), () => void this.more());
+  private makeList(): VirtualList {
+    const list = new VirtualList(columnsOf(live.state?.admin ?? true), this.rows, "Requests, newest first", {
+      open: (index) => void this.open(this.rows.key(index)),
+      nearEnd: () => void this.more(),
+    });
     this.place.replaceChildren(list.element);
     return list;
   }
@@ -228,58 +112,61 @@ class Requests {
   private async refresh(): Promise<void> {
     if (!this.list) return this.reload();
     const wanted = this.wanted;
-    const page = await this.get(100, null);
+    const page = await this.get(NEW_ROWS, null);
     if (this.wanted !== wanted || this.abort.signal.aborted) return;
     if (!page) return this.watch();
-    const newest = this.rows[0]?.id ?? 0;
-    const fresh = page.rows.filter(({ id }) => id > newest);
-    const gone = (page.rows[0]?.id ?? 0) < newest;
-    if (newest > 0 && (gone || fresh.length === 100)) return this.reload();
-    if (fresh.length > 0) {
-      this.rows = [...fresh, ...this.rows];
-      this.list?.set(this.rows, fresh.length);
-    }
+    const { newest } = this.rows;
+    const gone = (page.ids[0] ?? 0) < newest;
+    const missed = page.ids.length === NEW_ROWS && page.ids.every((id) => id > newest);
+    if (newest > 0 && (gone || missed)) return this.reload();
+    const fresh = this.rows.prepend(page);
+    if (fresh > 0) this.list.update(fresh);
     this.tell(page.lost);
     this.watch();
   }
 
   private async more(): Promise<void> {
-    if (this.next === null || this.loading || this.rows.length >= MOST_ROWS) return;
+    if (this.rows.next === null || this.loading || this.rows.full) return;
     this.loading = true;
     const wanted = this.wanted;
-    const page = await this.get(PAGE, this.next);
+    const page = await this.get(PAGE, this.rows.next);
     this.loading = false;
     if (!page || this.wanted !== wanted) return;
-    this.next = page.next;
-    this.rows = [...this.rows, ...page.rows];
-    this.list?.set(this.rows);
+    this.rows.append(page);
+    this.list?.update();
     this.tell(page.lost);
   }
 
-  private async get(limit: number, before: number | null): Promise<LedgerPage | undefined> {
+  private get(limit: number, before: number | null): Promise<PackedPage | undefined> {
+    return this.attempt(() => this.reader.read(this.query(limit, before)));
+  }
+
+  private async attempt<T>(work: () => Promise<T>): Promise<T | undefined> {
     try {
-      const page = await getJson<LedgerPage>(this.query(limit, before), this.abort.signal);
+      const done = await work();
       setText(this.problem, "");
-      return page;
+      return done;
     } catch (error) {
-      if (this.abort.signal.aborted) return undefined;
-      setText(this.problem, error instanceof ApiError ? error.message : String(error));
+      if (!this.abort.signal.aborted) setText(this.problem, error instanceof ApiError ? error.message : String(error));
       return undefined;
     }
   }
 
   private tell(lost: number): void {
-    const many = `${plural(this.rows.length, "request")}${this.next === null ? "" : ", and more below"}`;
+    const many = `${plural(this.rows.length, "request")}${this.rows.next === null ? "" : ", and more below"}`;
     setText(this.told, lost > 0 ? `${many}; ${plural(lost, "row")} could not be written` : many);
   }
 
-  private open(row: LedgerRow): void {
+  /** Asks for the row anew: the list keeps what it shows of it and no more. */
+  private async open(id: number): Promise<void> {
+    const opened = ++this.opened;
+    const page = await this.attempt(() => getJson<LedgerPage>(this.query(1, id + 1), this.abort.signal));
+    const row = page?.rows[0];
+    if (!page || opened !== this.opened) return;
     this.details.hidden = false;
-    this.details.replaceChildren(
-      h("h2", {}, `Request ${row.request_id}`),
-      h("div", { class: "details-of" }, h("div", {}, h("h3", {}, "Where its time went"), waterfall(row),
-        h("h3", {}, "Why it had to compute"), misses(row)), facts(row)));
+    this.details.replaceChildren(...(row?.id === id ? detailsOf(row) : [h("p", {}, "This request is in the ledger no more.")]));
     this.details.scrollIntoView({ block: "nearest" });
+    announce(row ? `Request ${row.request_id} is shown below the ledger` : "");
   }
 }
 

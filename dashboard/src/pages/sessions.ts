@@ -48,9 +48,10 @@ class Sessions {
     const file = h("input", { type: "file", id: "session-import", accept: ".quire,application/octet-stream" });
     file.addEventListener("change", () => void this.take(file));
     const form = h("form", { class: "tools", role: "search" },
-      h("label", { for: "session-search" }, "Part of the id"), this.search, h("button", { type: "submit" }, "Search"),
-      h("span", { class: "gap" }), this.withKv, h("label", { for: "session-kv" }, "exports bring their KV"),
-      h("span", { class: "import" }, h("label", { for: "session-import" }, "Import "), file));
+      h("span", { class: "labelled" }, h("label", { for: "session-search" }, "Part of the id"), this.search),
+      h("button", { type: "submit" }, "Search"), h("span", { class: "gap" }),
+      h("span", { class: "labelled" }, this.withKv, h("label", { for: "session-kv" }, "exports bring their KV")),
+      h("span", { class: "labelled import" }, h("label", { for: "session-import" }, "Import "), file));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.load(false);

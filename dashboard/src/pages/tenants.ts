@@ -1,7 +1,7 @@
 // Tenants: what each of them holds and has asked for.
 
 import { h, panel, setText, setVar } from "../dom";
-import { bytes, percent, short } from "../format";
+import { bytes, count, percent, short } from "../format";
 import { live, type TenantState, type Tokens } from "../live";
 import type { Page } from "../page";
 import { tenantColour } from "../theme";
@@ -10,6 +10,7 @@ const COLUMNS = ["Memory", "Held", "Guaranteed", "At most", "On disk", "Generate
   "Found", "now", "Found of read"];
 
 const found = ({ ram, disk, remote }: Tokens): number => ram + disk + remote;
+const counted = (tokens: number): string => (tokens < 1e4 ? count(tokens) : short(tokens));
 const rate = (value: number | undefined): string =>
   value !== undefined && value > 0 ? `${short(value)}/s` : "";
 
@@ -42,8 +43,8 @@ class Row {
     const { tokens } = one;
     const texts = [bytes(held), one.guaranteed_bytes > 0 ? bytes(one.guaranteed_bytes) : "–",
       one.limit_bytes === null ? "no limit" : bytes(one.limit_bytes), bytes(disk.bytes),
-      short(tokens.generated), rate(last?.generated), short(tokens.computed), rate(last?.computed),
-      short(found(tokens)), rate(last?.found), percent(found(tokens), found(tokens) + tokens.computed)];
+      counted(tokens.generated), rate(last?.generated), counted(tokens.computed), rate(last?.computed),
+      counted(found(tokens)), rate(last?.found), percent(found(tokens), found(tokens) + tokens.computed)];
     texts.forEach((text, i) => setText(this.cells[i] as HTMLElement, text));
   }
 }
@@ -60,8 +61,8 @@ class Tenants {
         ...COLUMNS.map((name, i) => h("th", { scope: "col", class: i > 0 && "number" }, name)))),
       this.body);
     this.element = panel("What each holds", "What one tenant has read no other finds, and what is guaranteed to it no other " +
-      "evicts. Tokens are counted since the server began; those found were taken from memory or disk instead of being " +
-      "computed.",
+      "evicts. Tokens are counted since the server began, and beside them what this moment adds; those found were taken " +
+      "from memory or disk instead of being computed.",
       h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Tenants" }, table));
     this.update();
   }

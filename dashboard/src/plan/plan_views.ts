@@ -12,7 +12,7 @@ const time = (value: number | null): string =>
   value === null ? NONE : value < 10 ? milliseconds(1000 * value) : seconds(value);
 
 function heads(names: string[]): HTMLElement {
-  return h("thead", {}, h("tr", {}, ...names.map((name, i) => h("th", { scope: "col", class: i > 0 && "number" }, name))));
+  return h("thead", {}, h("tr", {}, ...names.map((name, i) => name === "" ? h("td") : h("th", { scope: "col", class: i > 0 && "number" }, name))));
 }
 
 export function scroll(label: string, ...children: (HTMLElement | string)[]): HTMLElement {
@@ -32,10 +32,10 @@ export function factsOf(plan: Plan): HTMLElement {
     ["Weights", bytes(model.weight_bytes)],
     ["Layers", count(model.layers)],
     ["Query heads", count(model.query_heads)],
-    ["KV heads", `${count(model.kv_heads)} of ${count(model.head_dim)}`],
+    ["KV heads", `${count(model.kv_heads)} × ${count(model.head_dim)}`],
     ["KV of a token", bytes(memory.block_bytes / BLOCK_TOKENS)],
     [`Block of ${BLOCK_TOKENS}`, bytes(memory.block_bytes)],
-    ["Room for", `${short(memory.kv_blocks * BLOCK_TOKENS)} tokens`],
+    ["Room for", `${count(memory.kv_blocks * BLOCK_TOKENS)} tokens`],
     ["The model reads", `${count(model.context)}`],
   ];
   return h("dl", { class: "facts" }, ...rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
