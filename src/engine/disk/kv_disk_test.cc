@@ -87,7 +87,8 @@ TEST_F(KvDiskTest, WhatIsPurgedWhileItIsReadIsNotCalledCorrupt) {
   memory.disk().SetOwner({.id = kFirstOwner, .tenant = "default", .generation = 7});
   gate->Open(UINT32_MAX);
   std::vector<Onboarder::Ready> ready;
-  for (double now = 2; ready.empty(); now += 1e-6) ready = memory.disk().Work(now, Activity::kWaiting);
+  for (double now = 2; ready.empty(); now += 1e-6)
+    ready = memory.disk().Work(now, Activity::kWaiting);
   EXPECT_LT(ready[0].tokens, 160u);
   EXPECT_EQ(ready[0].loss.reason, MissReason::kPurged);
   EXPECT_EQ(ready[0].loss.end, 10u);
