@@ -204,7 +204,7 @@ int Run(const PlanFlags& flags) {
 constexpr const char* kFooter =
     "Memory, sessions and rates come from the sizes of the model and from what this\n"
     "machine was measured to do: some twenty seconds the first time, kept in --data.\n"
-    "The first token is that of a prompt that comes alone, nobody else within 16 s.\n"
+    "The first token is that of a prompt that comes alone, nobody else within 24 s.\n"
     "\n"
     "A JSON file describes a model that is not here:\n"
     "  {\"name\": \"Llama 3.1 8B\", \"layers\": 32, \"width\": 4096, \"ffn_width\": 14336,\n"

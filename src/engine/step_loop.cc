@@ -95,6 +95,10 @@ bool StepLoop::Step() {
   QUIRE_CHECK(!IsAhead(), "the model did not wait for a layer");
   step_ended_ = options_.clock();
   Note(plan, step_ended_ - step_started_ - waited_seconds_);
+  if (options_.disk != nullptr) {
+    const Activity step = nobody_is_answered_ ? Activity::kReading : Activity::kAnswering;
+    options_.disk->NoteStep(step, step_started_ + waited_seconds_, step_ended_);
+  }
   Choose(plan, *logits);
   scheduler_.Apply(chosen_);
   RefuseUnfit();
@@ -237,6 +241,7 @@ Status StepLoop::SubmitSequences(ActiveRequest& request, SequenceSpec spec) {
     throw;
   }
   request.SetLeader(leader);
+  planned_nothing_ = false;
   return {};
 }
 

@@ -160,6 +160,7 @@ class StepLoop {
   bool HoldForDisk(ActiveRequest& request, const SequenceSpec& spec);
   bool FetchFromDisk(const Sequence& sequence, uint32_t found_tokens);
   TickMs Now() const;
+  Activity NextActivity() const;
   void WorkDisk();
   void AdmitFromDisk(RequestId id, uint32_t tokens, double seconds);
   void GiveUpAhead();
@@ -202,7 +203,7 @@ class StepLoop {
   std::vector<BatchItem> batch_;                        // one per plan item
   std::vector<RequestId> batch_requests_;               // whose they are
   std::vector<Choice> chosen_;
-  bool planned_nothing_ = true;
+  bool planned_nothing_ = true;     // the last time, and nobody has come since
   bool nobody_is_answered_ = true;  // by the step
   uint64_t decode_depth_ = 0;       // positions of a token that was decoded lately
   double step_started_ = 0;

@@ -63,14 +63,18 @@ bool StepLoop::WaitsForDisk() const {
          (options_.disk->num_waiting() > 0 || options_.disk->has_work());
 }
 
+// As far as that is known before a step is planned.
+Activity StepLoop::NextActivity() const {
+  if (scheduler_.decodes().sequences > 0) return Activity::kAnswering;
+  if (scheduler_.num_sequences() == 0) return Activity::kNone;
+  const bool may_run = scheduler_.num_running() > 0 || !planned_nothing_;
+  return may_run ? Activity::kReading : Activity::kWaiting;
+}
+
 void StepLoop::WorkDisk() {
   if (options_.disk == nullptr) return;
   cache_.SetTime(Now());
-  const Activity activity = scheduler_.decodes().sequences > 0 ? Activity::kAnswering
-                            : scheduler_.num_running() > 0     ? Activity::kReading
-                            : scheduler_.num_sequences() > 0   ? Activity::kWaiting
-                                                               : Activity::kNone;
-  for (const Onboarder::Ready& ready : options_.disk->Work(step_started_, activity)) {
+  for (const Onboarder::Ready& ready : options_.disk->Work(step_started_, NextActivity())) {
     requests_.at(ready.request)->NoteTierLoss(ready.loss);
     AdmitFromDisk(ready.request, ready.tokens, ready.seconds + options_.clock() - step_started_);
   }

@@ -9,7 +9,7 @@ namespace quire {
 enum class Activity : uint8_t {
   kNone,       // there are no sequences
   kWaiting,    // there are, but none runs
-  kReading,    // prompts are computed
+  kReading,    // prompts are computed, or are about to be
   kAnswering,  // at least one sequence is being decoded
 };
 

@@ -99,7 +99,7 @@ Onboarder::Wanted KvDisk::Want(const Wish& wish, double prefill_rate, double now
 }
 
 std::vector<Onboarder::Ready> KvDisk::Work(double now, Activity activity) {
-  offloader_->Work(*cache_, now, activity);
+  offloader_->Work(*cache_, activity);
   patience_seconds_ = kLayerPatience;
   // What is fetched for others is handed on between steps.
   return onboarder_->Work(*cache_, now, IsBusy(activity),
@@ -125,7 +125,7 @@ void KvDisk::Flush() {
   news_->notify = nullptr;
   for (;;) {
     lock.unlock();
-    offloader_->Work(*cache_, Seconds(), Activity::kNone);
+    offloader_->Work(*cache_, Activity::kNone);
     lock.lock();
     if (offloader_->num_pending() == 0 || std::chrono::steady_clock::now() > end ||
         tier_->counts().paused) {

@@ -79,6 +79,11 @@ class KvDisk : private CommitListener {
   // Between steps. Where there are no sequences one who is ready may go ahead of the last layers of
   // its blocks, for as long as the next step takes.
   std::vector<Onboarder::Ready> Work(double now, Activity activity);
+  // A step was computed: begin and end on the clock of `now`. What is written beside such steps is
+  // held to a share of their time.
+  void NoteStep(Activity activity, double begin, double end) {
+    offloader_->NoteStep(activity, begin, end);
+  }
   // In that step, before the model attends in `layer`: waits until all blocks have it. False if
   // that fails, or takes too long, or is `in_vain`, which is asked over and over: then the step is
   // to be left.

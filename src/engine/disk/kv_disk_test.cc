@@ -149,20 +149,36 @@ TEST_F(KvDiskTest, LoadsAsLongAsNoRateIsKnown) {
   EXPECT_GT(memory.Onboard(text, 1, 1e12), 0u) << "however fast computing is";
 }
 
-// Records are small here, so that time enough for one passes before one is due.
 TEST_F(KvDiskTest, BesideAnswersWritingWaitsForItsShareOfTheTime) {
   Memory memory(folder);
-  memory.disk().Work(1, Activity::kAnswering);
   memory.Serve(Text(1, 170));
   memory.disk().Work(1, Activity::kAnswering);
   EXPECT_TRUE(memory.disk().has_work()) << "no time has passed";
+  memory.disk().NoteStep(Activity::kAnswering, 1, 1000);
   memory.disk().Work(1000, Activity::kAnswering);
   EXPECT_FALSE(memory.disk().has_work());
   memory.Serve(Text(2, 170));
-  memory.disk().Work(1000, Activity::kAnswering);
+  memory.disk().Work(1000, Activity::kReading);
   EXPECT_TRUE(memory.disk().has_work());
   memory.disk().Work(1000, Activity::kWaiting);
   EXPECT_FALSE(memory.disk().has_work()) << "nobody is disturbed";
+}
+
+// As many as memory holds, also where the first of them stays there and waits for its turn.
+TEST_F(KvDiskTest, WhatIsStillToBeWrittenIsBounded) {
+  Memory memory(folder);
+  const auto first = Text(100, 32);
+  BlockTable held(kFirstOwner);
+  ASSERT_TRUE(memory.cache.Grow(held, 32, EvictionReason::kPrefill));
+  memory.cache.Commit(BlockNames(memory.scope), first, 32, held);
+  for (uint32_t i = 0; i < 40; ++i) {
+    memory.Serve(Text(i, 170));
+    memory.disk().Work(1, Activity::kAnswering);
+  }
+  EXPECT_GT(memory.disk().counts().lost_blocks, 40u * 10 - 2 * kBlocks)
+      << "those that were evicted are not kept in mind";
+  memory.cache.Release(held);
+  memory.disk().Work(1, Activity::kNone);
 }
 
 // Blocks so large that the rate at which they are read is measured.

@@ -29,24 +29,33 @@ void Offloader::Note(const CommittedBlocks& blocks, const BlockOwnerPtr& owner) 
   }
 }
 
-void Offloader::Work(const KvCache& cache, double now, Activity activity) {
-  allowance_.Pass(activity, now);
+void Offloader::Work(const KvCache& cache, Activity activity) {
+  // Those behind the first may have been evicted, and noted again.
+  if (pending_.size() > view_.num_blocks) {
+    std::erase_if(pending_, [&](const Pending& one) { return !IsWanted(cache, one); });
+  }
   for (;;) {
     DropUnneeded(cache);
     if (pending_.empty()) return;
     LearnCost();
     const uint32_t blocks = RunLength(cache);
-    if (!allowance_.CanTake(blocks * view_.shape.block_bytes()) || !HandOver(blocks)) return;
-    allowance_.Take(blocks * view_.shape.block_bytes());
+    const uint64_t bytes = blocks * view_.shape.block_bytes();
+    if (!allowance_.CanTake(activity, bytes) || !HandOver(blocks)) return;
+    allowance_.Take(activity, bytes);
   }
 }
 
+// Of some megabytes at a time, since a byte may cost more than it did an hour ago.
 void Offloader::LearnCost() {
   const DiskCounts counts = tier_.counts();
-  if (counts.write_bytes == 0) return;
-  const double write = counts.write_cpu_seconds / static_cast<double>(counts.write_bytes);
+  const uint64_t bytes = counts.write_bytes - learned_.write_bytes;
+  const uint64_t enough = tier_.most_run_blocks() * view_.shape.block_bytes();
+  if (bytes == 0 || (learned_.write_bytes > 0 && bytes < enough)) return;
+  const double write =
+      (counts.write_cpu_seconds - learned_.write_cpu_seconds) / static_cast<double>(bytes);
   const double copy = copy_seconds_ / static_cast<double>(std::max<uint64_t>(copied_bytes_, 1));
   allowance_.SetCost(write + copy);
+  learned_ = counts;
 }
 
 void Offloader::DropUnneeded(const KvCache& cache) {

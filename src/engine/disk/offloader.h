@@ -4,8 +4,8 @@
 // the tier. So eviction costs nothing: what RAM gives up is on the disk already, or, if it is given
 // up before its turn came, lost.
 //
-// Bounds   a block is noted once, so there are at most as many as the arena has. What is written
-//          beside computing is bounded by a share of its time (write_allowance.h).
+// Bounds   blocks that are noted: as many as the arena has, and a step's. What is written beside
+//          computing: a share of its time (write_allowance.h).
 // Threads  the engine's.
 #pragma once
 
@@ -29,7 +29,11 @@ class Offloader {
   void Note(const CommittedBlocks& blocks, const BlockOwnerPtr& owner);
 
   // Hands over what may be handed over now, while the engine does this.
-  void Work(const KvCache& cache, double now, Activity activity);
+  void Work(const KvCache& cache, Activity activity);
+  // WriteAllowance::NoteStep.
+  void NoteStep(Activity activity, double begin, double end) {
+    allowance_.NoteStep(activity, begin, end);
+  }
 
   size_t num_pending() const { return pending_.size(); }
   uint64_t num_lost() const { return num_lost_; }  // evicted before their turn came
@@ -56,6 +60,7 @@ class Offloader {
   WriteAllowance allowance_;
   double copy_seconds_ = 0;
   uint64_t copied_bytes_ = 0;
+  DiskCounts learned_;  // as of the last measurement of what writing costs
   uint64_t num_lost_ = 0;
 };
 

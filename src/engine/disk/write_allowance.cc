@@ -4,30 +4,20 @@
 
 namespace quire {
 
-void WriteAllowance::Pass(Activity activity, double now) {
-  saved() += ShareBeside(activity_) * std::max(0.0, now - since_);
-  saved() = std::min(saved(), CostOf(most_bytes_));
-  activity_ = activity;
-  since_ = now;
+void WriteAllowance::NoteStep(Activity activity, double begin, double end) {
+  if (begin - last_end_ > kRestSeconds) saved_seconds_.fill(0);
+  last_end_ = end;
+  const double share = activity == Activity::kAnswering ? kShareBesideAnswers : kShareBesidePrompts;
+  double& saved = SavedFor(activity);
+  saved = std::min(saved + share * std::max(0.0, end - begin), CostOf(most_bytes_));
 }
 
-bool WriteAllowance::CanTake(uint64_t bytes) const {
-  return !IsBusy(activity_) || CostOf(bytes) <= saved_seconds_[static_cast<size_t>(activity_)];
+bool WriteAllowance::CanTake(Activity activity, uint64_t bytes) const {
+  return !IsBusy(activity) || CostOf(bytes) <= saved_seconds_[static_cast<size_t>(activity)];
 }
 
-void WriteAllowance::Take(uint64_t bytes) { saved() = std::max(0.0, saved() - CostOf(bytes)); }
-
-double WriteAllowance::ShareBeside(Activity activity) {
-  switch (activity) {
-    case Activity::kNone:
-    case Activity::kWaiting:
-      return 0;
-    case Activity::kReading:
-      return kShareBesidePrompts;
-    case Activity::kAnswering:
-      return kShareBesideAnswers;
-  }
-  return 0;
+void WriteAllowance::Take(Activity activity, uint64_t bytes) {
+  SavedFor(activity) = std::max(0.0, SavedFor(activity) - CostOf(bytes));
 }
 
 }  // namespace quire

@@ -14,8 +14,8 @@ double Written(Activity activity, double seconds_per_byte, double seconds) {
   allowance.SetCost(seconds_per_byte);
   uint64_t bytes = 0;
   for (double now = 100; now < 100 + seconds; now += 0.005) {
-    allowance.Pass(activity, now);
-    for (; allowance.CanTake(kPiece); bytes += kPiece) allowance.Take(kPiece);
+    for (; allowance.CanTake(activity, kPiece); bytes += kPiece) allowance.Take(activity, kPiece);
+    allowance.NoteStep(activity, now, now + 0.005);
   }
   return static_cast<double>(bytes) * seconds_per_byte;
 }
@@ -30,40 +30,37 @@ TEST(WriteAllowance, IsAShareOfTheTimeWhateverAByteCosts) {
 }
 
 TEST(WriteAllowance, WhereNothingIsComputedAllIsWritten) {
-  WriteAllowance allowance(kMost);
+  const WriteAllowance allowance(kMost);
   for (const Activity activity : {Activity::kNone, Activity::kWaiting}) {
-    allowance.Pass(activity, 1);
-    EXPECT_TRUE(allowance.CanTake(uint64_t{1} << 40));
+    EXPECT_TRUE(allowance.CanTake(activity, uint64_t{1} << 40));
   }
 }
 
-TEST(WriteAllowance, TimeInWhichNothingIsDoneIsNotSavedUp) {
+TEST(WriteAllowance, AnAnswerThatFollowsARestDoesNotBeginWithAWrite) {
   WriteAllowance allowance(kMost);
-  allowance.Pass(Activity::kNone, 1);
-  allowance.Pass(Activity::kAnswering, 1000);
-  EXPECT_FALSE(allowance.CanTake(1)) << "an answer that follows a rest is not disturbed at once";
+  allowance.NoteStep(Activity::kAnswering, 1, 100);
+  EXPECT_TRUE(allowance.CanTake(Activity::kAnswering, kMost));
+  allowance.NoteStep(Activity::kReading, 101, 102);  // its prompt
+  EXPECT_FALSE(allowance.CanTake(Activity::kAnswering, 1));
 }
 
 TEST(WriteAllowance, AnAnswerIsNotDisturbedForTheTimeOfItsPrompt) {
   WriteAllowance allowance(kMost);
-  allowance.Pass(Activity::kReading, 1);
-  allowance.Pass(Activity::kAnswering, 1000);
-  EXPECT_FALSE(allowance.CanTake(1));
-  allowance.Pass(Activity::kReading, 1000);
-  EXPECT_TRUE(allowance.CanTake(kMost));
+  allowance.NoteStep(Activity::kReading, 1, 100);
+  EXPECT_FALSE(allowance.CanTake(Activity::kAnswering, 1));
+  EXPECT_TRUE(allowance.CanTake(Activity::kReading, kMost));
 }
 
 TEST(WriteAllowance, SavesUpOneWriteAndNoMore) {
   WriteAllowance allowance(kMost);
-  allowance.Pass(Activity::kAnswering, 1);
-  allowance.Pass(Activity::kAnswering, 1000);
-  EXPECT_TRUE(allowance.CanTake(kMost)) << "or it would wait for ever";
-  allowance.Take(kMost);
-  EXPECT_FALSE(allowance.CanTake(1));
-  allowance.Pass(Activity::kAnswering, 999);  // a clock that goes back takes nothing away
+  allowance.NoteStep(Activity::kAnswering, 1, 1000);
+  EXPECT_TRUE(allowance.CanTake(Activity::kAnswering, kMost)) << "or it would wait for ever";
+  allowance.Take(Activity::kAnswering, kMost);
+  EXPECT_FALSE(allowance.CanTake(Activity::kAnswering, 1));
+  allowance.NoteStep(Activity::kAnswering, 1000, 999);  // a clock that goes back takes nothing away
   allowance.SetCost(1e-6);
-  allowance.Pass(Activity::kAnswering, 2000);
-  EXPECT_TRUE(allowance.CanTake(kMost)) << "however much dearer it has become";
+  allowance.NoteStep(Activity::kAnswering, 999, 2000);
+  EXPECT_TRUE(allowance.CanTake(Activity::kAnswering, kMost)) << "however much dearer it is now";
 }
 
 }  // namespace

@@ -69,13 +69,26 @@ int64_t DiskEnvironment::ReadCached(const OpenFile& file, std::span<std::byte> b
   return ReadRetrying(file.cached_fd(), bytes, offset);
 }
 
-int64_t DiskEnvironment::WriteAt(const OpenFile& file, std::span<const std::byte> bytes,
-                                 uint64_t offset) {
+namespace {
+
+int64_t WriteOnce(int fd, std::span<const std::byte> bytes, uint64_t offset) {
   for (;;) {
-    const ssize_t wrote = pwrite(file.fd(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t wrote = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (wrote >= 0) return wrote;
     if (errno != EINTR) return -errno;
   }
+}
+
+}  // namespace
+
+int64_t DiskEnvironment::WriteAt(const OpenFile& file, std::span<const std::byte> bytes,
+                                 uint64_t offset) {
+  return WriteOnce(file.fd(), bytes, offset);
+}
+
+int64_t DiskEnvironment::WriteCached(const OpenFile& file, std::span<std::byte> bytes,
+                                     uint64_t offset) {
+  return WriteOnce(file.cached_fd(), bytes, offset);
 }
 
 bool DiskEnvironment::Truncate(const OpenFile& file, uint64_t bytes) {

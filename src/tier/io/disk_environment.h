@@ -26,7 +26,7 @@ class OpenFile {
   OpenFile(const OpenFile&) = delete;
   OpenFile& operator=(const OpenFile&) = delete;
   int fd() const { return fd_; }
-  bool direct() const { return direct_; }  // past the page cache
+  bool direct() const { return direct_; }                          // past the page cache
   bool has_cached() const { return cached_fd_ >= 0 || !direct_; }  // else cached_fd() is direct too
   int cached_fd() const { return cached_fd_ >= 0 ? cached_fd_ : fd_; }
 
@@ -61,6 +61,7 @@ class DiskEnvironment {
   virtual std::vector<bool> PagesInMemory(const OpenFile& file, const Range& range);
   // Blocking, by way of the page cache. Bytes or -errno.
   virtual int64_t ReadCached(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset);
+  virtual int64_t WriteCached(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset);
   // Gives the bytes back to the file system; they read as zeros. False where it cannot.
   virtual bool PunchHole(const OpenFile& file, const Range& range);
   // Waits until what was written there by way of the page cache is with the disk. 0 or -errno.

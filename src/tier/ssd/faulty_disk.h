@@ -86,6 +86,16 @@ class FaultyDisk : public DiskEnvironment {
     const int64_t result = DiskEnvironment::ReadCached(file, bytes, offset);
     return faults_->cached_result ? faults_->cached_result(result) : result;
   }
+  int64_t WriteCached(const OpenFile& file, std::span<std::byte> bytes, uint64_t offset) override {
+    const IoRequest request{.kind = IoRequest::Kind::kWrite,
+                            .fd = file.cached_fd(),
+                            .offset = offset,
+                            .bytes = bytes,
+                            .tag = 0};
+    if (faults_->before) faults_->before(request);
+    const int64_t result = DiskEnvironment::WriteCached(file, bytes, offset);
+    return faults_->result ? faults_->result(request, result) : result;
+  }
   int64_t WaitWritten(const OpenFile& file, const Range& range) override {
     return faults_->write_back != 0 ? faults_->write_back
                                     : DiskEnvironment::WaitWritten(file, range);

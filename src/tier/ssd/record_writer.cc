@@ -132,6 +132,7 @@ void RecordWriter::ThreadMain() {
     }
     const bool last = stopping_ && !run && dead.empty();
     lock.unlock();
+    const double begin = ThreadCpuSeconds();
     for (const RecordIndex::Record& record : dead) Punch(record);
     if (!dead.empty()) DropEmptySegments();
     if (run) Try([&] { Write(*run); });
@@ -140,6 +141,7 @@ void RecordWriter::ThreadMain() {
       if (stopped_.load()) folder_.Delete(segment_);  // opened just then
       return;
     }
+    cpu_seconds_ += ThreadCpuSeconds() - begin;
     PublishBytes();
     lock.lock();
     if (run) buffers_.push_back(std::move(run->buffer));
@@ -165,7 +167,6 @@ bool RecordWriter::IsDead(const WriteRun& run) {
 
 void RecordWriter::Write(WriteRun& run) {
   if (IsDead(run)) return;
-  const double begin = ThreadCpuSeconds();
   RecordHead head{.cipher = options_.cipher,
                   .segment = 0,
                   .sequence = ++last_sequence_,
@@ -191,7 +192,6 @@ void RecordWriter::Write(WriteRun& run) {
   {
     const std::lock_guard lock(state_.mutex);
     state_.counts.write_bytes += layout.record_bytes;
-    state_.counts.write_cpu_seconds += ThreadCpuSeconds() - begin;
     if (!state_.index.IsAlive(head.owner)) return;  // purged meanwhile; its segment ages
     state_.index.Add({.sequence = head.sequence,
                       .segment = segment_,
@@ -264,23 +264,29 @@ void RecordWriter::CloseSegment() {
   footer_blocks_ = 0;
 }
 
-// Once it is with the disk, as trouble is to be known before anything is in the index.
+// Once it is with the disk, as trouble is to be known before anything is in the index. What goes by
+// way of the page cache is copied by this thread: io_uring would have another one do it, whose time
+// nobody counts.
 int64_t RecordWriter::WriteNow(std::span<std::byte> bytes, uint64_t offset) {
-  QUIRE_CHECK(queue_->Submit({.kind = IoRequest::Kind::kWrite,
-                              .fd = cached_.is_kept() ? file_->cached_fd() : file_->fd(),
-                              .offset = offset,
-                              .bytes = bytes,
-                              .tag = 0}));
-  IoResult result;
-  QUIRE_CHECK(queue_->Wait({&result, 1}) == 1);
-  if (!cached_.is_kept() || result.result <= 0) return result.result;
-  const DiskEnvironment::Range range{offset, static_cast<uint64_t>(result.result)};
+  if (!cached_.is_kept()) {
+    QUIRE_CHECK(queue_->Submit({.kind = IoRequest::Kind::kWrite,
+                                .fd = file_->fd(),
+                                .offset = offset,
+                                .bytes = bytes,
+                                .tag = 0}));
+    IoResult result;
+    QUIRE_CHECK(queue_->Wait({&result, 1}) == 1);
+    return result.result;
+  }
+  const int64_t wrote = disk_.WriteCached(*file_, bytes, offset);
+  if (wrote <= 0) return wrote;
+  const DiskEnvironment::Range range{offset, static_cast<uint64_t>(wrote)};
   try {
     cached_.Add(segment_, range);
   } catch (const std::bad_alloc&) {  // a page more or less is no loss
   }
   const int64_t error = disk_.WaitWritten(*file_, range);
-  return error != 0 ? error : result.result;
+  return error != 0 ? error : wrote;
 }
 
 // Half a segment is kept free for what moves.
@@ -419,6 +425,7 @@ void RecordWriter::Pause(DiskTrouble trouble, const std::string& why) {
 
 void RecordWriter::PublishBytes() {
   const std::lock_guard lock(state_.mutex);
+  state_.counts.write_cpu_seconds = cpu_seconds_;
   state_.counts.disk_bytes = total_bytes_;
   state_.counts.limit_bytes = options_.limit_bytes;
   state_.counts.segments = segments_.size();

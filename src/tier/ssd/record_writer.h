@@ -126,6 +126,7 @@ class RecordWriter {
   uint64_t last_sequence_ = 0;
   AlignedBuffer scratch_;  // for a record that moves
   CachedTail cached_;
+  double cpu_seconds_ = 0;  // of this thread
   double pause_seconds_ = 0;
   bool pause_is_known_ = false;
 

@@ -29,7 +29,7 @@ struct DiskCounts {
   uint64_t read_bytes = 0;
   uint64_t cached_read_bytes = 0;  // of those, from the system's page cache
   uint64_t write_bytes = 0;
-  double write_cpu_seconds = 0;  // that writing those took of a core
+  double write_cpu_seconds = 0;  // that writing took of a core: sealing, copying, making room
   std::array<uint64_t, kDiskTroubles> troubles{};
   uint64_t dropped_blocks = 0;  // not written, because of trouble or for want of time
   uint64_t evicted_blocks = 0;  // given up to make room
