@@ -151,26 +151,39 @@ TEST_F(KvDiskTest, LoadsAsLongAsNoRateIsKnown) {
 
 TEST_F(KvDiskTest, BesideAnswersWritingWaitsForItsShareOfTheTime) {
   Memory memory(folder);
-  memory.Serve(Text(1, 170));
+  memory.Serve(Text(1, 60));
   memory.disk().Work(1, Activity::kAnswering);
   EXPECT_TRUE(memory.disk().has_work()) << "no time has passed";
   memory.disk().NoteStep(Activity::kAnswering, 1, 1000);
   memory.disk().Work(1000, Activity::kAnswering);
   EXPECT_FALSE(memory.disk().has_work());
-  memory.Serve(Text(2, 170));
+  memory.Serve(Text(2, 60));
   memory.disk().Work(1000, Activity::kReading);
   EXPECT_TRUE(memory.disk().has_work());
   memory.disk().Work(1000, Activity::kWaiting);
   EXPECT_FALSE(memory.disk().has_work()) << "nobody is disturbed";
 }
 
-// As many as memory holds, also where the first of them stays there and waits for its turn.
+TEST_F(KvDiskTest, WhereMemoryIsShortWritingDoesNotWait) {
+  Memory memory(folder);
+  memory.Serve(Text(1, 60));
+  memory.disk().Work(1, Activity::kAnswering);
+  EXPECT_TRUE(memory.disk().has_work());
+  BlockTable taken;
+  ASSERT_TRUE(memory.cache.Grow(taken, (kBlocks - 6) * kBlockTokens, EvictionReason::kPrefill));
+  memory.disk().Work(1, Activity::kAnswering);
+  EXPECT_FALSE(memory.disk().has_work()) << "or it would be lost";
+  EXPECT_EQ(memory.disk().counts().lost_blocks, 0u);
+  memory.cache.Release(taken);
+}
+
+// As many as memory holds, also where nothing can be written and the first of them stays.
 TEST_F(KvDiskTest, WhatIsStillToBeWrittenIsBounded) {
   Memory memory(folder);
-  const auto first = Text(100, 32);
+  memory.disk().Abandon();
   BlockTable held(kFirstOwner);
   ASSERT_TRUE(memory.cache.Grow(held, 32, EvictionReason::kPrefill));
-  memory.cache.Commit(BlockNames(memory.scope), first, 32, held);
+  memory.cache.Commit(BlockNames(memory.scope), Text(100, 32), 32, held);
   for (uint32_t i = 0; i < 40; ++i) {
     memory.Serve(Text(i, 170));
     memory.disk().Work(1, Activity::kAnswering);
@@ -178,7 +191,6 @@ TEST_F(KvDiskTest, WhatIsStillToBeWrittenIsBounded) {
   EXPECT_GT(memory.disk().counts().lost_blocks, 40u * 10 - 2 * kBlocks)
       << "those that were evicted are not kept in mind";
   memory.cache.Release(held);
-  memory.disk().Work(1, Activity::kNone);
 }
 
 // Blocks so large that the rate at which they are read is measured.

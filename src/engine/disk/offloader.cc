@@ -40,9 +40,18 @@ void Offloader::Work(const KvCache& cache, Activity activity) {
     LearnCost();
     const uint32_t blocks = RunLength(cache);
     const uint64_t bytes = blocks * view_.shape.block_bytes();
-    if (!allowance_.CanTake(activity, bytes) || !HandOver(blocks)) return;
+    if (!IsBehind(cache) && !allowance_.CanTake(activity, bytes)) return;
+    if (!HandOver(blocks)) return;
     allowance_.Take(activity, bytes);
   }
+}
+
+// To compute again what was evicted before its turn costs far more than writing disturbs. What
+// waits is the youngest, so most of what can be evicted goes before it.
+bool Offloader::IsBehind(const KvCache& cache) const {
+  const uint64_t evictable = uint64_t{cache.pool().num_free()} + cache.pool().num_idle();
+  return 4 * pending_.size() > evictable ||
+         pending_.size() * view_.shape.block_bytes() > kMostPendingBytes;
 }
 
 // Of some megabytes at a time, since a byte may cost more than it did an hour ago.

@@ -5,7 +5,7 @@
 // up before its turn came, lost.
 //
 // Bounds   blocks that are noted: as many as the arena has, and a step's. What is written beside
-//          computing: a share of its time (write_allowance.h).
+//          computing: a share of its time (write_allowance.h), as long as that is enough.
 // Threads  the engine's.
 #pragma once
 
@@ -39,6 +39,8 @@ class Offloader {
   uint64_t num_lost() const { return num_lost_; }  // evicted before their turn came
 
  private:
+  static constexpr uint64_t kMostPendingBytes = 128 << 20;  // that a kill may cost
+
   struct Pending {
     BlockId block = kNoBlock;
     BlockName name;
@@ -50,6 +52,7 @@ class Offloader {
 
   void DropUnneeded(const KvCache& cache);
   bool IsWanted(const KvCache& cache, const Pending& pending);
+  bool IsBehind(const KvCache& cache) const;
   uint32_t RunLength(const KvCache& cache);
   bool HandOver(uint32_t blocks);
   void LearnCost();
